@@ -1,0 +1,1 @@
+"""Runs text-to-image person retrieval methods under one protocol, and records what they score."""

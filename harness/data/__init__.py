@@ -1,0 +1,1 @@
+"""Reading, checking, drawing and caching datasets."""

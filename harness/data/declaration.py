@@ -1,0 +1,34 @@
+"""What is declared of a dataset, and where its files were found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a dataset is and where it comes from: exactly one of drawn, folder and hub."""
+
+    name: str
+    title: str
+    drawn: str | None = None
+    folder: str | None = None
+    hub: str | None = None
+    revision: str | None = None
+    note: str = ""
+    licence: str = ""
+    url: str = ""
+    thumbnails: bool = False  # whether its licence lets a page show its images
+
+
+@dataclass(frozen=True)
+class Located:
+    """A declaration with its Parquet files by split and a fingerprint of their content."""
+
+    declaration: Declaration
+    files: Mapping[str, tuple[Path, ...]]
+    fingerprint: str

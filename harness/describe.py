@@ -1,0 +1,127 @@
+"""What can be said of a method without running it: plain data for listings and plans."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import types
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from enum import Enum
+from typing import Any
+
+from harness.method import Config, Method, Recipe, Supervision
+from harness.registry import Registration
+
+FULL = "full"  # the label of a method as published
+
+
+def describe(registration: Registration) -> dict[str, Any]:
+    """Return the description of a method, as `harness list methods --json` and plans read it.
+
+    `scales` maps a recipe's name to the resolved recipe and the config it gives; `variants` lists
+    the method as published first, then every ablation row, rows with equal changes only once.
+
+    Raises:
+        ValueError: the declarations contradict each other; the message says where.
+    """
+    method = registration.method
+    scales = {name: _scale(method, recipe) for name, recipe in method.recipes.items()}
+    if not scales:
+        raise ValueError(f"{method.__name__}.recipes is empty: declare at least one Recipe")
+    first = next(iter(scales.values()))["config"]
+    return {
+        "name": registration.name,
+        "title": registration.title,
+        "paper": registration.paper,
+        "url": registration.url,
+        "summary": (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " "),
+        "supervision": first["supervision"],
+        "source": inspect.getsourcefile(method) or "",
+        "scales": scales,
+        "variants": _variants(method, first),
+    }
+
+
+def build_config(config_class: type[Config], values: Mapping[str, Any]) -> Config:
+    """Build a method's config from plain data (JSON has neither tuples nor enums)."""
+    hints = typing.get_type_hints(config_class)
+    return config_class(**{name: _restore(value, hints[name]) for name, value in values.items()})
+
+
+def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Return a config with changes; an unknown field is refused with what was probably meant."""
+    for name in changes:
+        if name not in config:
+            near = difflib.get_close_matches(name, list(config), n=1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            exists = ", ".join(config)
+            raise ValueError(f"{where}: unknown field {name!r}{meant} (there are: {exists})")
+    return {**config, **changes}
+
+
+def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
+    config = {f.name: getattr(method.Config(), f.name) for f in fields(method.Config)}
+    config |= {"backbone": recipe.backbone, "image_size": recipe.image_size}
+    config = merge(config, recipe.config, f"{method.__name__}.recipes")
+    build_config(method.Config, config)
+    plain = asdict(recipe)
+    del plain["config"]
+    return {"recipe": plain, "config": {name: _plain(value) for name, value in config.items()}}
+
+
+def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the variants of a method; equal changes share one, under the first row's label."""
+    found: list[dict[str, Any]] = [_variant(FULL, {}, config)]
+    for table, label, changes in _rows(method):
+        merge(config, changes, f"{method.__name__}.ablations[{table!r}][{label!r}]")
+        plain = {name: _plain(value) for name, value in changes.items()}
+        effective = {n: v for n, v in plain.items() if v != config[n]}
+        same = next((v for v in found if v["changes"] == effective), None)
+        if same is None:
+            taken = label in (variant["label"] for variant in found)
+            same = _variant(f"{label} ({table})" if taken else label, effective, config)
+            found.append(same)
+        same["tables"].append([table, label])
+    return found
+
+
+def _rows(method: type[Method]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    for table, rows in method.ablations.items():
+        for label, changes in rows.items():
+            yield table, label, changes
+
+
+def _variant(label: str, changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    supervision = changes.get("supervision", config["supervision"])
+    return {"label": label, "changes": dict(changes), "supervision": supervision, "tables": []}
+
+
+def _plain(value: Any) -> Any:
+    """Turn a config value into what JSON can hold."""
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise ValueError(f"a config holds plain data only, not {type(value).__name__}: {value!r}")
+
+
+def _restore(value: Any, hint: Any) -> Any:
+    """Give a plain value the type that its field declares."""
+    if hint is Supervision:
+        return Supervision(value)
+    if isinstance(value, list) and _is_tuple(hint):
+        return tuple(value)
+    return value
+
+
+def _is_tuple(hint: Any) -> bool:
+    """Tell whether a type hint is a tuple, or a union with one."""
+    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
+        return any(_is_tuple(option) for option in typing.get_args(hint))
+    return hint is tuple or typing.get_origin(hint) is tuple

@@ -1,0 +1,186 @@
+"""The contract between a method and the harness: everything a plugin author has to know.
+
+A method is one ``torch.nn.Module`` that encodes images and captions, and says which named losses
+train it. The harness owns the rest: data, order, optimiser, checkpoints, selection, scoring.
+
+Shapes: B rows of a batch (one row is one caption with its image), H x W pixels, D the width of
+the embedding, N image tokens, L text tokens, P pairs.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+
+class Supervision(StrEnum):
+    """What a method may know of the training people."""
+
+    NONE = "none"  # not trained
+    PAIRS = "pairs"  # which caption describes which image
+    IDENTITY = "identity"  # and which images show the same person
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """An embedding with, where the method re-scores, the tokens behind it."""
+
+    embedding: Tensor  # (B, D)
+    tokens: Tensor | None = None  # (B, N, D)
+    mask: Tensor | None = None  # (B, N) bool, True where a token is real
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's rows. Indices number the training images and captions in a shuffled order."""
+
+    images: Tensor  # (B, 3, H, W) uint8
+    captions: list[str]  # B
+    image_index: Tensor  # (B,) int64
+    caption_index: Tensor  # (B,) int64
+    person_ids: Tensor | None = None  # (B,) int64 from 0; None unless the supervision is IDENTITY
+
+
+@dataclass(frozen=True)
+class TrainSummary:
+    """What a method may know when it builds its heads."""
+
+    image_count: int
+    captions: Sequence[str]
+    person_count: int | None = None  # None unless the supervision is IDENTITY
+
+
+class TrainSet(Protocol):
+    """The training split as a method sees it, numbered as in `Batch`."""
+
+    captions: Sequence[str]
+    image_of_caption: Tensor  # (captions,) int64
+    captions_of_image: Sequence[Sequence[int]]
+    person_of_image: Tensor | None  # (images,) int64; None unless the supervision is IDENTITY
+
+    def pixels(self, indices: Sequence[int] | Tensor) -> Tensor:
+        """Return images as (B, 3, H, W) uint8."""
+
+
+class Run(Protocol):
+    """Where training stands, and what the harness offers to a method while it trains."""
+
+    stage: int
+    epoch: int  # within the stage, from 0
+    step: int  # within the stage, from 0
+    steps_per_epoch: int
+    device: torch.device
+    losses: Mapping[str, float]  # name -> weight of the losses that are on in this stage
+
+    def generator(self, purpose: str) -> torch.Generator:
+        """Return a CPU generator that depends on the seed, the step and the purpose alone."""
+
+    def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
+        """Encode every training image and caption without gradient, on the device."""
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Concatenate a tensor over the processes that train together."""
+
+    def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
+        """Report image-caption index pairs that the method believes show one person.
+
+        The harness, which knows the identities it withheld, records by epoch how many were
+        reported and what share of them is right.
+        """
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stretch of training with an optimiser and a schedule of its own."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int = 64
+    optimizer: str = "adam"  # a name in harness.optimization.OPTIMIZERS
+    betas: tuple[float, float] = (0.9, 0.999)
+    weight_decay: float = 0.0
+    schedule: str = "cosine"  # a name in harness.optimization.SCHEDULES
+    warmup_epochs: float = 0.0
+    warmup_start: float = 0.1  # share of the learning rate at which the warm-up starts
+    clip_norm: float | None = None
+    losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a method is trained at one scale."""
+
+    backbone: str
+    image_size: tuple[int, int]  # (height, width)
+    stages: tuple[Stage, ...] = ()
+    threads: int | None = None  # None: as many as there are; the number decides the bits
+    precision: str = "no"  # "no", "fp16" or "bf16", used where the device has it
+    candidates: int = 0  # how many images of a query a method that re-scores looks at again
+    config: Mapping[str, Any] = field(default_factory=dict)  # what this scale changes
+
+
+@dataclass(frozen=True)
+class Config:
+    """The settings of a method, with the paper's values as defaults; extend it as a frozen dataclass."""
+
+    supervision: Supervision = Supervision.PAIRS
+    backbone: str = ""  # from the recipe
+    image_size: tuple[int, int] = (0, 0)  # from the recipe
+    losses: Mapping[str, float] = field(default_factory=dict)  # name -> weight; an absent loss is off
+
+
+class Method(nn.Module, ABC):
+    """A text-to-image person retrieval method.
+
+    `recipes` names a `Recipe` for each scale. `ablations` holds the paper's tables: table -> row
+    label -> the config fields that the row changes. Heads are built whether or not a row uses
+    them, so that all rows of one seed start from the same weights.
+    """
+
+    Config: ClassVar[type[Config]] = Config
+    recipes: ClassVar[Mapping[str, Recipe]] = {}
+    ablations: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+
+    def __init__(self, config: Any, train: TrainSummary) -> None:
+        super().__init__()
+        self.config = config
+
+    @abstractmethod
+    def encode_images(self, images: Tensor) -> Tensor | Encoded:
+        """(B, 3, H, W) uint8 -> (B, D)."""
+
+    @abstractmethod
+    def encode_texts(self, captions: Sequence[str]) -> Tensor | Encoded:
+        """B captions -> (B, D)."""
+
+    def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        """Return named, weighted scalars; the harness minimises their sum."""
+        raise TypeError(f"{type(self).__name__} has training stages but no training_losses")
+
+    def forward(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        return self.training_losses(batch, run)
+
+    # Optional, each with a default that does nothing.
+
+    def parameter_groups(self, stage: Stage) -> Iterable[dict[str, Any]]:
+        """Return optimiser groups; a group without `lr` takes the stage's."""
+        return [{"params": [p for p in self.parameters() if p.requires_grad]}]
+
+    def prepare(self, train: TrainSet, run: Run) -> None:
+        """Once before the first step: mine negatives, fill memory banks."""
+
+    def begin_epoch(self, run: Run) -> None:
+        """Before each epoch."""
+
+    def after_step(self, batch: Batch, run: Run) -> None:
+        """After each optimiser step: update what gradients do not."""
+
+    def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+        """Score P caption-image pairs: (P,). Where overridden, the top of a list is re-scored."""
+        raise NotImplementedError(f"{type(self).__name__} does not re-score")

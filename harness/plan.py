@@ -1,0 +1,294 @@
+"""Suite x datasets x methods x variants x seeds -> runs, each with a content key. No torch here."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import registry, results, sources
+from harness.data.declaration import Located
+from harness.errors import HarnessError, unknown
+
+SUITES = Path(__file__).with_name("suites")
+FULL = "full"  # the variant that is the method as published
+
+# A change of how runs are scored or recorded that the code hash cannot see raises this.
+PROTOCOL_VERSION = 1
+PROTOCOL = {
+    "version": PROTOCOL_VERSION,
+    "queries": "every test caption is a query, every test image is in the gallery",
+    "match": "the same person; no camera filter",
+    "order": "by cosine in float32, then by gallery row",
+    "selection": "the epoch with the best val R1; test chooses nothing",
+}
+
+# What trains and scores every method: the modules whose syntax is part of every key.
+ENGINE = ("harness.training", "harness.evaluation", "harness.data.loading")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Datasets x scale x seeds."""
+
+    name: str
+    title: str
+    scale: str
+    seeds: tuple[int, ...]
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, resolved: everything a worker needs to execute it."""
+
+    suite: str
+    located: Located
+    method: str
+    variant: str
+    seed: int
+    scale: str
+    key: str
+    plugin: registry.Plugin
+    description: Mapping[str, Any]  # of the method
+    changes: Mapping[str, Any]
+    tables: tuple[tuple[str, str], ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    command: str
+
+    @property
+    def dataset(self) -> str:
+        return self.located.declaration.name
+
+    def path(self, results_folder: Path) -> Path:
+        """Return the folder of the run."""
+        return results.run_path(
+            results_folder, self.suite, self.dataset, self.method, self.variant, self.seed
+        )
+
+    def is_complete(self, results_folder: Path) -> bool:
+        """Tell whether this very run, by content, has been finished without an error."""
+        record = results.read_record(self.path(results_folder))
+        return record is not None and record.status == "ok" and record.key == self.key
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.method}:{self.variant} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A method with the labels of the variants to run."""
+
+    listing: registry.Listing
+    variants: tuple[str, ...]
+
+
+def read_suite(name: str) -> Suite:
+    """Return a suite by name, or from a YAML file by path."""
+    import yaml
+
+    known = {path.stem: path for path in SUITES.glob("*.yaml")}
+    path = known.get(name, Path(name))
+    if name not in known and path.suffix not in (".yaml", ".yml"):
+        raise unknown("suite", name, known)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return Suite(
+            name=path.stem,
+            title=str(values.get("title", path.stem)),
+            scale=str(values["scale"]),
+            seeds=tuple(int(seed) for seed in values["seeds"]),
+            datasets=tuple(str(dataset) for dataset in values["datasets"]),
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise HarnessError(
+            f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
+        ) from error
+
+
+def list_suites() -> list[Suite]:
+    """Return the suites that come with the harness."""
+    return [read_suite(path.stem) for path in sorted(SUITES.glob("*.yaml"))]
+
+
+def choose(
+    names: Sequence[str], listings: Sequence[registry.Listing], ablations: bool
+) -> list[Choice]:
+    """Return what `method` and `method:variant` arguments name; no names: every method.
+
+    Raises:
+        HarnessError: a method or a variant does not exist, or the method fails to import.
+    """
+    if not names:
+        usable = [listing for listing in listings if listing.description]
+        return [Choice(listing, _labels(listing, None, ablations)) for listing in usable]
+    choices = []
+    for name in names:
+        method, _, variant = name.partition(":")
+        listing = registry.find_method(method, listings)
+        if listing.error:
+            raise HarnessError(
+                f"Method {method!r} cannot be used: {listing.error['kind']}: "
+                f"{listing.error['message']} (in {listing.plugin.module.path})"
+            )
+        choices.append(Choice(listing, _labels(listing, variant or None, ablations)))
+    return choices
+
+
+def plan(
+    suite: Suite,
+    datasets: Iterable[Located],
+    choices: Iterable[Choice],
+    seeds: Sequence[int],
+    settings: Mapping[str, Any],
+    options: str = "",
+) -> list[RunSpec]:
+    """Return the runs, seed by seed inside a variant.
+
+    Args:
+        settings: `--set` values by (dotted) key; they make a variant of their own.
+        options: what the command that repeats a run needs beside method, dataset and seed.
+    """
+    engine = engine_hash()
+    specs = []
+    for located in datasets:
+        for choice in choices:
+            code = _code(choice.listing.plugin, engine)
+            for label in choice.variants:
+                resolved = _resolve(choice.listing, suite.scale, label, settings)
+                for seed in seeds:
+                    specs.append(_spec(suite, located, choice, resolved, seed, code, options))
+    return specs
+
+
+def engine_hash() -> str:
+    """Hash the syntax of everything in the harness that trains and scores."""
+    roots = sources.Roots()
+    start = [module for name in ENGINE if (module := roots.find(name))]
+    return sources.content_hash(sources.closure(start, roots))
+
+
+@dataclass(frozen=True)
+class _Resolved:
+    """A variant at a scale: what it changes and the config and recipe that result."""
+
+    base: str  # the label that the method declares
+    label: str  # the same, with what --set adds
+    changes: Mapping[str, Any]
+    tables: tuple[tuple[str, str], ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+
+
+def _labels(
+    listing: registry.Listing, variant: str | None, ablations: bool
+) -> tuple[str, ...]:
+    assert listing.description is not None
+    labels = [entry["label"] for entry in listing.description["variants"]]
+    if variant is None:
+        return tuple(labels) if ablations else (labels[0],)
+    if variant not in labels:
+        raise unknown(f"variant of {listing.name}", variant, labels)
+    return (variant,)
+
+
+def _resolve(
+    listing: registry.Listing, scale: str, label: str, settings: Mapping[str, Any]
+) -> _Resolved:
+    assert listing.description is not None
+    scales = listing.description["scales"]
+    if scale not in scales:
+        raise unknown(f"recipe of {listing.name}", scale, scales)
+    variant = next(v for v in listing.description["variants"] if v["label"] == label)
+    config = {**scales[scale]["config"], **variant["changes"]}
+    recipe = json.loads(json.dumps(scales[scale]["recipe"]))
+    for key, value in settings.items():
+        _set(listing.name, config, recipe, key, value)
+    own = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return _Resolved(
+        base=label,
+        label=f"{label} ({own})" if own else label,
+        changes={**variant["changes"], **settings},
+        tables=() if own else tuple((table, row) for table, row in variant["tables"]),
+        config=config,
+        recipe=recipe,
+    )
+
+
+def _set(
+    method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any
+) -> None:
+    """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe."""
+    field, _, entry = key.partition(".")
+    if entry and isinstance(config.get(field), dict):
+        config[field] = {**config[field], entry: value}
+    elif key in config:
+        config[key] = value
+    elif recipe["stages"] and key in recipe["stages"][0]:
+        for stage in recipe["stages"]:
+            stage[key] = value
+    elif key in recipe and key != "stages":
+        recipe[key] = value
+    else:
+        stage_fields = recipe["stages"][0] if recipe["stages"] else {}
+        known = {*config, *stage_fields, *recipe} - {"stages"}
+        raise unknown(f"setting of {method}", key, known)
+    for name in ("backbone", "image_size"):  # the recipe's copy follows
+        recipe[name] = config[name]
+
+
+def _code(plugin: registry.Plugin, engine: str) -> str:
+    """Hash the code and the starting weights that a plugin's methods run on."""
+    modules = plugin.sources()
+    weights = sources.bytes_hash(sources.weight_files(modules))
+    return f"{engine} {sources.content_hash(modules)} {weights}"
+
+
+def _spec(
+    suite: Suite,
+    located: Located,
+    choice: Choice,
+    resolved: _Resolved,
+    seed: int,
+    code: str,
+    options: str,
+) -> RunSpec:
+    description = choice.listing.description
+    assert description is not None
+    content = {
+        "protocol": PROTOCOL_VERSION,
+        "code": code,
+        "method": choice.listing.name,
+        "config": resolved.config,
+        "recipe": resolved.recipe,
+        "data": located.fingerprint,
+        "seed": seed,
+    }
+    text = json.dumps(content, sort_keys=True)
+    name = choice.listing.name
+    if resolved.base != FULL:
+        name = shlex.quote(f"{name}:{resolved.base}")
+    dataset = located.declaration.name
+    return RunSpec(
+        suite=suite.name,
+        located=located,
+        method=choice.listing.name,
+        variant=resolved.label,
+        seed=seed,
+        scale=suite.scale,
+        key=hashlib.sha256(text.encode()).hexdigest()[:32],
+        plugin=choice.listing.plugin,
+        description=description,
+        changes=resolved.changes,
+        tables=resolved.tables,
+        config=resolved.config,
+        recipe=resolved.recipe,
+        command=f"harness run {name} --suite {suite.name} --dataset {dataset} "
+        f"--seeds {seed}{options}",
+    )
+

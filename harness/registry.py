@@ -1,0 +1,294 @@
+"""Finding methods: the bundled package, the entry points ``harness.methods``, and ``--plugins``.
+
+Listing reads cached descriptions, keyed by the sources they were taken from, so that only a new or
+changed plugin is imported. A plugin that fails to import is listed with its error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness import paths, results, sources
+from harness.errors import HarnessError, unknown
+
+if TYPE_CHECKING:
+    from harness.method import Method
+
+    M = TypeVar("M", bound=type[Method])
+
+ENTRY_POINTS = "harness.methods"
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Registration:
+    """A method class with what its decorator says of it."""
+
+    name: str
+    method: type[Method]
+    title: str
+    paper: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A module that may register methods, found but not yet imported."""
+
+    module: sources.Module
+    roots: sources.Roots
+    origin: str  # an entry point's name, or the plugin path
+    whole: bool = False  # a package: what its modules register counts as its own
+
+    def sources(self) -> list[sources.Module]:
+        """Return the modules whose code the plugin's methods run, the harness's own left out."""
+        found = sources.closure([self.module], self.roots)
+        return [module for module in found if module.name.split(".")[0] != "harness"]
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `harness list methods`: a description, or the error that took its place."""
+
+    name: str
+    plugin: Plugin
+    description: dict[str, Any] | None
+    error: dict[str, str] | None = None  # kind, message, traceback
+
+
+_registrations: dict[str, dict[str, Registration]] = {}  # by the module that registers
+_pretraining: dict[str, Callable[..., None]] = {}
+
+
+def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callable[[M], M]:
+    """Register a method class under a name: lower case, as on the command line.
+
+    `title` is what tables print, `paper` a citation, `url` where it can be read.
+    """
+    if results.slug(name) != name or name != name.lower() or ":" in name:
+        raise ValueError(f"method name {name!r}: use lower-case letters, digits, '-' and '_'")
+
+    def decorate(method: M) -> M:
+        in_module = _registrations.setdefault(method.__module__, {})
+        if name in in_module:
+            raise ValueError(f"method {name!r} is registered twice; names must be unique")
+        in_module[name] = Registration(name, method, title, paper, url)
+        return method
+
+    return decorate
+
+
+def register_pretraining(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a function (out: Path, seed: int) that makes the weights of a shipped encoder."""
+
+    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+        _pretraining[name] = function
+        return function
+
+    return decorate
+
+
+def find_plugins(paths_given: Sequence[Path] = ()) -> list[Plugin]:
+    """Return every module that may register methods, without importing one."""
+    found = [plugin for entry in _entry_points() for plugin in _of_entry_point(entry)]
+    for path in paths_given:
+        found += _of_path(path.expanduser().resolve())
+    return found
+
+
+def list_methods(paths_given: Sequence[Path] = ()) -> list[Listing]:
+    """Return every registered method, and every plugin that fails, in the order of names.
+
+    Where two plugins register one name the first keeps it; the second is listed with an error.
+    """
+    listings: list[Listing] = []
+    taken: dict[str, Path] = {}
+    for plugin in find_plugins(paths_given):
+        for listing in _describe(plugin):
+            if listing.name in taken and not listing.error:
+                listing = _duplicate(listing, taken[listing.name])
+            taken.setdefault(listing.name, plugin.module.path)
+            listings.append(listing)
+    return sorted(listings, key=lambda listing: (listing.name, listing.error is not None))
+
+
+def find_method(name: str, listings: Iterable[Listing]) -> Listing:
+    """Return the listing of a name; raise with what was probably meant."""
+    by_name: dict[str, Listing] = {}
+    for listing in listings:
+        by_name.setdefault(listing.name, listing)
+    if name not in by_name:
+        raise unknown("method", name, by_name)
+    return by_name[name]
+
+
+def load_method(name: str, plugin: Plugin) -> Registration:
+    """Import the plugin of a method and return its registration."""
+    registrations = _import(plugin)
+    if name not in registrations:
+        raise unknown("method", name, registrations)
+    return registrations[name]
+
+
+def load_pretraining(name: str) -> Callable[..., None]:
+    """Import the bundled pre-trainings and return one."""
+    for entry in _entry_points():
+        package = entry.value.partition(":")[0]
+        if importlib.util.find_spec(f"{package}.pretraining") is not None:
+            importlib.import_module(f"{package}.pretraining")
+    if name not in _pretraining:
+        raise unknown("encoder", name, _pretraining)
+    return _pretraining[name]
+
+
+def _entry_points() -> list[importlib.metadata.EntryPoint]:
+    return sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+
+
+def _of_entry_point(entry: importlib.metadata.EntryPoint) -> Iterator[Plugin]:
+    """Yield the modules of an entry point's package, or the one module that it names."""
+    name = entry.value.partition(":")[0]
+    top = name.partition(".")[0]
+    try:
+        spec = importlib.util.find_spec(name)
+    except ImportError:
+        spec = None
+    if spec is None or spec.origin is None:
+        missing = sources.Module(name, Path(name.replace(".", "/") + ".py"))
+        yield Plugin(missing, sources.Roots(), entry.name)
+        return
+    file = Path(spec.origin)
+    depth = len(name.split(".")) - (file.name != "__init__.py")
+    root = file.parents[depth - 1] if depth else file
+    base = sources.Roots()
+    roots = sources.Roots(packages=(*base.packages, (top, root)))
+    if _may_register([file]):
+        yield Plugin(sources.Module(name, file), roots, entry.name)
+    if file.name == "__init__.py":
+        yield from _of_package(name, file.parent, roots, entry.name)
+
+
+def _of_package(
+    name: str, folder: Path, roots: sources.Roots, origin: str
+) -> Iterator[Plugin]:
+    """Yield the modules directly in a package; a package among them counts as a whole."""
+    for path in sorted(folder.iterdir()):
+        inner = path / "__init__.py" if path.is_dir() else path
+        if inner.suffix != ".py" or not inner.is_file() or inner == folder / "__init__.py":
+            continue
+        if _may_register(path.glob("*.py") if path.is_dir() else [path]):
+            module = sources.Module(f"{name}.{path.stem}", inner)
+            yield Plugin(module, roots, origin, whole=path.is_dir())
+
+
+def _of_path(path: Path) -> Iterator[Plugin]:
+    """Yield the plugin files of --plugins: one file, or each file of a folder that registers."""
+    if not path.exists():
+        raise HarnessError(f"--plugins {path}: there is no such file or folder.")
+    files = [path] if path.is_file() else sorted(path.glob("*.py"))
+    folder = path if path.is_dir() else path.parent
+    roots = sources.Roots(sources.Roots().packages, (folder,))
+    for file in files:
+        if path.is_file() or _may_register([file]):
+            yield Plugin(sources.Module(file.stem, file), roots, str(path))
+
+
+def _may_register(files: Iterable[Path]) -> bool:
+    """Tell whether a file mentions the decorator: others are not imported, whatever they are."""
+    return any(b"register(" in file.read_bytes() for file in files)
+
+
+def _describe(plugin: Plugin) -> list[Listing]:
+    """Return the cached descriptions of a plugin's methods, importing it where there are none."""
+    cached = _cache_file(plugin)
+    try:
+        descriptions = json.loads(cached.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        try:
+            descriptions = _describe_by_import(plugin)
+        except BaseException as error:  # noqa: BLE001 (a plugin may raise anything, even SystemExit)
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return [Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))]
+        results.write_json(cached, descriptions)
+    return [Listing(description["name"], plugin, description) for description in descriptions]
+
+
+def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
+    from harness.describe import describe
+
+    found = [describe(registration) for registration in _import(plugin).values()]
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]  # what the cache will give
+
+
+def _cache_file(plugin: Plugin) -> Path:
+    files = [module.path for module in sources.closure([plugin.module], plugin.roots)]
+    contract = [sources.HARNESS_FOLDER / name for name in ("method.py", "describe.py")]
+    text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    return paths.cache_folder() / "registry" / f"{key}.json"
+
+
+def _import(plugin: Plugin) -> dict[str, Registration]:
+    """Import a plugin's module and return what it registered."""
+    from harness.compatibility import mend_torchvision
+
+    mend_torchvision()
+    name = _import_name(plugin)
+    if name not in sys.modules:
+        _registrations.pop(name, None)
+        _load(plugin)
+    found = dict(_registrations.get(name, {}))
+    for module, registrations in _registrations.items():
+        if plugin.whole and module.startswith(f"{name}."):
+            found |= registrations
+    return found
+
+
+def _load(plugin: Plugin) -> Any:
+    name = _import_name(plugin)
+    if not plugin.roots.folders:
+        return importlib.import_module(name)
+    for folder in plugin.roots.folders:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # so that a plugin can import the files beside it
+    spec = importlib.util.spec_from_file_location(name, plugin.module.path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{plugin.module.path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import_name(plugin: Plugin) -> str:
+    """A loose file is imported under a name of its own, so that clip.py does not hide a package."""
+    return f"plugin_{plugin.module.name}" if plugin.roots.folders else plugin.module.name
+
+
+def _duplicate(listing: Listing, first: Path) -> Listing:
+    message = (
+        f"method {listing.name!r} is already registered by {first}; "
+        f"rename the one in {listing.plugin.module.path}"
+    )
+    return Listing(listing.name, listing.plugin, None, {"kind": "DuplicateName", "message": message})
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """Return kind, message and traceback of an error as a record holds them."""
+    lines = traceback.format_exception(error)
+    return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}

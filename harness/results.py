@@ -1,0 +1,197 @@
+"""Run records and the folder they live in: ``results/<suite>/<dataset>/<method>/<variant>/seed-<n>/``.
+
+A run folder holds ``run.json`` (a `RunRecord`), ``history.parquet`` (one row an epoch), ``log.txt``,
+``weights/`` and ``evaluations/<name>/{metrics.json, queries.parquet}``. It is written beside its
+place, flushed and renamed, so a folder that carries its final name is whole.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+PRIMARY_EVALUATION = "text-to-image"
+UNFINISHED = ".unfinished"  # suffix of the folder a run works in
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything there is to know of one run. Figures are percent, seconds, milliseconds and MB."""
+
+    status: str  # ok, error, timeout, killed or skipped
+    key: str  # the content key: equal keys mean equal results
+    suite: str
+    dataset: str
+    method: str
+    variant: str  # the label; the method as published is "full"
+    seed: int
+    scale: str
+    title: str
+    summary: str = ""
+    paper: str = ""  # citation
+    url: str = ""
+    supervision: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)  # what the variant changes
+    tables: tuple[tuple[str, str], ...] = ()  # the (ablation table, row label) it stands for
+    config: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)  # title, fingerprint, drawn, licence, counts
+    environment: Mapping[str, Any] = field(default_factory=dict)  # versions, commit, hardware
+    command: str = ""  # repeats the run
+    started: str = ""  # ISO 8601, UTC
+    total_seconds: float = 0.0
+    train_seconds: float = 0.0
+    image_milliseconds: float = 0.0  # to encode one image
+    text_milliseconds: float = 0.0  # to encode one caption
+    peak_memory: float = 0.0
+    parameters: int = 0
+    selected_epoch: int | None = None  # from 1, chosen on val; None where nothing was trained
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the primary evaluation
+    error: Mapping[str, str] | None = None  # kind, message, traceback
+    schema_version: int = SCHEMA_VERSION
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A record with the folder it was read from."""
+
+    record: RunRecord
+    path: Path
+
+    def history(self) -> list[dict[str, Any]]:
+        """Return one dict an epoch; empty where nothing was trained."""
+        return read_table(self.path / "history.parquet")
+
+    def evaluations(self) -> dict[str, dict[str, float]]:
+        """Return the metrics of every evaluation by name."""
+        return {
+            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+            for path in sorted(self.path.glob("evaluations/*/metrics.json"))
+        }
+
+    def queries(self, evaluation: str = PRIMARY_EVALUATION) -> list[dict[str, Any]]:
+        """Return one dict a query, in the dataset's order."""
+        return read_table(self.path / "evaluations" / evaluation / "queries.parquet")
+
+
+def slug(label: str) -> str:
+    """Return a file name for a label: "B+LRC" stays, "w/o L_k" becomes "w-o-L_k"."""
+    return re.sub(r"[^\w+.,=()-]+", "-", label).strip("-.") or "unnamed"
+
+
+def run_path(results: Path, suite: str, dataset: str, method: str, variant: str, seed: int) -> Path:
+    """Return the folder of a run."""
+    return results / slug(suite) / slug(dataset) / slug(method) / slug(variant) / f"seed-{seed}"
+
+
+def read_record(path: Path) -> RunRecord | None:
+    """Read the record of a run folder; None where there is none that this version can read."""
+    try:
+        values = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
+        return None
+    known = {f.name for f in fields(RunRecord)}
+    values = {name: value for name, value in values.items() if name in known}
+    values["tables"] = tuple((table, row) for table, row in values.get("tables", ()))
+    try:
+        return RunRecord(**values)
+    except TypeError:
+        return None
+
+
+def load_runs(results: Path) -> Iterator[StoredRun]:
+    """Yield every finished run below a results folder, in the order of their paths."""
+    for path in sorted(results.glob("*/*/*/*/seed-*/run.json")):
+        if path.parent.name.endswith(UNFINISHED):
+            continue
+        if record := read_record(path.parent):
+            yield StoredRun(record, path.parent)
+
+
+def working_folder(path: Path) -> Path:
+    """Return the folder a run works in until it is whole."""
+    return path.with_name(path.name + UNFINISHED)
+
+
+def finish_run(record: RunRecord, path: Path) -> None:
+    """Write the record into the working folder of `path`, flush everything, and put it in its place.
+
+    The earlier run at `path`, if any, steps aside first and is removed last, so that a kill at any
+    moment leaves a whole run or none under the final name.
+    """
+    work = working_folder(path)
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(work / "run.json", asdict(record))
+    for file in work.rglob("*"):
+        if file.is_file():
+            _flush(file)
+    _flush(work)
+    retired = path.with_name(path.name + ".retired")
+    shutil.rmtree(retired, ignore_errors=True)
+    if path.exists():
+        path.rename(retired)
+    work.rename(path)
+    _flush(path.parent)
+    shutil.rmtree(retired, ignore_errors=True)
+
+
+def process_tag() -> str:
+    """Return a name for temporary files that no other process takes."""
+    return f"{os.uname().nodename}-{os.getpid()}"
+
+
+def put_in_place(unfinished: Path, place: Path) -> None:
+    """Rename a finished folder to its place; where another process was first, its folder stays."""
+    try:
+        unfinished.rename(place)
+    except OSError:
+        if not place.is_dir():
+            raise
+        shutil.rmtree(unfinished)
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON through a temporary sibling, so that the file is whole or absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{process_tag()}.tmp")
+    temporary.write_text(json.dumps(values, indent=1, default=_plain) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_table(path: Path) -> list[dict[str, Any]]:
+    """Read a Parquet file as a list of dicts; empty where there is none."""
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_table(path).to_pylist() if path.is_file() else []
+
+
+def write_table(path: Path, columns: Mapping[str, Any]) -> None:
+    """Write named columns as Parquet."""
+    import pyarrow
+    import pyarrow.parquet
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(pyarrow.table(dict(columns)), path)
+
+
+def _plain(value: Any) -> Any:
+    """Turn what JSON does not know (paths, tuples of numpy numbers) into what it does."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,153 @@
+"""Which source files a module stands on, and a hash of what they compute.
+
+Both are found by reading, never by importing, so that planning needs no torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HARNESS_FOLDER = Path(__file__).parent
+
+# What a class or a decorator declares for listings and plans. The values that matter for a run
+# reach its key through the resolved config and recipe, so editing a table repeats nothing else.
+DECLARATIONS = frozenset({"ablations", "recipes"})
+DECORATOR = "register"
+
+WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
+
+
+@dataclass(frozen=True)
+class Module:
+    """A source file and the dotted name it is imported under."""
+
+    name: str
+    path: Path
+
+    @property
+    def package(self) -> str:
+        """The dotted name that a relative import starts from."""
+        return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
+
+
+@dataclass(frozen=True)
+class Roots:
+    """Where imports are followed: named top-level packages, and loose files of plugin folders."""
+
+    packages: tuple[tuple[str, Path], ...] = (("harness", HARNESS_FOLDER),)
+    folders: tuple[Path, ...] = ()
+
+    def find(self, dotted: str) -> Module | None:
+        """Return the module of a dotted name, or None where it is not followed."""
+        top, *rest = dotted.split(".")
+        for base in [p for n, p in self.packages if n == top] + [f / top for f in self.folders]:
+            path = base.joinpath(*rest)
+            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+                if candidate.is_file():
+                    return Module(dotted, candidate)
+        return None
+
+
+def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
+    """Return the modules that `start` imports, directly or not, sorted by name, itself included."""
+    found: dict[str, Module] = {}
+    waiting = list(start)
+    while waiting:
+        module = waiting.pop()
+        if module.name in found:
+            continue
+        found[module.name] = module
+        waiting += [m for name in _imports(module) if (m := roots.find(name))]
+    return [found[name] for name in sorted(found)]
+
+
+def content_hash(modules: Iterable[Module]) -> str:
+    """Hash what modules compute: their syntax without comments, docstrings and declarations."""
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(f"{module.name}\n{_syntax_hash(module.path.read_bytes())}\n".encode())
+    return digest.hexdigest()
+
+
+def bytes_hash(paths: Iterable[Path]) -> str:
+    """Hash files as they are, in the order given."""
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.name}\n{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def weight_files(modules: Iterable[Module]) -> list[Path]:
+    """Return the files of the `weights/` folders beside the modules."""
+    folders = {module.path.parent / WEIGHTS_FOLDER for module in modules}
+    return sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
+
+
+def _imports(module: Module) -> Iterator[str]:
+    """Yield dotted names a module may import; `from a import b` yields both a and a.b."""
+    for node in ast.walk(_parse(module.path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, module)
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def _absolute(node: ast.ImportFrom, module: Module) -> str:
+    """Resolve `from ..x import y` against the module's package."""
+    if not node.level:
+        return node.module or ""
+    parts = module.package.split(".")
+    parts = parts[: len(parts) - node.level + 1]
+    return ".".join([*parts, *([node.module] if node.module else [])])
+
+
+@functools.cache
+def _parse(source: bytes) -> ast.Module:
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError):
+        return ast.Module(body=[], type_ignores=[])  # importing it will say what is wrong
+
+
+@functools.cache
+def _syntax_hash(source: bytes) -> str:
+    tree = _Normalised().visit(ast.parse(source))
+    return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()
+
+
+class _Normalised(ast.NodeTransformer):
+    """Drops docstrings, declarations and the registering decorator."""
+
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and body and _is_docstring(body[0]):
+            body[:] = body[1:] or [ast.Pass()]
+        return node
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        node.body = [item for item in node.body if not _declares(item)] or [ast.Pass()]
+        node.decorator_list = [d for d in node.decorator_list if not _registers(d)]
+        return self.generic_visit(node)
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    value = getattr(node, "value", None) if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)
+
+
+def _declares(node: ast.stmt) -> bool:
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return any(isinstance(t, ast.Name) and t.id in DECLARATIONS for t in targets)
+
+
+def _registers(node: ast.expr) -> bool:
+    called = node.func if isinstance(node, ast.Call) else node
+    return DECORATOR in (getattr(called, "id", None), getattr(called, "attr", None))

@@ -1,0 +1,1 @@
+"""Parts that methods share, open to third-party methods too."""

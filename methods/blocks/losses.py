@@ -1,0 +1,80 @@
+"""Losses between images and texts, as pure functions in float32.
+
+Shapes: B pairs, D the width of the joint space, C classes.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+EPSILON = 1e-8
+
+
+def cosine_logits(images: Tensor, texts: Tensor, temperature: float) -> Tensor:
+    """Return cosine / temperature: (B, D), (B, D) -> (B, B), images by texts."""
+    images = F.normalize(images.float(), dim=-1)  # (B, D)
+    texts = F.normalize(texts.float(), dim=-1)  # (B, D)
+    return images @ texts.T / temperature  # (B, B)
+
+
+def infonce(images: Tensor, texts: Tensor, temperature: float) -> Tensor:
+    """Return the image-text contrastive loss: each pair against the batch, both directions' mean.
+
+    Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML
+    2021, figure 3. https://arxiv.org/abs/2103.00020
+    """
+    logits = cosine_logits(images, texts, temperature)  # (B, B)
+    own = torch.arange(len(logits), device=logits.device)  # (B,)
+    return (F.cross_entropy(logits, own) + F.cross_entropy(logits.T, own)) / 2
+
+
+def sdm(images: Tensor, texts: Tensor, person_ids: Tensor, temperature: float) -> Tensor:
+    """Return similarity distribution matching: KL(p || q), image-to-text plus text-to-image.
+
+    p is the softmax of cosine / temperature over the batch, q the row-normalised identity matches:
+    mean over rows of sum_j p_ij (log p_ij - log(q_ij + 1e-8)).
+
+    Jiang and Ye, CVPR 2023, equations 3 to 6 (IRRA). https://arxiv.org/abs/2303.12501
+    """
+    logits = cosine_logits(images, texts, temperature)  # (B, B)
+    target = identity_target(person_ids)  # (B, B)
+    return distribution_matching(logits, target) + distribution_matching(logits.T, target)
+
+
+def identity_target(person_ids: Tensor) -> Tensor:
+    """Return the row-normalised matches of identities: (B,) -> (B, B)."""
+    same = (person_ids[:, None] == person_ids[None, :]).float()  # (B, B)
+    return same / same.sum(dim=1, keepdim=True)
+
+
+def distribution_matching(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the mean over rows of KL(softmax(logits) || target): (B, C), (B, C) -> ()."""
+    log_p = F.log_softmax(logits.float(), dim=1)  # (B, C)
+    return (log_p.exp() * (log_p - (target + EPSILON).log())).sum(dim=1).mean()
+
+
+def cmpm(images: Tensor, texts: Tensor, person_ids: Tensor) -> Tensor:
+    """Return cross-modal projection matching: KL(p || q) of scalar projections, both directions.
+
+    Zhang and Lu, "Deep Cross-Modal Projection Learning for Image-Text Matching", ECCV 2018,
+    equations 1 to 5: each modality is projected onto the normalised features of the other.
+    """
+    images, texts = images.float(), texts.float()
+    target = identity_target(person_ids)  # (B, B)
+    image_to_text = images @ F.normalize(texts, dim=-1).T  # (B, B)
+    text_to_image = texts @ F.normalize(images, dim=-1).T  # (B, B)
+    return distribution_matching(image_to_text, target) + distribution_matching(
+        text_to_image, target
+    )
+
+
+def identity(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor) -> Tensor:
+    """Return the mean of both modalities' cross-entropy over people: (B, C), (B, C), (B,) -> ().
+
+    Zheng et al., "Dual-Path Convolutional Image-Text Embeddings with Instance Loss", TOMM 2020.
+    https://arxiv.org/abs/1711.05535
+    """
+    images = F.cross_entropy(image_logits.float(), person_ids)
+    return (images + F.cross_entropy(text_logits.float(), person_ids)) / 2

@@ -1,0 +1,150 @@
+"""The tiny encoders that ship with the project, made by `harness pretrain`.
+
+open_clip's towers at a small size. The text tower is bidirectional, so that its masked-word head
+sees both sides of a word, and padding is masked, so that it can be left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from open_clip.transformer import TextTransformer, VisionTransformer
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from harness.method import Encoded
+from methods.blocks.backbones import DualEncoder, Vocabulary
+from methods.blocks.fusion import FusionEncoder
+
+WEIGHTS = Path(__file__).with_name("weights")
+IMAGE_SIZE = (96, 32)
+PATCH = 8
+WIDTH = 64
+HEADS = 4
+IMAGE_LAYERS = 3
+TEXT_LAYERS = 2
+TEXT_LENGTH = 64
+FUSION_LAYERS = 6
+
+PAD, START, MASK, END = "[pad]", "[start]", "[mask]", "[end]"
+
+
+class TinyClip(DualEncoder):
+    """A `DualEncoder` with a head that predicts masked words from text tokens."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        vocabulary = Vocabulary(
+            size=tokenizer.get_vocab_size(),
+            pad=tokenizer.token_to_id(PAD),
+            start=tokenizer.token_to_id(START),
+            mask=tokenizer.token_to_id(MASK),
+            end=tokenizer.token_to_id(END),
+            length=TEXT_LENGTH,
+            trims=True,
+        )
+        visual = VisionTransformer(
+            image_size=IMAGE_SIZE,  # type: ignore[arg-type]  # open_clip takes pairs too
+            patch_size=PATCH,
+            width=WIDTH,
+            layers=IMAGE_LAYERS,
+            heads=HEADS,
+            mlp_ratio=4.0,
+            output_dim=WIDTH,
+        )
+        text = TextTransformer(
+            context_length=TEXT_LENGTH,
+            vocab_size=vocabulary.size,
+            width=WIDTH,
+            heads=HEADS,
+            layers=TEXT_LAYERS,
+            output_dim=WIDTH,
+            no_causal_mask=True,
+            use_pad_mask=True,
+            pad_id=vocabulary.pad,
+        )
+        super().__init__(visual, text, vocabulary, lambda caption: tokenizer.encode(caption).ids)
+        self.masked_word_head = masked_word_head(WIDTH, vocabulary.size)
+
+    def masked_words(self, ids: Tensor) -> Tensor:
+        """(B, L) ids with masks -> (B, L, vocabulary) logits of the words behind them."""
+        tokens = self.encode_tokens(ids).tokens  # (B, L, D)
+        return self.masked_word_head(tokens)  # type: ignore[no-any-return]  # (B, L, vocabulary)
+
+
+class TinyAlbef(nn.Module):
+    """TinyClip with six fusion layers, a matching head and a masked-word head behind them."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.encoder = TinyClip(tokenizer)
+        self.fusion = FusionEncoder(WIDTH, HEADS, FUSION_LAYERS)
+        self.matching_head = nn.Linear(WIDTH, 2)  # no match, match
+        self.masked_word_head = masked_word_head(WIDTH, self.encoder.vocabulary.size)
+
+    def fuse(self, texts: Encoded, images: Encoded) -> Tensor:
+        """Tokens of B texts and B images -> (B, L, D)."""
+        return self.fusion(texts.tokens, texts.mask, images.tokens)  # type: ignore[no-any-return]
+
+
+def masked_word_head(width: int, vocabulary: int) -> nn.Sequential:
+    """Return a head from tokens of a width to logits over a vocabulary."""
+    return nn.Sequential(
+        nn.Linear(width, width), nn.GELU(), nn.LayerNorm(width), nn.Linear(width, vocabulary)
+    )
+
+
+def load_tiny_clip(image_size: tuple[int, int]) -> TinyClip:
+    """Load the shipped encoder with its tokenizer.
+
+    Raises:
+        ValueError: the encoder has one image size.
+    """
+    if image_size != IMAGE_SIZE:
+        raise ValueError(f"tiny-clip reads images of {IMAGE_SIZE}, not {image_size}")
+    encoder = TinyClip(load_tokenizer(WEIGHTS))
+    load_weights(encoder, WEIGHTS / "tiny-clip.safetensors")
+    return encoder
+
+
+def load_tiny_albef(phases: int = 2) -> TinyAlbef:
+    """Load the shipped encoder after its first or its second pre-training phase."""
+    encoder = TinyAlbef(load_tokenizer(WEIGHTS))
+    load_weights(encoder, WEIGHTS / f"tiny-albef-{phases}.safetensors")
+    return encoder
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """Load the byte-pair encoding of the tiny encoders."""
+    return Tokenizer.from_file(str(folder / "tiny-bpe.json"))
+
+
+def load_weights(module: nn.Module, file: Path) -> None:
+    """Load shipped half-precision weights into a module; every name must match."""
+    module.load_state_dict({name: value.float() for name, value in load_file(file).items()})
+
+
+def save_weights(module: nn.Module, file: Path, made_by: dict[str, str]) -> None:
+    """Save weights in half precision with a note of what made them."""
+    state = {name: value.half().contiguous() for name, value in module.state_dict().items()}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    save_file(state, file, metadata=made_by)
+
+
+def trained_tokenizer(captions: list[str], size: int) -> Tokenizer:
+    """Train a lower-case byte-pair encoding; the end token has the largest id."""
+    from tokenizers import models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE(unk_token=None))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=size - 1,
+        special_tokens=[PAD, START, MASK],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(captions, trainer)
+    tokenizer.add_special_tokens([END])
+    return tokenizer
+

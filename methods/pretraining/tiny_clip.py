@@ -1,0 +1,108 @@
+"""tiny-clip: image-text contrast and masked words on drawn people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor
+
+from harness.data.paperdolls.build import draw_captions
+from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
+from harness.registry import register_pretraining
+from harness.seeding import seed_everything
+from methods.blocks import losses
+from methods.blocks.masking import Masked, mask_words
+from methods.blocks.objective import weighted
+from methods.blocks.tiny import (
+    IMAGE_SIZE,
+    WEIGHTS,
+    TinyClip,
+    save_weights,
+    trained_tokenizer,
+)
+from methods.pretraining.drawn import Show, drawn_view, pretrain
+
+IMAGES = 12_000
+VOCABULARY = 640  # 256 bytes among them
+RECIPE = Recipe(
+    backbone="",
+    image_size=IMAGE_SIZE,
+    stages=(
+        Stage(
+            epochs=8,
+            learning_rate=2e-3,
+            batch_size=128,
+            optimizer="adamw",
+            weight_decay=0.02,
+            warmup_epochs=0.5,
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class PretrainingConfig(Config):
+    """Weights of the two losses, and their settings."""
+
+    losses: Mapping[str, float] = field(default_factory=lambda: {"itc": 1.0, "mlm": 0.25})
+    temperature: float = 0.07
+    masked_share: float = 0.15
+
+
+class Pairs(NamedTuple):
+    """A batch, encoded."""
+
+    images: Encoded
+    texts: Encoded
+    masked: Masked
+
+
+class TinyClipPretraining(Method):
+    """Contrast between modalities; masked words from the text alone."""
+
+    def __init__(self, config: PretrainingConfig, train: TrainSummary, words: Tokenizer) -> None:
+        super().__init__(config, train)
+        self.encoder = TinyClip(words)
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        return self.encoder.encode_images(images)
+
+    def encode_texts(self, captions: Sequence[str]) -> Encoded:
+        return self.encoder.encode_texts(captions)
+
+    def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        ids = self.encoder.tokenize(batch.captions)  # (B, L)
+        vocabulary = self.encoder.vocabulary
+        masked = mask_words(ids, vocabulary, run.generator("mask"), self.config.masked_share)
+        images = self.encoder.encode_images(batch.images)
+        pairs = Pairs(images, self.encoder.encode_tokens(ids), masked)
+        return weighted(run.losses, pairs, itc=self.itc, mlm=self.masked_words)
+
+    def itc(self, x: Pairs) -> Tensor:
+        return losses.infonce(x.images.embedding, x.texts.embedding, self.config.temperature)
+
+    def masked_words(self, x: Pairs) -> Tensor:
+        logits = self.encoder.masked_words(x.masked.ids)[x.masked.chosen]  # (M, vocabulary)
+        return F.cross_entropy(logits, x.masked.labels[x.masked.chosen])
+
+
+@register_pretraining("tiny-clip")
+def pretrain_tiny_clip(out: Path | None, seed: int, show: Show) -> list[Path]:
+    """Make the byte-pair encoding and the encoder; return the files written."""
+    folder = out or WEIGHTS
+    view = drawn_view(IMAGES, seed, show)
+    # The vocabulary knows PaperDolls' wording; the weights have never seen it.
+    tokenizer = trained_tokenizer([*view.captions, *draw_captions(4000, seed)], VOCABULARY)
+    seed_everything(seed, "weights")
+    method = TinyClipPretraining(PretrainingConfig(), view.summary(), tokenizer)
+    pretrain(method, view, RECIPE, seed, "tiny-clip", show)
+    folder.mkdir(parents=True, exist_ok=True)
+    words, weights = folder / "tiny-bpe.json", folder / "tiny-clip.safetensors"
+    tokenizer.save(str(words))
+    save_weights(method.encoder, weights, {"command": "harness pretrain tiny-clip", "seed": str(seed)})
+    return [words, weights]
