@@ -29,7 +29,9 @@ app = typer.Typer(
     the leaderboard to ./site. Nothing that is complete is ever run again.
     """,
 )
-listing_app = typer.Typer(no_args_is_help=True, help="Show what there is: methods, datasets, suites, runs.")
+listing_app = typer.Typer(
+    no_args_is_help=True, help="Show what there is: methods, datasets, suites, runs."
+)
 app.add_typer(listing_app, name="list")
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -293,5 +295,5 @@ def _report(results: Path, out: Path) -> None:
         build: Callable[[Path, Path], Path] = entry.load()
         try:
             terminal.note(f"Leaderboard: {build(results, out)}")
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             raise HarnessError(str(error)) from error

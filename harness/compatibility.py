@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from typing import Any
 
@@ -17,18 +18,21 @@ def mend_torchvision() -> None:
     calls them.
     """
     global _library
+    if "torchvision" in sys.modules:
+        return
     import torch
 
     try:
-        import torchvision  # noqa: F401 (the import itself is the question)
+        importlib.import_module("torchvision")
     except RuntimeError as error:
         if "torchvision::nms" not in str(error) or _library is not None:
             raise
-        _library = torch.library.Library("torchvision", "DEF")
+        library: Any = torch.library.Library  # untyped
+        _library = library("torchvision", "DEF")
         for name in ("nms", "qnms"):
             _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[module]
-        import torchvision  # noqa: F401
+        importlib.import_module("torchvision")
     except ImportError:
         return  # not installed: whoever needs it says so

@@ -9,12 +9,14 @@ import typing
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.method import Config, Method, Recipe, Supervision
+from harness.method import Method, Recipe, Stage, Supervision
 from harness.registry import Registration
 
 FULL = "full"  # the label of a method as published
+
+Declared = TypeVar("Declared")
 
 
 def describe(registration: Registration) -> dict[str, Any]:
@@ -44,10 +46,10 @@ def describe(registration: Registration) -> dict[str, Any]:
     }
 
 
-def build_config(config_class: type[Config], values: Mapping[str, Any]) -> Config:
-    """Build a method's config from plain data (JSON has neither tuples nor enums)."""
-    hints = typing.get_type_hints(config_class)
-    return config_class(**{name: _restore(value, hints[name]) for name, value in values.items()})
+def build(declared: type[Declared], values: Mapping[str, Any]) -> Declared:
+    """Build a config, a recipe or a stage from plain data: JSON has neither tuples nor enums."""
+    hints = typing.get_type_hints(declared)
+    return declared(**{name: _restore(value, hints[name]) for name, value in values.items()})
 
 
 def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -62,10 +64,10 @@ def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> 
 
 
 def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
-    config = {f.name: getattr(method.Config(), f.name) for f in fields(method.Config)}
+    config = {f.name: getattr(method.config_class(), f.name) for f in fields(method.config_class)}
     config |= {"backbone": recipe.backbone, "image_size": recipe.image_size}
     config = merge(config, recipe.config, f"{method.__name__}.recipes")
-    build_config(method.Config, config)
+    build(method.config_class, config)
     plain = asdict(recipe)
     del plain["config"]
     return {"recipe": plain, "config": {name: _plain(value) for name, value in config.items()}}
@@ -74,7 +76,7 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
 def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the variants of a method; equal changes share one, under the first row's label."""
     found: list[dict[str, Any]] = [_variant(FULL, {}, config)]
-    for table, label, changes in _rows(method):
+    for table, label, position, changes in _rows(method):
         merge(config, changes, f"{method.__name__}.ablations[{table!r}][{label!r}]")
         plain = {name: _plain(value) for name, value in changes.items()}
         effective = {n: v for n, v in plain.items() if v != config[n]}
@@ -83,14 +85,14 @@ def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str,
             taken = label in (variant["label"] for variant in found)
             same = _variant(f"{label} ({table})" if taken else label, effective, config)
             found.append(same)
-        same["tables"].append([table, label])
+        same["tables"].append([table, label, position])
     return found
 
 
-def _rows(method: type[Method]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+def _rows(method: type[Method]) -> Iterator[tuple[str, str, int, Mapping[str, Any]]]:
     for table, rows in method.ablations.items():
-        for label, changes in rows.items():
-            yield table, label, changes
+        for position, (label, changes) in enumerate(rows.items()):
+            yield table, label, position, changes
 
 
 def _variant(label: str, changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,6 +117,8 @@ def _restore(value: Any, hint: Any) -> Any:
     """Give a plain value the type that its field declares."""
     if hint is Supervision:
         return Supervision(value)
+    if hint == tuple[Stage, ...]:
+        return tuple(build(Stage, stage) for stage in value)
     if isinstance(value, list) and _is_tuple(hint):
         return tuple(value)
     return value

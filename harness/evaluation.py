@@ -63,7 +63,7 @@ def encode_images(
 ) -> Encoded:
     """Encode `count` images in order, on the device."""
     parts = []
-    for rows in torch.arange(count).split(BATCH):
+    for rows in torch.split(torch.arange(count), BATCH):
         encoded = method.encode_images(pixels(rows).to(device))
         parts.append(_checked(method, encoded, len(rows), "encode_images"))
         if progress:

@@ -127,23 +127,25 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Config:
-    """The settings of a method, with the paper's values as defaults; extend it as a frozen dataclass."""
+    """The settings of a method: extend it as a frozen dataclass with the paper's values."""
 
     supervision: Supervision = Supervision.PAIRS
     backbone: str = ""  # from the recipe
     image_size: tuple[int, int] = (0, 0)  # from the recipe
-    losses: Mapping[str, float] = field(default_factory=dict)  # name -> weight; an absent loss is off
+    losses: Mapping[str, float] = field(
+        default_factory=dict
+    )  # name -> weight; an absent loss is off
 
 
 class Method(nn.Module, ABC):
     """A text-to-image person retrieval method.
 
-    `recipes` names a `Recipe` for each scale. `ablations` holds the paper's tables: table -> row
-    label -> the config fields that the row changes. Heads are built whether or not a row uses
-    them, so that all rows of one seed start from the same weights.
+    `config_class` declares the settings, `recipes` a `Recipe` for each scale. `ablations` holds
+    the paper's tables: table -> row label -> the config fields that the row changes. Heads are
+    built whether or not a row uses them, so that all rows of one seed start from the same weights.
     """
 
-    Config: ClassVar[type[Config]] = Config
+    config_class: ClassVar[type[Config]] = Config
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     ablations: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
 

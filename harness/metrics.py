@@ -4,7 +4,8 @@ A gallery row ranks before another where its score is higher or, at equal scores
 earlier in the gallery. So an encoder that gives every image one embedding scores as chance.
 
 The gallery is never sorted. The rank of a positive is one plus the number of gallery rows before
-it, counted while a block of scores is at hand: time grows with the positives of a query.
+it, counted while a block of scores is at hand: time grows with the positives of a query. Every
+block belongs to one thread, so the number of threads decides how long it takes, not what comes out.
 
 Shapes: Q queries, G gallery rows, D the width of an embedding, c the queries of one block, P the
 positives of one query, T the length of the top lists.
@@ -12,9 +13,13 @@ positives of one query, T the length of the top lists.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+from threading import local
 from typing import Any, NamedTuple
 
 import numba
@@ -23,13 +28,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-CHUNK = 1024  # queries in one matrix product; another value moves the last bit of some scores
+CHUNK = 512  # queries in one matrix product; another value moves the last bit of some scores
 PADDING = 64  # products are this even: at a ragged edge, equal embeddings get unequal scores
-SLICE = 64  # queries that a thread counts at a time
 TILE = 2048  # scores that stay in the first-level cache while all positives are counted
 TOP_TILE = 64  # scores that are passed over together where none enters the top list
 
 Array = NDArray[Any] | Tensor
+Ids = Array | Sequence[int] | Sequence[str]  # of people, one a row
 Progress = Callable[[int, int], None]  # (queries done, queries in all)
 _Integers = NDArray[np.int64]
 _Floats = NDArray[np.float32]
@@ -58,6 +63,12 @@ class _Positives(NamedTuple):
     offsets: _Integers  # (Q + 1,) where each query starts in `rows`
 
 
+class _Stretch(NamedTuple):
+    first_query: int
+    count: int  # of queries
+    block: Callable[[int], _Floats]  # scores (c, at least G) of CHUNK queries from this one on
+
+
 class _Tally(NamedTuple):
     ranks: _Integers  # of `_Positives.rows`; ascending in each query once it is counted
     top_rows: _Integers  # (Q, T)
@@ -67,8 +78,8 @@ class _Tally(NamedTuple):
 def score_queries(
     query_features: Array,
     gallery_features: Array,
-    query_ids: Array,
-    gallery_ids: Array,
+    query_ids: Ids,
+    gallery_ids: Ids,
     *,
     normalize: bool = True,
     top: int = 0,
@@ -84,12 +95,13 @@ def score_queries(
     """
     sizes = _sizes(query_features, gallery_features)
     positives = _find_positives(query_ids, gallery_ids, sizes)
-    blocks = _products(query_features, gallery_features, normalize)
-    return _score(blocks, positives, sizes[1], top, progress)
+    with _workers() as pool:
+        block = _products(query_features, gallery_features, normalize, pool)
+        return _score([_Stretch(0, sizes[0], block)], positives, sizes[1], top, pool, progress)
 
 
 def score_rows(
-    rows: Array | Iterable[Array], query_ids: Array, gallery_ids: Array, *, top: int = 0
+    rows: Array | Iterable[Array], query_ids: Ids, gallery_ids: Ids, *, top: int = 0
 ) -> QueryScores:
     """Rank the gallery for every query by given scores, compared in float32.
 
@@ -99,7 +111,8 @@ def score_rows(
     sizes = len(query_ids), len(gallery_ids)
     positives = _find_positives(query_ids, gallery_ids, sizes)
     chunks = [rows] if isinstance(rows, Tensor | np.ndarray) else rows
-    return _score(_split(chunks, sizes), positives, sizes[1], top)
+    with _workers() as pool:
+        return _score(_given(chunks, sizes), positives, sizes[1], top, pool)
 
 
 def summarize(scores: QueryScores) -> dict[str, float]:
@@ -112,49 +125,58 @@ def summarize(scores: QueryScores) -> dict[str, float]:
     return {name: 100.0 * float(values.mean()) for name, values in by_query.items()}
 
 
+@contextmanager
+def _workers() -> Iterator[ThreadPoolExecutor]:
+    """Yield as many threads as torch uses, in each of which torch uses one.
+
+    Threads that never wait for each other lose less, above all on a busy machine, than those that
+    share each product; and torch's own pool, of no use after a fork, is not needed.
+    """
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(threads, "metrics", torch.set_num_threads, (1,)) as pool:
+            yield pool
+    finally:
+        torch.set_num_threads(threads)  # also what any thread started from now on begins with
+
+
 def _score(
-    blocks: Iterable[_Floats],
+    stretches: Iterable[_Stretch],
     positives: _Positives,
     gallery_size: int,
     top: int,
+    pool: ThreadPoolExecutor,
     progress: Progress | None = None,
 ) -> QueryScores:
-    """Score blocks (c, at least G) that cover the queries in order."""
+    """Score stretches that cover the queries in order."""
     if top < 0:
         raise ValueError(f"top must not be negative; got {top}")
-    query_count, width = len(positives.offsets) - 1, min(top, gallery_size)
+    query_count, length = len(positives.offsets) - 1, min(top, gallery_size)
     tally = _Tally(
         np.ones_like(positives.rows),
-        np.zeros((query_count, width), np.int64),
-        np.full((query_count, width), -np.inf, np.float32),
+        np.zeros((query_count, length), np.int64),
+        np.full((query_count, length), -np.inf, np.float32),
     )
     done = 0
-    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        for block in blocks:
-            _count_block(pool, block, gallery_size, done, positives, tally)
-            done += len(block)
+    for stretch in stretches:
+        count = partial(_count_from, stretch, gallery_size, positives, tally)
+        for counted in pool.map(count, range(0, stretch.count, CHUNK)):
+            done += counted
             if progress:
                 progress(done, query_count)
     return _query_scores(positives.offsets, tally)
 
 
-def _count_block(
-    pool: ThreadPoolExecutor,
-    block: _Floats,
-    gallery_size: int,
-    first_query: int,
-    positives: _Positives,
-    tally: _Tally,
-) -> None:
-    """Fill the tally for the queries of one block, in slices that the threads share."""
-
-    def count(start: int) -> int:
-        rows = block[start : start + SLICE]
-        return int(_count_slice(rows, gallery_size, first_query + start, positives, tally))
-
-    for broken in pool.map(count, range(0, len(block), SLICE)):
-        if broken >= 0:
-            raise ValueError(f"the scores of query row {broken} hold NaN or infinity in float32")
+def _count_from(
+    stretch: _Stretch, gallery_size: int, positives: _Positives, tally: _Tally, start: int
+) -> int:
+    """Fill the tally for CHUNK queries of a stretch; return how many there were."""
+    block = stretch.block(start)
+    first_query = stretch.first_query + start
+    broken = int(_count_block(block, gallery_size, first_query, positives, tally))
+    if broken >= 0:
+        raise ValueError(f"the scores of query row {broken} hold NaN or infinity in float32")
+    return len(block)
 
 
 def _query_scores(offsets: _Integers, tally: _Tally) -> QueryScores:
@@ -184,7 +206,7 @@ def _sizes(query_features: Array, gallery_features: Array) -> tuple[int, int]:
     return shapes[0][0], shapes[1][0]
 
 
-def _find_positives(query_ids: Array, gallery_ids: Array, sizes: tuple[int, int]) -> _Positives:
+def _find_positives(query_ids: Ids, gallery_ids: Ids, sizes: tuple[int, int]) -> _Positives:
     queries = _ids("query_ids", query_ids, sizes[0])
     gallery = _ids("gallery_ids", gallery_ids, sizes[1])
     if (queries.dtype.kind in "iuf") != (gallery.dtype.kind in "iuf"):
@@ -200,7 +222,7 @@ def _find_positives(query_ids: Array, gallery_ids: Array, sizes: tuple[int, int]
     return _Positives(order[places], offsets)
 
 
-def _ids(name: str, ids: Array, size: int) -> NDArray[Any]:
+def _ids(name: str, ids: Ids, size: int) -> NDArray[Any]:
     array = ids.detach().cpu().numpy() if isinstance(ids, Tensor) else np.asarray(ids)
     if array.dtype == object:
         array = _plain_ids(name, array)
@@ -213,30 +235,43 @@ def _ids(name: str, ids: Array, size: int) -> NDArray[Any]:
 
 def _plain_ids(name: str, ids: NDArray[np.object_]) -> NDArray[Any]:
     """Return Python's strings or integers in a dtype of their own."""
-    kinds = {type(one) for one in ids.flat}
-    if not (kinds <= {str} or kinds <= {int}):
-        names = sorted(kind.__name__ for kind in kinds)
+    if not any(all(isinstance(one, kind) for one in ids.flat) for kind in (str, int | np.integer)):
+        names = sorted({type(one).__name__ for one in ids.flat})
         raise ValueError(f"{name} must be all int or all str; got {', '.join(names)}")
     return np.array(ids.tolist())
 
 
-def _products(queries: Array, gallery: Array, normalize: bool) -> Iterator[_Floats]:
-    """Yield scores (c, G padded) in one buffer: a block is gone once the next is asked for."""
+class _Buffers(local):
+    """What each thread multiplies in."""
+
+    def __init__(self, rows: int, columns: int, width: int) -> None:
+        self.queries = _zeros(rows, width)
+        self.scores = torch.empty(rows, columns, dtype=torch.float32, device="cpu")
+
+
+def _products(
+    queries: Array, gallery: Array, normalize: bool, pool: ThreadPoolExecutor
+) -> Callable[[int], _Floats]:
+    """Return `_Stretch.block` of features: a block is gone once its thread asks for the next."""
     columns = _zeros(_padded(len(gallery)), gallery.shape[1])
-    for start in range(0, len(gallery), CHUNK):
-        _prepare("gallery_features", gallery, start, columns[start:], normalize)
-    rows = _zeros(min(CHUNK, _padded(len(queries))), gallery.shape[1])
-    buffer = _zeros(len(rows), len(columns))
-    for start in range(0, len(queries), CHUNK):
-        count = _prepare("query_features", queries, start, rows, normalize)
-        even = _padded(count)
-        torch.mm(rows[:even], columns.T, out=buffer[:even])
-        yield buffer.numpy()[:count]
+
+    def prepare(start: int) -> int:
+        return _prepare("gallery_features", gallery, start, columns[start:], normalize)
+
+    def block(start: int) -> _Floats:
+        count = _prepare("query_features", queries, start, buffers.queries, normalize)
+        scores = buffers.scores[: _padded(count)]
+        torch.mm(buffers.queries[: len(scores)], columns.T, out=scores)
+        return scores.numpy()[:count]
+
+    buffers = _Buffers(min(CHUNK, _padded(len(queries))), *columns.shape)
+    deque(pool.map(prepare, range(0, len(gallery), CHUNK)), maxlen=0)
+    return block
 
 
 def _prepare(name: str, features: Array, start: int, out: Tensor, normalize: bool) -> int:
     """Write at most CHUNK rows from `start` on as finite float32; return how many."""
-    rows = torch.from_numpy(_float32(features[start : start + CHUNK]))
+    rows = torch.from_numpy(_take(features, start))
     lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     if len(broken := (~torch.isfinite(lengths)).nonzero()):
         row = start + int(broken[0, 0])
@@ -245,8 +280,8 @@ def _prepare(name: str, features: Array, start: int, out: Tensor, normalize: boo
     return len(rows)
 
 
-def _split(chunks: Iterable[Array], sizes: tuple[int, int]) -> Iterator[_Floats]:
-    """Yield given scores in blocks of at most CHUNK queries, refusing what does not fit."""
+def _given(chunks: Iterable[Array], sizes: tuple[int, int]) -> Iterator[_Stretch]:
+    """Yield a stretch for each chunk of given scores, refusing what does not fit."""
     done = 0
     for chunk in chunks:
         if chunk.ndim != 2 or chunk.shape[1] != sizes[1]:
@@ -254,18 +289,19 @@ def _split(chunks: Iterable[Array], sizes: tuple[int, int]) -> Iterator[_Floats]
             raise ValueError(f"scores from row {done} on must be (rows, {sizes[1]}); got {shape}")
         if done + len(chunk) > sizes[0]:
             raise ValueError(f"{done + len(chunk)} or more rows of scores for {sizes[0]} queries")
+        yield _Stretch(done, len(chunk), partial(_take, chunk))
         done += len(chunk)
-        yield from (_float32(chunk[at : at + CHUNK]) for at in range(0, len(chunk), CHUNK))
     if done < sizes[0]:
         raise ValueError(f"{done} rows of scores for {sizes[0]} queries")
 
 
-def _float32(values: Array) -> _Floats:
-    """Return a contiguous copy; what float32 cannot hold becomes infinite."""
-    if isinstance(values, Tensor):
-        values = values.detach().to("cpu", torch.float32).numpy()
+def _take(features: Array, start: int) -> _Floats:
+    """Return at most CHUNK rows as a contiguous copy; what float32 cannot hold is infinite."""
+    rows = features[start : start + CHUNK]
+    if isinstance(rows, Tensor):
+        rows = rows.detach().to("cpu", torch.float32).numpy()
     with np.errstate(over="ignore"):
-        return np.array(values, np.float32, order="C")
+        return np.array(rows, np.float32, order="C")
 
 
 def _zeros(rows: int, columns: int) -> Tensor:
@@ -276,13 +312,12 @@ def _padded(count: int) -> int:
     return -(-count // PADDING) * PADDING
 
 
-# Compiled at the first call, later read from the cache on disk. Python's own threads run it,
-# without Python's lock: numba's would be a second pool beside torch's, and unsafe after a fork.
+# Compiled at the first call, later read from the cache on disk; run without Python's lock.
 _compiled = numba.njit(nogil=True, cache=True)
 
 
 @_compiled
-def _count_slice(
+def _count_block(
     scores: _Floats, gallery_size: int, first_query: int, positives: _Positives, tally: _Tally
 ) -> int:
     """Fill the tally from scores (c, at least G); return the first query not finite, or -1."""
@@ -332,7 +367,7 @@ def _insert(row: int, score: np.float32, top_rows: _Integers, top_scores: _Float
 
 
 # Eight 32-bit counters fill a vector register. Numba widens sums of small integers, and a loop
-# over values instead of indices uses no vectors: casts and indices make these 4 to 13 times as fast.
+# over values instead of indices uses no vectors: casts and indices make these 4 to 13 times faster.
 @_compiled
 def _count_above(values: _Floats, bound: np.float32) -> np.int32:
     count = np.int32(0)

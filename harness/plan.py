@@ -15,8 +15,6 @@ from harness.data.declaration import Located
 from harness.errors import HarnessError, unknown
 
 SUITES = Path(__file__).with_name("suites")
-FULL = "full"  # the variant that is the method as published
-
 # A change of how runs are scored or recorded that the code hash cannot see raises this.
 PROTOCOL_VERSION = 1
 PROTOCOL = {
@@ -56,7 +54,7 @@ class RunSpec:
     plugin: registry.Plugin
     description: Mapping[str, Any]  # of the method
     changes: Mapping[str, Any]
-    tables: tuple[tuple[str, str], ...]
+    tables: tuple[results.Place, ...]
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
     command: str
@@ -180,14 +178,12 @@ class _Resolved:
     base: str  # the label that the method declares
     label: str  # the same, with what --set adds
     changes: Mapping[str, Any]
-    tables: tuple[tuple[str, str], ...]
+    tables: tuple[results.Place, ...]
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
 
 
-def _labels(
-    listing: registry.Listing, variant: str | None, ablations: bool
-) -> tuple[str, ...]:
+def _labels(listing: registry.Listing, variant: str | None, ablations: bool) -> tuple[str, ...]:
     assert listing.description is not None
     labels = [entry["label"] for entry in listing.description["variants"]]
     if variant is None:
@@ -214,15 +210,15 @@ def _resolve(
         base=label,
         label=f"{label} ({own})" if own else label,
         changes={**variant["changes"], **settings},
-        tables=() if own else tuple((table, row) for table, row in variant["tables"]),
+        tables=()
+        if own
+        else tuple((table, row, position) for table, row, position in variant["tables"]),
         config=config,
         recipe=recipe,
     )
 
 
-def _set(
-    method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any
-) -> None:
+def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> None:
     """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe."""
     field, _, entry = key.partition(".")
     if entry and isinstance(config.get(field), dict):
@@ -271,7 +267,7 @@ def _spec(
     }
     text = json.dumps(content, sort_keys=True)
     name = choice.listing.name
-    if resolved.base != FULL:
+    if resolved.base != description["variants"][0]["label"]:
         name = shlex.quote(f"{name}:{resolved.base}")
     dataset = located.declaration.name
     return RunSpec(
@@ -291,4 +287,3 @@ def _spec(
         command=f"harness run {name} --suite {suite.name} --dataset {dataset} "
         f"--seeds {seed}{options}",
     )
-

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 ENTRY_POINTS = "harness.methods"
 CACHE_VERSION = 1
 
+# (folder or None for where it ships, seed, show(what, done, in all)) -> the files written
+Pretraining = Callable[[Path | None, int, Callable[[str, int, int], None]], list[Path]]
+
 
 @dataclass(frozen=True)
 class Registration:
@@ -67,7 +70,7 @@ class Listing:
 
 
 _registrations: dict[str, dict[str, Registration]] = {}  # by the module that registers
-_pretraining: dict[str, Callable[..., None]] = {}
+_pretraining: dict[str, Pretraining] = {}
 
 
 def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callable[[M], M]:
@@ -88,10 +91,10 @@ def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callab
     return decorate
 
 
-def register_pretraining(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a function (out: Path, seed: int) that makes the weights of a shipped encoder."""
+def register_pretraining(name: str) -> Callable[[Pretraining], Pretraining]:
+    """Register a function that makes the weights of an encoder that ships with the project."""
 
-    def decorate(function: Callable[..., None]) -> Callable[..., None]:
+    def decorate(function: Pretraining) -> Pretraining:
         _pretraining[name] = function
         return function
 
@@ -140,7 +143,7 @@ def load_method(name: str, plugin: Plugin) -> Registration:
     return registrations[name]
 
 
-def load_pretraining(name: str) -> Callable[..., None]:
+def load_pretraining(name: str) -> Pretraining:
     """Import the bundled pre-trainings and return one."""
     for entry in _entry_points():
         package = entry.value.partition(":")[0]
@@ -178,9 +181,7 @@ def _of_entry_point(entry: importlib.metadata.EntryPoint) -> Iterator[Plugin]:
         yield from _of_package(name, file.parent, roots, entry.name)
 
 
-def _of_package(
-    name: str, folder: Path, roots: sources.Roots, origin: str
-) -> Iterator[Plugin]:
+def _of_package(name: str, folder: Path, roots: sources.Roots, origin: str) -> Iterator[Plugin]:
     """Yield the modules directly in a package; a package among them counts as a whole."""
     for path in sorted(folder.iterdir()):
         inner = path / "__init__.py" if path.is_dir() else path
@@ -216,10 +217,12 @@ def _describe(plugin: Plugin) -> list[Listing]:
     except (OSError, ValueError):
         try:
             descriptions = _describe_by_import(plugin)
-        except BaseException as error:  # noqa: BLE001 (a plugin may raise anything, even SystemExit)
+        except BaseException as error:  # a plugin may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt):
                 raise
-            return [Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))]
+            return [
+                Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))
+            ]
         results.write_json(cached, descriptions)
     return [Listing(description["name"], plugin, description) for description in descriptions]
 
@@ -277,7 +280,11 @@ def _load(plugin: Plugin) -> Any:
 
 def _import_name(plugin: Plugin) -> str:
     """A loose file is imported under a name of its own, so that clip.py does not hide a package."""
-    return f"plugin_{plugin.module.name}" if plugin.roots.folders else plugin.module.name
+    if not plugin.roots.folders:
+        return plugin.module.name
+    content = sources.bytes_hash([plugin.module.path])
+    mark = hashlib.sha256(f"{plugin.module.path} {content}".encode()).hexdigest()[:8]
+    return f"plugin_{plugin.module.name}_{mark}"
 
 
 def _duplicate(listing: Listing, first: Path) -> Listing:
@@ -285,7 +292,9 @@ def _duplicate(listing: Listing, first: Path) -> Listing:
         f"method {listing.name!r} is already registered by {first}; "
         f"rename the one in {listing.plugin.module.path}"
     )
-    return Listing(listing.name, listing.plugin, None, {"kind": "DuplicateName", "message": message})
+    return Listing(
+        listing.name, listing.plugin, None, {"kind": "DuplicateName", "message": message}
+    )
 
 
 def describe_error(error: BaseException) -> dict[str, str]:

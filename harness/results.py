@@ -1,8 +1,8 @@
-"""Run records and the folder they live in: ``results/<suite>/<dataset>/<method>/<variant>/seed-<n>/``.
+"""Run records and the folders they live in: results/suite/dataset/method/variant/seed-n/.
 
-A run folder holds ``run.json`` (a `RunRecord`), ``history.parquet`` (one row an epoch), ``log.txt``,
-``weights/`` and ``evaluations/<name>/{metrics.json, queries.parquet}``. It is written beside its
-place, flushed and renamed, so a folder that carries its final name is whole.
+A run folder holds ``run.json`` (a `RunRecord`), ``history.parquet`` (one row an epoch),
+``log.txt``, ``weights/`` and ``evaluations/<name>/{metrics.json, queries.parquet}``. It is written
+beside its place, flushed and renamed, so a folder that carries its final name is whole.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from typing import Any
 SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
+
+
+Place = tuple[str, str, int]  # an ablation table, a row's label and its position from 0
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,13 @@ class RunRecord:
     url: str = ""
     supervision: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)  # what the variant changes
-    tables: tuple[tuple[str, str], ...] = ()  # the (ablation table, row label) it stands for
+    tables: tuple[Place, ...] = ()  # the rows of ablation tables that it stands for
     config: Mapping[str, Any] = field(default_factory=dict)
     recipe: Mapping[str, Any] = field(default_factory=dict)
     protocol: Mapping[str, Any] = field(default_factory=dict)
-    data: Mapping[str, Any] = field(default_factory=dict)  # title, fingerprint, drawn, licence, counts
+    data: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # title, fingerprint, drawn, licence, counts
     environment: Mapping[str, Any] = field(default_factory=dict)  # versions, commit, hardware
     command: str = ""  # repeats the run
     started: str = ""  # ISO 8601, UTC
@@ -102,19 +107,19 @@ def read_record(path: Path) -> RunRecord | None:
         return None
     known = {f.name for f in fields(RunRecord)}
     values = {name: value for name, value in values.items() if name in known}
-    values["tables"] = tuple((table, row) for table, row in values.get("tables", ()))
     try:
+        rows = values.get("tables", ())
+        values["tables"] = tuple((table, row, int(position)) for table, row, position in rows)
         return RunRecord(**values)
-    except TypeError:
+    except (TypeError, ValueError):
         return None
 
 
 def load_runs(results: Path) -> Iterator[StoredRun]:
     """Yield every finished run below a results folder, in the order of their paths."""
     for path in sorted(results.glob("*/*/*/*/seed-*/run.json")):
-        if path.parent.name.endswith(UNFINISHED):
-            continue
-        if record := read_record(path.parent):
+        finished = path.parent.name.removeprefix("seed-").isdecimal()
+        if finished and (record := read_record(path.parent)):
             yield StoredRun(record, path.parent)
 
 
@@ -124,7 +129,7 @@ def working_folder(path: Path) -> Path:
 
 
 def finish_run(record: RunRecord, path: Path) -> None:
-    """Write the record into the working folder of `path`, flush everything, and put it in its place.
+    """Write the record into the working folder of `path`, flush it, and put it in its place.
 
     The earlier run at `path`, if any, steps aside first and is removed last, so that a kill at any
     moment leaves a whole run or none under the final name.

@@ -22,8 +22,8 @@ from harness import evaluation, metrics, paths, registry, results
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, open_pixels
 from harness.data.schema import Split, TrainView
-from harness.describe import build_config
-from harness.method import Method, Recipe, Stage, Supervision, TrainSummary
+from harness.describe import build
+from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.plan import PROTOCOL, RunSpec
 from harness.results import PRIMARY_EVALUATION, RunRecord
 from harness.seeding import seed_everything
@@ -128,7 +128,7 @@ def _execute(
     record: RunRecord,
     say: Callable[[Update], None],
 ) -> RunRecord:
-    recipe = build_recipe(spec.recipe)
+    recipe = build(Recipe, spec.recipe)
     torch.set_num_threads(recipe.threads or max(1, (os.cpu_count() or 1) // options.jobs))
     torch.use_deterministic_algorithms(True, warn_only=True)
     device = choose_device(options.device)
@@ -181,20 +181,10 @@ class _Data:
         return cls(splits, pixels)
 
 
-def build_recipe(values: Any) -> Recipe:
-    """Build a recipe from plain data."""
-    stages = tuple(
-        Stage(**{name: tuple(v) if isinstance(v, list) else v for name, v in stage.items()})
-        for stage in values["stages"]
-    )
-    height, width = values["image_size"]
-    return Recipe(**{**values, "stages": stages, "image_size": (height, width)})
-
-
 def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
     """Import a method and build it from the run's config, with weights that the seed decides."""
     registration = registry.load_method(spec.method, spec.plugin)
-    config = build_config(registration.method.Config, spec.config)
+    config = build(registration.method.config_class, spec.config)
     seed_everything(spec.seed, "weights")
     return registration.method(config, summary)
 
@@ -230,7 +220,9 @@ def _train(
 
     def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
         image_rows, caption_rows = view.rows(images, captions)
-        same = train_split.person_of_image[image_rows] == train_split.person_of_caption[caption_rows]
+        same = (
+            train_split.person_of_image[image_rows] == train_split.person_of_caption[caption_rows]
+        )
         return int(np.sum(same))
 
     watchers = Watchers(validate, judge, lambda progress: say(Update("training", progress)))

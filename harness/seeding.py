@@ -7,7 +7,7 @@ import random
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """Return a 63-bit seed for a purpose: derive(0, "order", 3) never collides with ("order", 4)."""
+    """Return a 63-bit seed for a purpose: ("order", 3) and ("order", 4) give unrelated ones."""
     text = repr((seed, *purpose)).encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
 

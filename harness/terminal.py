@@ -134,9 +134,7 @@ def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
         rows.append((*name, record.status, r1, seconds))
-    _print_table(
-        ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds"), rows
-    )
+    _print_table(("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds"), rows)
 
 
 def show_ranking(results: Path, shown: set[tuple[str, str]]) -> None:
@@ -151,9 +149,7 @@ def show_ranking(results: Path, shown: set[tuple[str, str]]) -> None:
         _print_ranking(place, group)
 
 
-def _print_ranking(
-    place: tuple[str, str], group: dict[tuple[str, str], list[RunRecord]]
-) -> None:
+def _print_ranking(place: tuple[str, str], group: dict[tuple[str, str], list[RunRecord]]) -> None:
     means = {
         name: [mean(record.metrics[metric] for record in records) for metric in METRICS]
         for name, records in group.items()
@@ -188,8 +184,13 @@ class RunsDisplay:
     """Progress bars for runs under way, and what has failed so far."""
 
     def __init__(self, count: int, jobs: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeElapsedColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+        )
 
         self.failures: list[RunRecord] = []
         self._progress = Progress(

@@ -266,9 +266,7 @@ class _Loop:
         epochs = sum(stage.epochs for stage in self.recipe.stages)
         best = max((row["val_r1"] for row in self.history if "val_r1" in row), default=None)
         done = len(self.history) + 1
-        self.watchers.report(
-            Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best)
-        )
+        self.watchers.report(Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best))
 
 
 def _accelerator(device: torch.device, precision: str) -> Accelerator:
@@ -284,7 +282,7 @@ def _active(losses: Mapping[str, float], stage: Stage) -> dict[str, float]:
 
 def _rows(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
     """Yield the caption indices of each batch of one epoch; the last may be smaller."""
-    yield from torch.from_numpy(order.permutation(count)).split(size)
+    yield from torch.split(torch.from_numpy(order.permutation(count)), size)
 
 
 def _batch(view: TrainView, captions: Tensor, device: torch.device) -> Batch:
@@ -323,4 +321,3 @@ def _write(file: Path, state: Any) -> None:
     unfinished = file.with_suffix(".unfinished")
     torch.save(state, unfinished)
     unfinished.replace(file)
-

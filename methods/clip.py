@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
@@ -46,8 +46,8 @@ class ZeroShotConfig(Config):
 class Clip(Method):
     """The pre-trained dual encoder as it is: cosine of the class token and the end token."""
 
-    Config = ZeroShotConfig
-    recipes: Mapping[str, Recipe] = {"tiny": Recipe(*TINY, threads=1), "paper": Recipe(*PAPER)}
+    config_class: ClassVar[type[Config]] = ZeroShotConfig
+    recipes = {"tiny": Recipe(*TINY, threads=1), "paper": Recipe(*PAPER)}
 
     def __init__(self, config: Config, train: TrainSummary) -> None:
         super().__init__(config, train)
@@ -84,8 +84,8 @@ class ClipContrastive(Clip):
     batch, and back, at temperature 0.02.
     """
 
-    Config = ContrastiveConfig
-    recipes: Mapping[str, Recipe] = {
+    config_class: ClassVar[type[Config]] = ContrastiveConfig
+    recipes = {
         "tiny": Recipe(
             *TINY,
             stages=(Stage(epochs=8, learning_rate=1e-3, warmup_epochs=1),),

@@ -109,8 +109,8 @@ class Irra(Method):
     At retrieval only the dual encoder works: the interaction encoder serves training.
     """
 
-    Config = IrraConfig
-    recipes: Mapping[str, Recipe] = {
+    config_class = IrraConfig
+    recipes = {
         "tiny": Recipe(
             "tiny-clip",
             (96, 32),
@@ -127,7 +127,7 @@ class Irra(Method):
     }
     # The rows that Table 4 is known to have. It is not said whether ID and IRR alone keep the
     # baseline's ITC: here they do, because nothing else would align the modalities.
-    ablations: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    ablations = {
         "Table 4": {
             "Baseline": {"losses": {"itc": 1.0}},
             "+CMPM": {"losses": {"cmpm": 1.0}},
@@ -151,15 +151,8 @@ class Irra(Method):
         width = self.encoder.width
         self.augmentation = Augmentation()
         self.interaction = InteractionEncoder(width, config.heads, config.depth)
-        self.masked_word_head = nn.Sequential(
-            nn.Linear(width, width),
-            QuickGELU(),
-            nn.LayerNorm(width),
-            nn.Linear(width, self.encoder.vocabulary.size),
-        )
+        self.masked_word_head = _masked_word_head(width, self.encoder.vocabulary.size, config.depth)
         self.classifier = nn.Linear(width, train.person_count)
-        nn.init.normal_(self.masked_word_head[0].weight, std=(2 * width) ** -0.5)
-        nn.init.normal_(self.masked_word_head[3].weight, std=(2 * width * config.depth) ** -0.5)
         nn.init.normal_(self.classifier.weight, std=0.001)
         nn.init.zeros_(self.classifier.bias)
 
@@ -230,3 +223,11 @@ class Irra(Method):
             factor = self.config.new_module_rate if new else self.config.bias_rate if bias else 1.0
             decay = {"weight_decay": 0.0} if bias else {}
             yield {"params": parameters, "lr": factor * stage.learning_rate, **decay}
+
+
+def _masked_word_head(width: int, vocabulary: int, depth: int) -> nn.Sequential:
+    """Return the head that predicts words, with weights drawn as the interaction encoder's."""
+    hidden, words = nn.Linear(width, width), nn.Linear(width, vocabulary)
+    nn.init.normal_(hidden.weight, std=(2 * width) ** -0.5)
+    nn.init.normal_(words.weight, std=(2 * width * depth) ** -0.5)
+    return nn.Sequential(hidden, QuickGELU(), nn.LayerNorm(width), words)

@@ -58,7 +58,7 @@ def locate(declaration: Declaration, progress: Callable[[str], None] | None = No
 
 
 def _drawn_folder(declaration: Declaration, progress: Callable[[str], None] | None) -> Path:
-    """Return the folder of a drawn dataset, drawing it once for each version of the drawing code."""
+    """Return the folder of a drawn dataset, drawn once for each version of the drawing code."""
     from harness import sources
 
     code = sources.content_hash(

@@ -59,7 +59,9 @@ def _flatten(
     for row, texts in enumerate(lists):
         cleaned = [" ".join((text or "").split()) for text in texts or [""]]
         if not all(cleaned):
-            raise HarnessError(f"Split {split}, image {image_ids[row]!r}: an empty caption or none.")
+            raise HarnessError(
+                f"Split {split}, image {image_ids[row]!r}: an empty caption or none."
+            )
         captions += cleaned
         rows += [row] * len(cleaned)
     return tuple(captions), np.asarray(rows, dtype=np.int64)

@@ -63,7 +63,9 @@ class TrainView:
         self._captions = captions
         self.captions: Sequence[str] = [split.captions[row] for row in captions]
         self.image_of_caption = torch.from_numpy(new_image[split.image_of_caption[captions]])
-        self.captions_of_image = _group(self.image_of_caption.numpy(), len(images))
+        self.captions_of_image: Sequence[Sequence[int]] = _group(
+            self.image_of_caption.numpy(), len(images)
+        )
         self.person_of_image: Tensor | None = None
         if supervision is Supervision.IDENTITY:
             self.person_of_image = torch.from_numpy(_relabel(split.person_of_image[images], seed))

@@ -86,9 +86,7 @@ def _fill(
         watch.started(spec)
 
 
-def _serve(
-    running: dict[Any, _Worker], updates: Any, options: Options, watch: Watch
-) -> None:
+def _serve(running: dict[Any, _Worker], updates: Any, options: Options, watch: Watch) -> None:
     """Pass on an update of a worker, or see to its end."""
     worker = running[updates]
     try:
@@ -146,13 +144,14 @@ def _sender(updates: Connection) -> Callable[[Update], None]:
     """Return a function that sends an update, at most ten a second while only steps move."""
     import time
 
-    last = ["", 0.0]
+    doing, sent = "", 0.0
 
     def say(update: Update) -> None:
+        nonlocal doing, sent
         now = time.monotonic()
-        if update.doing == last[0] and now - float(last[1]) < 0.1:
+        if update.doing == doing and now - sent < 0.1:
             return
-        last[:] = [update.doing, now]
+        doing, sent = update.doing, now
         updates.send(update)
 
     return say

@@ -38,6 +38,9 @@ class Vocabulary:
 class DualEncoder(nn.Module):
     """An image and a text tower with a joint space of D dimensions."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(
         self,
         visual: VisionTransformer,

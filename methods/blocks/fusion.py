@@ -5,6 +5,8 @@ Shapes: B pairs, L text tokens, N image tokens, D width.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from transformers import BertConfig
@@ -29,7 +31,8 @@ class FusionEncoder(nn.Module):
             add_cross_attention=True,
         )
         config._attn_implementation = "eager"  # the others keep no attention maps
-        self.layers = nn.ModuleList(BertLayer(config, layer_idx=i) for i in range(layers))
+        layer: Any = BertLayer  # untyped
+        self.layers = nn.ModuleList(layer(config, layer_idx=i) for i in range(layers))
 
     def forward(self, texts: Tensor, text_mask: Tensor, images: Tensor) -> Tensor:
         """(B, L, D), (B, L) bool, (B, N, D) -> (B, L, D)."""

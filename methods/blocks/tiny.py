@@ -31,20 +31,20 @@ PAD, START, MASK, END = "[pad]", "[start]", "[mask]", "[end]"
 
 
 class TinyClip(DualEncoder):
-    """A `DualEncoder` with a head that predicts masked words from text tokens."""
+    """A `DualEncoder` with a head from text tokens (B, L, D) to the words behind masks."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         vocabulary = Vocabulary(
             size=tokenizer.get_vocab_size(),
-            pad=tokenizer.token_to_id(PAD),
-            start=tokenizer.token_to_id(START),
-            mask=tokenizer.token_to_id(MASK),
-            end=tokenizer.token_to_id(END),
+            pad=_id_of(PAD, tokenizer),
+            start=_id_of(START, tokenizer),
+            mask=_id_of(MASK, tokenizer),
+            end=_id_of(END, tokenizer),
             length=TEXT_LENGTH,
             trims=True,
         )
         visual = VisionTransformer(
-            image_size=IMAGE_SIZE,  # type: ignore[arg-type]  # open_clip takes pairs too
+            image_size=IMAGE_SIZE,
             patch_size=PATCH,
             width=WIDTH,
             layers=IMAGE_LAYERS,
@@ -65,11 +65,6 @@ class TinyClip(DualEncoder):
         )
         super().__init__(visual, text, vocabulary, lambda caption: tokenizer.encode(caption).ids)
         self.masked_word_head = masked_word_head(WIDTH, vocabulary.size)
-
-    def masked_words(self, ids: Tensor) -> Tensor:
-        """(B, L) ids with masks -> (B, L, vocabulary) logits of the words behind them."""
-        tokens = self.encode_tokens(ids).tokens  # (B, L, D)
-        return self.masked_word_head(tokens)  # type: ignore[no-any-return]  # (B, L, vocabulary)
 
 
 class TinyAlbef(nn.Module):
@@ -114,6 +109,12 @@ def load_tiny_albef(phases: int = 2) -> TinyAlbef:
     return encoder
 
 
+def _id_of(token: str, tokenizer: Tokenizer) -> int:
+    number = tokenizer.token_to_id(token)
+    assert number is not None, f"the tokenizer has no {token}"
+    return number
+
+
 def load_tokenizer(folder: Path) -> Tokenizer:
     """Load the byte-pair encoding of the tiny encoders."""
     return Tokenizer.from_file(str(folder / "tiny-bpe.json"))
@@ -147,4 +148,3 @@ def trained_tokenizer(captions: list[str], size: int) -> Tokenizer:
     tokenizer.train_from_iterator(captions, trainer)
     tokenizer.add_special_tokens([END])
     return tokenizer
-

@@ -13,24 +13,22 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.data.paperdolls.build import draw_pretraining
+from harness.data.paperdolls.build import pretraining_arrays
 from harness.data.schema import Integers, Split, TrainView
 from harness.method import Method, Recipe, Supervision
 from harness.seeding import derive
 from harness.training import Progress, Watchers, train
+
+THREADS = 2  # their number decides the bits
 
 Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 def drawn_view(count: int, seed: int, show: Show) -> TrainView:
     """Draw `count` people, one image and one caption each, as a training set."""
-    images = np.empty((count, 3, 96, 32), dtype=np.uint8)
-    captions: list[str] = []
-    for row, (image, caption) in enumerate(draw_pretraining(count, derive(seed, "people"))):
-        images[row] = np.asarray(image).transpose(2, 0, 1)
-        captions.append(caption)
-        if row % 100 == 99:
-            show("drawing people", row + 1, count)
+    images, captions = pretraining_arrays(
+        count, derive(seed, "people"), lambda done, total: show("drawing people", done, total)
+    )
     rows = np.arange(count)
     split = Split(
         name="train",
@@ -57,6 +55,7 @@ def pretrain(
         done = (now.epoch - 1) * now.steps + now.step
         show(f"{what}, loss {now.loss:.3f}", done, now.epochs * now.steps)
 
+    torch.set_num_threads(THREADS)
     with tempfile.TemporaryDirectory() as folder:
         watchers = Watchers(report=report)
         train(method, view, recipe, seed, torch.device("cpu"), Path(folder), watchers)

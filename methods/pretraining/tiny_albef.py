@@ -52,7 +52,9 @@ RECIPE = Recipe(
 class PretrainingConfig(Config):
     """Weights of the three losses, and their settings."""
 
-    losses: Mapping[str, float] = field(default_factory=lambda: {"itc": 1.0, "itm": 1.0, "mlm": 0.5})
+    losses: Mapping[str, float] = field(
+        default_factory=lambda: {"itc": 1.0, "itm": 1.0, "mlm": 0.5}
+    )
     temperature: float = 0.07
     masked_share: float = 0.25
 
@@ -110,7 +112,9 @@ class TinyAlbefPretraining(Method):
         return F.cross_entropy(logits, x.masked.labels[x.masked.chosen])
 
     @torch.no_grad()
-    def _hard_negatives(self, images: Encoded, texts: Encoded, generator: torch.Generator) -> Tensor:
+    def _hard_negatives(
+        self, images: Encoded, texts: Encoded, generator: torch.Generator
+    ) -> Tensor:
         """Draw a negative for each row and each column by its similarity: (2, B)."""
         logits = losses.cosine_logits(images.embedding, texts.embedding, self.config.temperature)
         logits.fill_diagonal_(-torch.inf)

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from harness.data.paperdolls.build import draw_captions
+from harness.data.paperdolls.build import photographs
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
 from harness.registry import register_pretraining
 from harness.seeding import seed_everything
@@ -27,15 +27,15 @@ from methods.blocks.tiny import (
 )
 from methods.pretraining.drawn import Show, drawn_view, pretrain
 
-IMAGES = 12_000
+IMAGES = 16_000
 VOCABULARY = 640  # 256 bytes among them
 RECIPE = Recipe(
     backbone="",
     image_size=IMAGE_SIZE,
     stages=(
         Stage(
-            epochs=8,
-            learning_rate=2e-3,
+            epochs=14,
+            learning_rate=3e-3,
             batch_size=128,
             optimizer="adamw",
             weight_decay=0.02,
@@ -63,7 +63,10 @@ class Pairs(NamedTuple):
 
 
 class TinyClipPretraining(Method):
-    """Contrast between modalities; masked words from the text alone."""
+    """Contrast between modalities; masked words from the text alone.
+
+    Both read the masked captions, so that the encoder gets used to words that it does not know.
+    """
 
     def __init__(self, config: PretrainingConfig, train: TrainSummary, words: Tokenizer) -> None:
         super().__init__(config, train)
@@ -80,14 +83,16 @@ class TinyClipPretraining(Method):
         vocabulary = self.encoder.vocabulary
         masked = mask_words(ids, vocabulary, run.generator("mask"), self.config.masked_share)
         images = self.encoder.encode_images(batch.images)
-        pairs = Pairs(images, self.encoder.encode_tokens(ids), masked)
+        pairs = Pairs(images, self.encoder.encode_tokens(masked.ids), masked)
         return weighted(run.losses, pairs, itc=self.itc, mlm=self.masked_words)
 
     def itc(self, x: Pairs) -> Tensor:
         return losses.infonce(x.images.embedding, x.texts.embedding, self.config.temperature)
 
     def masked_words(self, x: Pairs) -> Tensor:
-        logits = self.encoder.masked_words(x.masked.ids)[x.masked.chosen]  # (M, vocabulary)
+        assert x.texts.tokens is not None
+        tokens = x.texts.tokens[x.masked.chosen]  # (M, D)
+        logits = self.encoder.masked_word_head(tokens)  # (M, vocabulary)
         return F.cross_entropy(logits, x.masked.labels[x.masked.chosen])
 
 
@@ -97,12 +102,15 @@ def pretrain_tiny_clip(out: Path | None, seed: int, show: Show) -> list[Path]:
     folder = out or WEIGHTS
     view = drawn_view(IMAGES, seed, show)
     # The vocabulary knows PaperDolls' wording; the weights have never seen it.
-    tokenizer = trained_tokenizer([*view.captions, *draw_captions(4000, seed)], VOCABULARY)
+    wording = [caption.text for photo in photographs("train") for caption in photo.captions]
+    tokenizer = trained_tokenizer([*view.captions, *wording], VOCABULARY)
     seed_everything(seed, "weights")
     method = TinyClipPretraining(PretrainingConfig(), view.summary(), tokenizer)
     pretrain(method, view, RECIPE, seed, "tiny-clip", show)
     folder.mkdir(parents=True, exist_ok=True)
     words, weights = folder / "tiny-bpe.json", folder / "tiny-clip.safetensors"
     tokenizer.save(str(words))
-    save_weights(method.encoder, weights, {"command": "harness pretrain tiny-clip", "seed": str(seed)})
+    save_weights(
+        method.encoder, weights, {"command": "harness pretrain tiny-clip", "seed": str(seed)}
+    )
     return [words, weights]

@@ -1,0 +1,1 @@
+"""PaperDolls: pedestrians drawn by this project, with captions, free of licence and of network."""

@@ -1,0 +1,157 @@
+"""A `Look` is all that a set of drawings has in common: shades, cameras, difficulty, wording.
+
+Two looks are kept apart on purpose. Encoders pre-trained on PRETRAINING meet other shades, other
+places, worse cameras and richer language in PAPERDOLLS, so that fine-tuning has something to gain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from .canvas import Colour
+from .families import Families
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Where a camera stands and how it sees. What it adds is scaled by the look's `Difficulty`."""
+
+    name: str
+    scene: str  # a name in scenes.SCENES
+    views: Mapping[str, float]  # "front", "back" or "side" -> weight
+    gain: float = 1.0  # light
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)  # of red, green and blue
+    blur: float = 0.0  # radius in pixels of the final image
+    noise: float = 4.0  # standard deviation in levels of 255
+    haze: float = 0.0  # share of contrast lost
+
+
+@dataclass(frozen=True)
+class Difficulty:
+    """How hard the images are. The first four multiply what a camera does."""
+
+    light: float = 1.0  # of the gain's and the tint's distance from neutral
+    blur: float = 1.0
+    noise: float = 1.0
+    haze: float = 1.0
+    light_jitter: float = 0.08  # standard deviation of the gain between images of one camera
+    shade_jitter: float = 6.0  # standard deviation of a colour, in levels of 255
+    occlusion: float = 0.3  # probability that something stands before the person
+    pose: float = 1.0  # how far scale, place and lean change between images
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How captions are written. Probabilities not given here are 1."""
+
+    named: Mapping[str, float]  # "attribute": named at all; "attribute.part": if so, with this part
+    sentences: str  # a name in grammar.GRAMMARS
+    words: tuple[int, int]  # fewest and most words of a caption
+    rare: float = 0.0  # probability of a rarer synonym, where there is one
+    absence: float = 0.0  # probability of saying that there is no bag
+    hidden: float = 0.0  # probability of naming, all the same, what cannot be seen in the image
+    scenery: float = 0.0  # probability of telling what the person does or where
+    shuffled: float = 0.0  # probability of an unusual order of the clothes
+
+
+@dataclass(frozen=True)
+class Look:
+    """Everything about how people are drawn and described, apart from who they are."""
+
+    name: str
+    palette: Mapping[str, Colour]
+    skins: Mapping[str, Colour]
+    hair: Mapping[str, Colour]
+    cameras: tuple[Camera, ...]
+    occluders: tuple[str, ...]  # names in scenes.OCCLUDERS
+    wording: Wording
+    difficulty: Difficulty = field(default_factory=Difficulty)
+    families: Families = field(default_factory=Families)
+
+
+PAPERDOLLS = Look(
+    name="paperdolls",
+    palette={
+        "black": (34, 34, 38), "white": (242, 241, 236), "gray": (136, 138, 142),
+        "red": (206, 40, 44), "maroon": (112, 26, 44), "pink": (240, 150, 182),
+        "orange": (240, 130, 36), "yellow": (246, 208, 60), "green": (50, 146, 72),
+        "olive": (104, 108, 52), "turquoise": (56, 186, 184), "light blue": (146, 196, 236),
+        "blue": (44, 96, 204), "navy": (30, 42, 92), "purple": (122, 66, 160),
+        "brown": (122, 78, 46), "beige": (218, 194, 152),
+    },
+    skins={
+        "pale": (250, 218, 196), "light": (238, 194, 162), "tan": (214, 160, 118),
+        "brown": (160, 106, 72), "dark": (104, 68, 50),
+    },
+    hair={
+        "black": (30, 26, 28), "brown": (98, 60, 34), "blond": (226, 186, 96),
+        "red": (176, 76, 34), "gray": (150, 150, 154), "white": (232, 232, 228),
+    },
+    cameras=(
+        Camera("entrance", "mall", {"front": 5, "side": 1}, 1.04, (1.05, 1.0, 0.93), 0.0, 4),
+        Camera("crossing", "crossing", {"side": 4, "front": 1}, 1.08, (1.0, 1.0, 1.02), 0.3, 4),
+        Camera("park", "park", {"back": 4, "side": 1}, 0.94, (0.96, 1.05, 0.92), 0.35, 4),
+        Camera("platform", "station", {"front": 3, "side": 2}, 0.84, (0.92, 1.0, 1.1), 0.45, 6),
+        Camera("alley", "night", {"back": 2, "front": 2}, 0.74, (0.95, 0.97, 1.12), 0.4, 8),
+        Camera("street", "street", {"side": 2, "back": 3}, 1.0, (1.02, 1.0, 0.98), 0.6, 6, 0.2),
+    ),
+    occluders=("post", "hedge", "car", "passer-by", "railing"),
+    wording=Wording(
+        named={
+            "kind": 0.93, "hair": 0.8, "hair.kind": 0.88, "hair.colour": 0.9, "beard": 0.6,
+            "glasses": 0.8, "glasses.kind": 0.9, "hat": 0.9, "hat.kind": 0.9, "hat.colour": 0.9,
+            "scarf": 0.85, "scarf.colour": 0.9, "upper.kind": 0.92, "upper.colour": 0.96,
+            "upper.pattern": 0.94, "upper.plain": 0.12, "upper.second": 0.9, "upper.inner": 0.82,
+            "lower": 0.97, "lower.colour": 0.94, "shoes": 0.9, "shoes.kind": 0.85,
+            "shoes.colour": 0.95, "bag": 0.96, "bag.kind": 0.92, "bag.colour": 0.94, "item": 0.9,
+            "item.colour": 0.85,
+        },
+        sentences="varied",
+        words=(12, 30),
+        rare=0.15,
+        absence=0.12,
+        hidden=0.02,
+        scenery=0.25,
+        shuffled=0.3,
+    ),
+)  # fmt: skip
+
+PRETRAINING = Look(
+    name="pretraining",
+    palette={
+        "black": (16, 16, 16), "white": (252, 252, 252), "gray": (160, 160, 160),
+        "red": (232, 24, 24), "maroon": (136, 16, 32), "pink": (255, 128, 192),
+        "orange": (255, 148, 0), "yellow": (255, 232, 16), "green": (16, 176, 40),
+        "olive": (128, 128, 24), "turquoise": (24, 208, 208), "light blue": (128, 208, 255),
+        "blue": (16, 72, 240), "navy": (12, 20, 120), "purple": (152, 40, 200),
+        "brown": (140, 84, 24), "beige": (240, 220, 172),
+    },
+    skins={
+        "pale": (255, 228, 210), "light": (248, 206, 170), "tan": (226, 172, 124),
+        "brown": (172, 112, 70), "dark": (116, 72, 48),
+    },
+    hair={
+        "black": (12, 12, 12), "brown": (116, 68, 24), "blond": (248, 208, 88),
+        "red": (208, 84, 16), "gray": (168, 168, 168), "white": (248, 248, 248),
+    },
+    cameras=(
+        Camera("studio", "studio", {"front": 3, "side": 1, "back": 1}, noise=2),
+        Camera("wall", "brick", {"front": 2, "side": 1, "back": 1}, noise=2),
+        Camera("beach", "beach", {"front": 1, "side": 1, "back": 2}, 1.04, noise=2),
+        Camera("corridor", "corridor", {"front": 1, "side": 2, "back": 1}, 0.94, noise=3),
+    ),
+    occluders=("post",),
+    wording=Wording(
+        named={
+            "kind": 0.97, "hair": 0.45, "hair.kind": 0.8, "hair.colour": 0.8, "beard": 0.3,
+            "glasses": 0.5, "hat": 0.7, "scarf": 0.6, "upper.plain": 0.0, "upper.inner": 0.5,
+            "upper.second": 0.7, "lower": 0.88, "shoes": 0.6, "shoes.kind": 0.7, "bag": 0.75,
+            "item": 0.6, "item.colour": 0.6,
+        },
+        sentences="terse",
+        words=(6, 20),
+    ),
+    difficulty=Difficulty(light_jitter=0.03, shade_jitter=4.0, occlusion=0.05, pose=0.8),
+    families=Families(size=3, share=0.3),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""The static leaderboard: run records in, a folder of HTML out."""

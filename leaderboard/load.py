@@ -1,0 +1,136 @@
+"""Run records grouped by where they compete: (suite, dataset), then method, then variant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+
+from harness.results import RunRecord, StoredRun, load_runs
+
+FULL = "full"  # the variant that is the method as published
+LARGEST = 1e100  # beyond it the arithmetic of an axis may overflow
+_TYPES = {"str": str, "int": int, "float": (int, float)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A record with the tables beside it; empty where they are absent or cannot be read."""
+
+    record: RunRecord
+    history: tuple[Mapping[str, Any], ...] = ()
+    evaluations: Mapping[str, Mapping[str, Any]] | None = None
+
+    @property
+    def finished(self) -> bool:
+        return self.record.status == "ok"
+
+    def metric(self, name: str, evaluation: str | None = None) -> float | None:
+        """Return a percentage of the primary evaluation, or of a named one; None without any."""
+        by_name = self.evaluations or {}
+        found = by_name.get(evaluation, {}) if evaluation else self.record.metrics
+        value = finite(found.get(name))
+        return value if value is not None and 0 <= value <= 100 else None
+
+
+Variants = dict[str, list[Run]]  # label -> runs by seed
+
+
+@dataclass(frozen=True)
+class Ground:
+    """The runs that compete with one another."""
+
+    suite: str
+    dataset: str
+    methods: dict[str, Variants]
+
+    @property
+    def label(self) -> str:
+        return f"{self.suite}/{self.dataset}"
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for method in self.methods for run in self.runs_of(method)]
+
+    def runs_of(self, method: str) -> list[Run]:
+        return [run for runs in self.methods.get(method, {}).values() for run in runs]
+
+    def full(self, method: str) -> list[Run]:
+        return self.methods.get(method, {}).get(FULL, [])
+
+
+def load_grounds(results: Path) -> list[Ground]:
+    """Read a results folder. Variants stand in the order in which they were first started.
+
+    Raises ValueError where the folder holds no run.
+    """
+    runs = [_with_tables(stored) for stored in load_runs(results) if _is_sound(stored.record)]
+    if not runs:
+        raise ValueError(
+            f'there is no run below {results} to report; make some with "harness run --all"'
+        )
+    return _grouped(sorted(runs, key=lambda run: run.record.started))
+
+
+def finite(value: Any) -> float | None:
+    """Return a number that can be drawn, or None."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < LARGEST else None
+
+
+def _grouped(runs: Iterable[Run]) -> list[Ground]:
+    grounds: dict[tuple[str, str], Ground] = {}
+    seen: dict[tuple[str, str, str, str, int], Run] = {}
+    for run in runs:
+        record = run.record
+        place = (record.suite, record.dataset, record.method, record.variant, record.seed)
+        seen[place] = run  # of two copies of one seed the later counts, once
+    for run in seen.values():
+        record = run.record
+        key = (record.suite, record.dataset)
+        ground = grounds.setdefault(key, Ground(*key, methods={}))
+        ground.methods.setdefault(record.method, {}).setdefault(record.variant, []).append(run)
+    for ground in grounds.values():
+        for variants in ground.methods.values():
+            for same in variants.values():
+                same.sort(key=lambda run: run.record.seed)
+    return [grounds[key] for key in sorted(grounds)]
+
+
+def _with_tables(stored: StoredRun) -> Run:
+    return Run(stored.record, tuple(_history(stored)), _evaluations(stored))
+
+
+def _history(stored: StoredRun) -> list[dict[str, Any]]:
+    try:
+        return stored.history()
+    except (OSError, pyarrow.ArrowInvalid):
+        return []
+
+
+def _evaluations(stored: StoredRun) -> dict[str, dict[str, Any]]:
+    try:
+        found = stored.evaluations()
+    except (OSError, ValueError):
+        return {}
+    return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
+
+
+def _is_sound(record: RunRecord) -> bool:
+    """Say whether the values have the types that the record declares; JSON promises none."""
+    return all(
+        isinstance(getattr(record, field.name), _type_of(str(field.type)))
+        for field in fields(RunRecord)
+    )
+
+
+def _type_of(annotation: str) -> Any:
+    optional = (type(None),) if annotation.endswith("| None") else ()
+    name = annotation.removesuffix(" | None")
+    if name.startswith("Mapping"):
+        return (Mapping, *optional)
+    known = _TYPES.get(name, object)
+    return (*known, *optional) if isinstance(known, tuple) else (known, *optional)

@@ -1,0 +1,122 @@
+"""What scoring costs at the size of ICFG-PEDES, beside the bare product of the same features."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from harness.metrics import CHUNK, score_queries
+
+ROWS, WIDTH, PEOPLE = 19_848, 512, 1_000
+ROUNDS = 5
+LARGEST_RATIO = 1.25  # of the time of the bare product
+LARGEST_MEMORY = 400  # MB above the features
+
+MEMORY_SCRIPT = f"""
+import torch
+from pathlib import Path
+from harness.metrics import score_queries
+
+def kilobytes(field):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+torch.set_num_threads(2)
+queries, gallery = (torch.empty({ROWS}, {WIDTH}).normal_() for _ in range(2))
+ids = torch.arange({ROWS}) % {PEOPLE}
+before = kilobytes("VmRSS")
+score_queries(queries, gallery, ids, ids, top=10)
+print((kilobytes("VmHWM") - before) / 1024)
+"""
+
+
+@pytest.fixture(scope="module")
+def features() -> tuple[Tensor, Tensor, Tensor]:
+    """Return query features, gallery features and ids, with people who are told apart in part."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.arange(ROWS) % PEOPLE
+    person = 0.3 * torch.randn(PEOPLE, WIDTH, generator=generator)[ids]
+    queries, gallery = (
+        person + torch.randn(ROWS, WIDTH, generator=generator) for _ in ("queries", "gallery")
+    )
+    return queries, gallery, ids
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    """Let torch use two threads for one test."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Timed:
+    """A call that notes how long it took each time."""
+
+    def __init__(self, call: Callable[[], object]) -> None:
+        self.call = call
+        self.seconds: list[float] = []
+
+    def __call__(self) -> None:
+        start = perf_counter()
+        self.call()
+        self.seconds.append(perf_counter() - start)
+
+
+def bare_product(queries: Tensor, gallery: Tensor) -> Callable[[], None]:
+    """Return the product of normalised features, in blocks into one buffer and nothing else."""
+    queries, gallery = functional.normalize(queries), functional.normalize(gallery)
+    buffer = torch.empty(CHUNK, len(gallery))
+
+    def multiply() -> None:
+        for start in range(0, len(queries), CHUNK):
+            rows = queries[start : start + CHUNK]
+            torch.mm(rows, gallery.T, out=buffer[: len(rows)])
+
+    return multiply
+
+
+@pytest.mark.benchmark
+@pytest.mark.parametrize("top", [0, 10])
+def test_scoring_costs_little_more_than_the_product(
+    benchmark: Any,
+    features: tuple[Tensor, Tensor, Tensor],
+    two_threads: None,
+    top: int,
+) -> None:
+    """On two threads, exact metrics of every query take at most 1.25 times the bare product."""
+    if not benchmark.enabled:
+        pytest.skip("one round tells nothing: run with --benchmark-enable")
+    queries, gallery, ids = features
+    product = Timed(bare_product(queries, gallery))
+    scoring = Timed(lambda: score_queries(queries, gallery, ids, ids, top=top))
+    score_queries(queries[:CHUNK], gallery[:CHUNK], ids[:CHUNK], ids[:CHUNK], top=top)  # compiles
+    # Before every round, so that both meet the machine in the same state.
+    benchmark.pedantic(scoring, setup=product, rounds=ROUNDS)
+    ratio = median(scoring.seconds) / median(product.seconds)
+    benchmark.extra_info |= {"product": median(product.seconds), "ratio_to_product": ratio}
+    print(f"top={top}: {ratio:.3f} times the bare product of {median(product.seconds):.2f} s")
+    assert ratio <= LARGEST_RATIO
+
+
+@pytest.mark.benchmark
+def test_scoring_needs_little_memory(benchmark: Any) -> None:
+    """A fresh process peaks at less than 400 MB above what it held before the call."""
+    command = [sys.executable, "-c", MEMORY_SCRIPT]
+    finished = benchmark.pedantic(
+        lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1
+    )
+    megabytes = float(finished.stdout)
+    benchmark.extra_info["megabytes_above_features"] = megabytes
+    print(f"{megabytes:.0f} MB above the features")
+    assert megabytes < LARGEST_MEMORY

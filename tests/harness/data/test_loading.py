@@ -1,0 +1,112 @@
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+import pytest
+from PIL import Image
+
+from harness.data.catalogue import find_declaration, locate
+from harness.data.loading import load_split
+from harness.data.pixels import cache_bytes, open_pixels
+from harness.data.schema import Split
+from harness.errors import HarnessError
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (8, 16)) -> bytes:
+    """Return an encoded image of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, "PNG")
+    return file.getvalue()
+
+
+def rows(**changes: Any) -> list[dict[str, Any]]:
+    """Return two rows, the second with changes."""
+    first = {
+        "image": {"bytes": png((255, 0, 0)), "path": None},
+        "captions": ["a man", " two\nlines "],
+        "person_id": 7,
+        "image_id": "one",
+    }
+    second = {**first, "image_id": "two", "person_id": 9, "captions": ["a woman"]}
+    return [first, {**second, **changes}]
+
+
+def load(folder: Path, table: list[dict[str, Any]]) -> Split:
+    """Write a dataset of which every split is the table, and load its test split."""
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "val", "test"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), folder / f"{split}.parquet")
+    return load_split(locate(find_declaration(str(folder))), "test")
+
+
+def test_rows_become_images_captions_and_people(tmp_path: Path) -> None:
+    """Captions keep their order and image; line breaks and outer spaces go."""
+    split = load(tmp_path / "d", rows())
+    assert split.captions == ("a man", "two lines", "a woman")
+    assert split.image_of_caption.tolist() == [0, 0, 1]
+    assert split.person_of_caption.tolist() == [7, 7, 9]
+    assert split.counts == {"identities": 2, "images": 2, "captions": 3}
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        (rows(captions=[" "]), "image 'two': an empty caption or none"),
+        (rows(captions=[]), "image 'two': an empty caption or none"),
+        (rows(image_id="one"), "image id 'one' stands in 2 rows"),
+        ([{"image": None, "captions": ["x"], "image_id": "a"}], "no column person_id"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_row(
+    tmp_path: Path, table: list[dict[str, Any]], message: str
+) -> None:
+    """A dataset that breaks the schema is refused with the record that breaks it."""
+    with pytest.raises(HarnessError, match=message):
+        load(tmp_path / "d", table)
+
+
+def test_a_missing_split_says_what_is_expected(tmp_path: Path) -> None:
+    """A folder without Parquet files is refused with the names that were looked for."""
+    with pytest.raises(HarnessError, match="no Parquet file for train, val, test"):
+        locate(find_declaration(str(tmp_path)))
+
+
+def test_an_unknown_dataset_says_what_exists() -> None:
+    """A misspelt dataset is refused with the nearest name."""
+    with pytest.raises(HarnessError, match="Did you mean 'paperdolls'"):
+        find_declaration("paperdoll")
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_pixels_are_decoded_and_resized(tmp_path: Path, cached: bool) -> None:
+    """Both ways of reading give (B, 3, H, W) uint8 of the size asked for."""
+    split = load(tmp_path / "d", rows(image={"bytes": png((0, 9, 255), (32, 64)), "path": None}))
+    pixels = open_pixels(split, (16, 8), tmp_path / "cache" if cached else None)
+    read = pixels(np.array([1, 0, 1]))
+    assert read.shape == (3, 3, 16, 8)
+    assert read[0, :, 3, 3].tolist() == [0, 9, 255]
+    assert read[1, :, 3, 3].tolist() == [255, 0, 0]
+
+
+def test_the_pixel_cache_is_filled_once_and_forecast(tmp_path: Path) -> None:
+    """The second opening decodes nothing, and the file is as large as was forecast."""
+    split = load(tmp_path / "d", rows())
+    told: list[tuple[int, int]] = []
+    open_pixels(split, (16, 8), tmp_path / "cache", lambda *done: told.append(done))
+    assert told == [(2, 2)]
+    open_pixels(split, (16, 8), tmp_path / "cache", lambda *done: told.append(done))
+    assert told == [(2, 2)]
+    (file,) = (tmp_path / "cache").glob("*.npy")
+    assert np.load(file).nbytes == cache_bytes(2, (16, 8))
+
+
+@pytest.mark.parametrize("broken", [b"", b"not an image", png((1, 2, 3))[:40]])
+def test_a_broken_image_is_named(tmp_path: Path, broken: bytes) -> None:
+    """An image that cannot be decoded ends with its id, and leaves no cache behind."""
+    split = load(tmp_path / "d", rows(image={"bytes": broken, "path": None}))
+    with pytest.raises(HarnessError, match="image 'two' cannot be decoded"):
+        open_pixels(split, (16, 8), tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*8.npy"))

@@ -1,0 +1,217 @@
+"""The command line as a user meets it: real processes, real files."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import results
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+BROKEN = {
+    "raises": ("toy", 'return {"itc"', 'raise RuntimeError("boom")\n        return {"itc"'),
+    "nan": (
+        "toy",
+        "return self.texts(letters)",
+        "return self.texts(letters) * (1 if self.training else float('nan'))",
+    ),
+    "dies": ("toy", 'return {"itc"', 'import os; os.kill(os.getpid(), 9)\n        return {"itc"'),
+}
+
+
+def variant(source: str, name: str, old: str, new: str) -> str:
+    """Return the toy's source under another name with a line changed."""
+    assert old in source
+    return source.replace('register("toy"', f'register("{name}"').replace(old, new)
+
+
+def statuses(folder: Path) -> dict[str, str]:
+    """Return the status of each method's run."""
+    return {run.record.method: run.record.status for run in results.load_runs(folder)}
+
+
+def test_help_teaches(harness: Call) -> None:
+    """Each command says what it does, and the first page says where to start."""
+    first = harness("--help")
+    assert "harness run --all" in first.stdout
+    for command in ("run", "list", "report", "pretrain"):
+        assert command in first.stdout
+        assert harness(command, "--help").returncode == 0
+
+
+def test_without_a_method_it_says_what_to_do(harness: Call) -> None:
+    """`harness run` alone is an error that names the two ways on."""
+    done = harness("run")
+    assert done.returncode == 2
+    assert "Name methods to run, or --all" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("run", "irar"), "Did you mean 'irra'"),
+        (("run", "irra", "--suite", "dem"), "Did you mean 'demo'"),
+        (("run", "irra", "--dataset", "paperdols"), "Did you mean 'paperdolls'"),
+        (("run", "irra", "--suite", "paper"), "no Parquet file for train, val, test"),
+        (("run", "irra", "--plugins", "nowhere"), "no such file or folder"),
+        (("report", "--results", "nothing"), "harness run --all"),
+    ],
+)
+def test_errors_are_one_message(harness: Call, arguments: tuple[str, ...], message: str) -> None:
+    """What the user can mend is said without a traceback, with a status of 2."""
+    done = harness(*arguments)
+    assert done.returncode == 2
+    assert message in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+
+
+def test_seeds_and_settings_are_checked(harness: Call, small_dolls: Path, toy: Path) -> None:
+    """A wrong --seeds or --set is refused before anything runs."""
+    base = ("run", "toy", "--plugins", toy, "--dataset", small_dolls)
+    assert "write numbers" in harness(*base, "--seeds", "a").stderr
+    assert "write key=value" in harness(*base, "--set", "epochs").stderr
+    assert "Did you mean 'epochs'" in " ".join(harness(*base, "--set", "epoch=1").stderr.split())
+
+
+def test_a_dry_run_runs_nothing(
+    harness: Call, small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """--dry-run shows the plan and leaves no trace."""
+    done = harness(
+        "run", "toy", "--plugins", toy, "--dataset", small_dolls, "--dry-run", "--ablations"
+    )
+    assert done.returncode == 0
+    assert "6 runs planned, 0 complete" in done.stderr
+    assert done.stdout.count("to do") == 6
+    assert not (tmp_path / "results").exists()
+
+
+def test_runs_are_made_once_and_failures_do_not_spread(
+    harness: Call, small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """Every failing method is its own record, the good one is ranked, and called again only what
+    failed is tried again; the exit status says that something is missing."""
+    for name, change in BROKEN.items():
+        text = variant(toy_source, name, *change[1:])
+        toy.with_name(f"{name}.py").write_text(text, encoding="utf-8")
+    toy.with_name("absent.py").write_text("import no_such_package  # register(", encoding="utf-8")
+    names = ("toy", *BROKEN)
+    command = ("run", *names, "--plugins", toy.parent, "--dataset", small_dolls, "--seeds", "0")
+    first = harness(*command)
+    assert first.returncode == 1
+    expected = {"toy": "ok", "raises": "error", "nan": "error", "dies": "killed"}
+    assert statuses(tmp_path / "results") == expected
+    for text in ("RuntimeError: boom", "holds NaN", "was killed by signal 9"):
+        assert text in " ".join(first.stderr.split())
+    assert "toy" in first.stdout
+    assert (tmp_path / "site" / "index.html").is_file()
+    made = (tmp_path / "results").glob("*/*/toy/full/seed-0/run.json")
+    (stamp,) = [file.stat().st_mtime_ns for file in made]
+    again = harness(*command)
+    assert "4 runs planned, 1 complete" in again.stderr
+    (same,) = (tmp_path / "results").glob("*/*/toy/full/seed-0/run.json")
+    assert same.stat().st_mtime_ns == stamp
+    listed = json.loads(harness("list", "runs", "--json").stdout)
+    assert {run["method"]: run["status"] for run in listed} == expected
+
+
+def test_a_broken_plugin_is_said_with_all(
+    harness: Call, toy: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """With --all a plugin that does not import is reported, and the status is not zero."""
+    toy.with_name("absent.py").write_text("import no_such_package  # register(", encoding="utf-8")
+    done = harness("list", "methods", "--json", "--plugins", toy.parent)
+    (absent,) = [m for m in json.loads(done.stdout) if m["name"] == "absent"]
+    assert absent["error"]["kind"] == "ModuleNotFoundError"
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_the_number_of_jobs_changes_no_bit(
+    harness: Call, small_dolls: Path, toy: Path, tmp_path: Path, jobs: int
+) -> None:
+    """Every query's ranks and scores are the same, whatever runs beside."""
+    reference = tmp_path / "reference"
+    for folder, count in ((reference, 1), (tmp_path / "results", jobs)):
+        done = harness(
+            "run", "toy", "--plugins", toy, "--dataset", small_dolls, "--seeds", "0,1",
+            "--jobs", count, "--results", folder, "--no-report",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    for one, two in zip(
+        results.load_runs(reference), results.load_runs(tmp_path / "results"), strict=True
+    ):
+        assert one.record.seed == two.record.seed
+        for evaluation in one.evaluations():
+            assert one.queries(evaluation) == two.queries(evaluation)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+def test_a_stopped_harness_finishes_the_rest_later(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path, signal_number: int
+) -> None:
+    """Killed or interrupted in mid-run, nothing half-written counts, no process stays, and the
+    next call ends with the same bits as an undisturbed one."""
+    slow = toy_source.replace("batch_size=16", "batch_size=2").replace("epochs=2", "epochs=4")
+    toy.write_text(slow, encoding="utf-8")
+    command = [
+        sys.executable, "-m", "harness", "run", "toy", "--plugins", toy, "--dataset", small_dolls,
+        "--seeds", "0,1", "--jobs", "1", "--no-report", "--results",
+    ]  # fmt: skip
+    subprocess.run([*command, tmp_path / "whole"], check=True, capture_output=True, timeout=120)
+    going = subprocess.Popen(
+        [*command, tmp_path / "cut"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    checkpoint = tmp_path / "cut/demo/small-dolls/toy/full/seed-0.unfinished/weights/last.pt"
+    wait_for(checkpoint.exists)
+    os.kill(going.pid, signal_number)
+    going.communicate(timeout=30)
+    wait_for(lambda: not processes_with(str(tmp_path / "cut")))
+    assert list(results.load_runs(tmp_path / "cut")) == []
+    subprocess.run([*command, tmp_path / "cut"], check=True, capture_output=True, timeout=120)
+    whole, cut = (list(results.load_runs(tmp_path / name)) for name in ("whole", "cut"))
+    assert [run.record.seed for run in cut] == [0, 1]
+    for one, two in zip(whole, cut, strict=True):
+        assert one.queries() == two.queries()
+    assert not list((tmp_path / "cut").rglob("*.unfinished"))
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait until a condition holds; fail where it never does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never happened"
+        time.sleep(0.02)
+
+
+def processes_with(text: str) -> list[str]:
+    """Return the command lines of running processes that mention a text."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = entry.read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if text in line:
+            found.append(line)
+    return found
+
+
+def test_help_and_listing_import_nothing_heavy() -> None:
+    """`--help` needs neither numpy nor torch; it answers at once."""
+    script = (
+        "import sys\nfrom harness.cli import app\n"
+        "try:\n    app(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print(sorted({'torch', 'numpy', 'datasets', 'open_clip', 'jinja2'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,140 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from harness import plan, registry
+from harness.data.catalogue import find_declaration, locate
+from harness.errors import HarnessError
+from harness.plan import RunSpec
+
+DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
+
+
+def specs(
+    dolls: Path, plugin: Path, *names: str, ablations: bool = False, **settings: object
+) -> list[RunSpec]:
+    """Plan toy runs."""
+    choices = plan.choose(names or ("toy",), registry.list_methods([plugin]), ablations)
+    located = [locate(find_declaration(str(dolls)))]
+    return plan.plan(DEMO, located, choices, DEMO.seeds, settings)
+
+
+def keys(dolls: Path, plugin: Path) -> set[str]:
+    """Return the content keys of the toy's runs."""
+    return {spec.key for spec in specs(dolls, plugin)}
+
+
+def test_a_plan_is_every_variant_and_seed(small_dolls: Path, toy: Path) -> None:
+    """With ablations every row is planned for every seed, each under a key of its own."""
+    planned = specs(small_dolls, toy, ablations=True)
+    runs = [(spec.variant, spec.seed) for spec in planned]
+    assert runs == [("full", 0), ("full", 1), ("narrow", 0), ("narrow", 1)]
+    assert len({spec.key for spec in planned}) == 4
+
+
+def test_one_variant_can_be_named(small_dolls: Path, toy: Path) -> None:
+    """`toy:narrow` plans that row alone; its command repeats it."""
+    (first, _) = specs(small_dolls, toy, "toy:narrow")
+    assert first.config["width"] == 4
+    assert first.tables == (("Table 1", "narrow", 0),)
+    assert first.command.startswith("harness run toy:narrow ")
+
+
+def test_equal_content_has_equal_keys_wherever_it_lies(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """A copied dataset and a touched file are the same content."""
+    copy = tmp_path / "small-dolls"
+    shutil.copytree(small_dolls, copy)
+    (copy / "train.parquet").touch()
+    assert keys(copy, toy) == keys(small_dolls, toy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("* 10", "* 11", False),  # the loss
+        ('"width": 4', '"width": 5', True),  # an ablation row
+        ('"""Mean colour against a bag of letters."""', '"""A toy."""', True),
+        ("learning_rate=0.01", "learning_rate=0.02", False),  # the recipe
+        ("width: int = 8", "width: int = 9", False),  # the config
+        ('title="Toy"', 'title="A toy"', True),
+    ],
+)
+def test_what_repeats_a_run(
+    small_dolls: Path, toy: Path, toy_source: str, old: str, new: str, same: bool
+) -> None:
+    """A change of what is computed changes the key; a change of what is said does not."""
+    before = keys(small_dolls, toy)
+    assert old in toy_source
+    toy.write_text(toy_source.replace(old, new), encoding="utf-8")
+    assert (keys(small_dolls, toy) == before) is same
+
+
+def test_a_changed_block_repeats_the_methods_that_import_it(
+    small_dolls: Path, toy: Path, toy_source: str
+) -> None:
+    """The code a method imports is part of its key."""
+    block = toy.with_name("block.py")
+    block.write_text("def scale(x):\n    return x\n", encoding="utf-8")
+    toy.write_text("import block\n" + toy_source, encoding="utf-8")
+    before = keys(small_dolls, toy)
+    block.write_text("def scale(x):\n    return x * 2\n", encoding="utf-8")
+    assert keys(small_dolls, toy) != before
+
+
+def test_starting_weights_are_part_of_the_key(small_dolls: Path, toy: Path) -> None:
+    """Other weights beside a method repeat its runs."""
+    folder = toy.parent / "weights"
+    folder.mkdir()
+    (folder / "start.safetensors").write_bytes(b"one")
+    before = keys(small_dolls, toy)
+    (folder / "start.safetensors").write_bytes(b"two")
+    assert keys(small_dolls, toy) != before
+
+
+def test_settings_make_a_variant_of_their_own(small_dolls: Path, toy: Path) -> None:
+    """--set reaches config, loss and stage fields, and never overwrites the method as published."""
+    (spec, _) = specs(small_dolls, toy, **{"width": 6, "losses.itc": 0.5, "epochs": 1})
+    assert spec.variant == "full (width=6, losses.itc=0.5, epochs=1)"
+    assert spec.config["width"] == 6
+    assert spec.config["losses"] == {"itc": 0.5}
+    assert [stage["epochs"] for stage in spec.recipe["stages"]] == [1]
+    assert spec.tables == ()
+
+
+def test_an_unknown_setting_says_what_was_meant(small_dolls: Path, toy: Path) -> None:
+    """--set refuses a field that does not exist."""
+    with pytest.raises(HarnessError, match=r"no setting of toy 'epoch'\. Did you mean 'epochs'"):
+        specs(small_dolls, toy, epoch=1)
+
+
+def test_unknown_variants_suites_and_recipes_are_refused(small_dolls: Path, toy: Path) -> None:
+    """Each wrong name is refused with what exists."""
+    listings = registry.list_methods([toy])
+    with pytest.raises(HarnessError, match=r"no variant of toy 'narow'\. Did you mean 'narrow'"):
+        plan.choose(["toy:narow"], listings, False)
+    with pytest.raises(HarnessError, match=r"no suite 'demi'\. Did you mean 'demo'"):
+        plan.read_suite("demi")
+    paper = plan.Suite("x", "X", "paper", (0,), ())
+    located = [locate(find_declaration(str(small_dolls)))]
+    with pytest.raises(HarnessError, match="no recipe of toy 'paper'"):
+        plan.plan(paper, located, plan.choose(["toy"], listings, False), (0,), {})
+
+
+def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    """A suite can be a YAML file of one's own."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("scale: tiny\nseeds: [3]\ndatasets: [paperdolls]\n", encoding="utf-8")
+    assert plan.read_suite(str(file)) == plan.Suite("mine", "mine", "tiny", (3,), ("paperdolls",))
+    file.write_text("scale: tiny\n", encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"mine\.yaml: 'seeds'"):
+        plan.read_suite(str(file))
+
+
+def test_the_bundled_suites_name_datasets_that_exist() -> None:
+    """Every suite's datasets are in the catalogue."""
+    for suite in plan.list_suites():
+        for name in suite.datasets:
+            assert find_declaration(name).title

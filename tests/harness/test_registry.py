@@ -1,0 +1,138 @@
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness import registry
+from harness.errors import HarnessError
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def names(listings: list[registry.Listing]) -> list[str]:
+    """Return the names that work."""
+    return [listing.name for listing in listings if not listing.error]
+
+
+def test_bundled_methods_are_found_without_being_asked() -> None:
+    """The package behind the entry point is scanned; its blocks register nothing."""
+    assert {"clip", "clip-itc", "irra"} <= set(names(registry.list_methods()))
+
+
+def test_a_plugin_file_and_a_plugin_folder_are_found(toy: Path) -> None:
+    """--plugins takes a file or the folder it is in."""
+    assert "toy" in names(registry.list_methods([toy]))
+    assert "toy" in names(registry.list_methods([toy.parent]))
+
+
+def test_files_that_register_nothing_are_not_imported(toy: Path) -> None:
+    """A folder of plugins may hold scripts: they are left alone."""
+    (toy.parent / "script.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    assert all(not listing.error for listing in registry.list_methods([toy.parent]))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("import no_such_package  # @register(", "ModuleNotFoundError"),
+        ("def f(: pass  # @register(", "SyntaxError"),
+        ("import sys; sys.exit(3)  # @register(", "SystemExit"),
+    ],
+)
+def test_a_plugin_that_fails_is_listed_and_stops_nobody(toy: Path, text: str, kind: str) -> None:
+    """Whatever a plugin raises at import, it is listed with its error beside the others."""
+    (toy.parent / "broken.py").write_text(text, encoding="utf-8")
+    listings = registry.list_methods([toy.parent])
+    broken = registry.find_method("broken", listings)
+    assert broken.error is not None
+    assert broken.error["kind"] == kind
+    assert "toy" in names(listings)
+
+
+def test_a_duplicate_name_is_refused_and_the_first_stays(toy: Path) -> None:
+    """The second plugin of a name is listed with an error that names both files."""
+    other = toy.with_name("zebra.py")
+    other.write_text(toy.read_text(encoding="utf-8"), encoding="utf-8")
+    listings = [item for item in registry.list_methods([toy.parent]) if item.name == "toy"]
+    assert [listing.error is None for listing in listings] == [True, False]
+    assert listings[1].error is not None
+    assert str(toy) in listings[1].error["message"]
+    assert str(other) in listings[1].error["message"]
+
+
+def test_an_unknown_name_says_what_was_meant() -> None:
+    """The error offers the nearest name and lists what exists."""
+    with pytest.raises(
+        HarnessError, match=r"no method 'irar'. Did you mean 'irra'\? There are: clip"
+    ):
+        registry.find_method("irar", registry.list_methods())
+
+
+def test_a_wrong_ablation_row_is_an_error_of_the_plugin(toy: Path, toy_source: str) -> None:
+    """A row that changes a field that does not exist is refused with the field that was meant."""
+    toy.write_text(toy_source.replace('{"width": 4}', '{"widht": 4}'), encoding="utf-8")
+    error = registry.find_method("toy", registry.list_methods([toy])).error
+    assert error is not None
+    assert "'widht'; did you mean 'width'" in error["message"]
+
+
+def test_rows_of_equal_changes_are_one_variant(toy: Path, toy_source: str) -> None:
+    """Two tables that print one row train it once; the method as published comes first."""
+    rows = '{"Table 1": {"narrow": {"width": 4}, "Toy": {}}, "Table 2": {"w = 4": {"width": 4}}}'
+    start, end = toy_source.index("ablations = ") + 12, toy_source.index("def __init__")
+    toy.write_text(toy_source[:start] + rows + "\n\n    " + toy_source[end:], encoding="utf-8")
+    description = registry.find_method("toy", registry.list_methods([toy])).description
+    assert description is not None
+    assert [(v["label"], v["tables"]) for v in description["variants"]] == [
+        ("full", [["Table 1", "Toy", 1]]),
+        ("narrow", [["Table 1", "narrow", 0], ["Table 2", "w = 4", 0]]),
+    ]
+
+
+def test_an_entry_point_of_another_distribution_is_found(tmp_path: Path, toy_source: str) -> None:
+    """A third-party package announces its methods by the group harness.methods."""
+    (tmp_path / "third_party.py").write_text(toy_source, encoding="utf-8")
+    information = tmp_path / "third_party-1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Name: third-party\nVersion: 1.0\n", encoding="utf-8")
+    (information / "entry_points.txt").write_text(
+        "[harness.methods]\nthird = third_party\n", encoding="utf-8"
+    )
+    script = "from harness import registry; print(*[m.name for m in registry.list_methods()])"
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "toy" in done.stdout.split()
+
+
+def test_the_listing_as_json_has_the_promised_fields(harness: Call, toy: Path) -> None:
+    """`list methods --json` is a list of objects that scripts can rely on."""
+    done = harness("list", "methods", "--json", "--plugins", toy)
+    methods = {method["name"]: method for method in json.loads(done.stdout)}
+    toy_listing = methods["toy"]
+    assert toy_listing["variants"] == ["full", "narrow"]
+    assert toy_listing["supervision"] == "pairs"
+    assert toy_listing["recipes"] == ["tiny"]
+    assert toy_listing["source"] == str(toy)
+    assert toy_listing["error"] is None
+    assert methods["irra"]["supervision"] == "identity"
+
+
+def test_a_second_listing_imports_nothing_heavy() -> None:
+    """What was described once is read from the cache: no torch, no open_clip."""
+    registry.list_methods()
+    script = (
+        "import sys; from harness import registry; registry.list_methods();"
+        "print({'torch', 'open_clip', 'transformers', 'datasets'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "set()"

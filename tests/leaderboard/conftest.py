@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.results import RunRecord, finish_run, run_path, working_folder, write_json, write_table
+
+VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
+HISTORY = {
+    "epoch": [1, 2, 3],
+    "stage": [0, 0, 1],
+    "loss": [3.5, 2.25, 1.75],
+    "loss/itc": [2.0, 1.25, 1.0],
+    "loss/sdm": [1.5, 1.0, 0.75],
+    "val_r1": [10.0, 22.0, 21.0],
+}
+
+
+class Page(HTMLParser):
+    """A parsed page; parsing fails where a tag is not closed in its place."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.source = text
+        self.open: list[str] = []
+        self.elements: list[tuple[str, dict[str, str]]] = []
+        self.rows: list[list[str]] = []
+        self.text = ""
+        self.feed(text)
+        self.close()
+        assert not self.open, f"never closed: {self.open}"
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self.open.append(tag)
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open.pop() == tag, f"</{tag}> at {self.getpos()}"
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("style", "script"):
+            return
+        self.text += data
+        if {"td", "th"} & set(self.open):
+            self.rows[-1][-1] += data
+
+    def attributes(self, name: str) -> list[str]:
+        """Return the values of an attribute wherever it stands."""
+        return [values[name] for _, values in self.elements if name in values]
+
+    def row(self, label: str) -> list[str]:
+        """Return the cells of the only row that has a cell with this text."""
+        (found,) = [row for row in self.rows if label in row]
+        return found
+
+
+@pytest.fixture
+def read_page() -> Callable[[Path], Page]:
+    """Return a reader of HTML files."""
+    return lambda path: Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Return the path of a results folder that is still empty."""
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def add_run(results: Path) -> Callable[..., Path]:
+    """Return a function that finishes a run; keyword arguments replace fields of its record."""
+
+    def add(
+        method: str, r1: float | None = None, *, seed: int = 0, history: bool = True, **fields: Any
+    ) -> Path:
+        metrics = {} if r1 is None else percentages(r1)
+        record = RunRecord(**(record_fields(method, seed) | {"metrics": metrics} | fields))
+        path = run_path(results, record.suite, record.dataset, method, record.variant, record.seed)
+        work = working_folder(path)
+        work.mkdir(parents=True)
+        if record.status == "ok":
+            write_json(work / "evaluations/text-to-image/metrics.json", metrics)
+            write_json(work / "evaluations/image-to-text/metrics.json", percentages(77.7))
+        if history:
+            write_table(work / "history.parquet", HISTORY)
+        finish_run(record, path)
+        return path
+
+    return add
+
+
+@pytest.fixture
+def small_results(results: Path, add_run: Callable[..., Path]) -> Path:
+    """Return results of three methods on drawn data: seeds, an ablation and a failed run."""
+    error = {
+        "kind": "FloatingPointError",
+        "message": "loss 'itc' is nan",
+        "traceback": "Traceback (most recent call last):\nFloatingPointError: loss 'itc' is nan",
+    }
+    for seed, r1 in enumerate((40.0, 41.0, 45.0)):
+        add_run("beta", r1, seed=seed, tables=(("Table 4", "Full", 1),))
+        add_run(
+            "beta", r1 - 10, seed=seed, variant="w/o SDM", tables=(("Table 4", "without SDM", 0),),
+            changes={"losses": {"itc": 1.0}}, started=f"2025-02-0{seed + 1}T00:00:00+00:00",
+        )  # fmt: skip
+    for seed, r1 in enumerate((50.0, 51.0)):
+        add_run("alpha", r1, seed=seed)
+    add_run("alpha", seed=2, status="error", error=error, history=False)
+    add_run("gamma", 12.5, seed=0, history=False, selected_epoch=None)
+    return results
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Return the path of a Chromium, or skip."""
+    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    if found is None:
+        pytest.skip("no Chromium on this machine to lay the pages out")
+    return found
+
+
+def percentages(r1: float) -> dict[str, float]:
+    """Return metrics that all follow from R1."""
+    return {"r1": r1, "r5": r1 + 10, "r10": r1 + 20, "map": r1 - 3.5, "minp": r1 - 9.5}
+
+
+def record_fields(method: str, seed: int) -> dict[str, Any]:
+    """Return the fields of an ordinary run on drawn data."""
+    return {
+        "status": "ok",
+        "key": f"{seed:02d}{method:x<62}",
+        "suite": "demo",
+        "dataset": "paperdolls",
+        "method": method,
+        "variant": "full",
+        "seed": seed,
+        "scale": "tiny",
+        "title": method.upper(),
+        "paper": "Somebody et al. A paper. CVPR 2023.",
+        "url": "https://example.org/paper",
+        "supervision": "pairs",
+        "config": {"temperature": 0.02, "losses": {"itc": 1.0, "sdm": 0.5}},
+        "recipe": {"backbone": "tiny-clip", "stages": [{"epochs": 2}, {"epochs": 1}]},
+        "protocol": {"queries": "every test caption is a query"},
+        "data": {
+            "title": "PaperDolls",
+            "drawn": True,
+            "note": "Drawn by a program.",
+            "url": "https://example.org/data",
+            "fingerprint": "feedc0ffee" * 4,
+            "licence": "CC0-1.0",
+            "counts": {"test": {"people": 200, "images": 1600}},
+        },
+        "environment": {"torch": "2.13.0+cpu", "commit": "0123456789abcdef", "hardware": "2 cores"},
+        "command": f"harness run --method {method} --seed {seed}",
+        "started": f"2025-01-0{seed + 1}T00:00:00+00:00",
+        "train_seconds": 120.0 + seed,
+        "image_milliseconds": 0.8,
+        "text_milliseconds": 0.3,
+        "peak_memory": 640.0,
+        "parameters": 612_480,
+        "selected_epoch": 2,
+    }

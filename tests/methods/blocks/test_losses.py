@@ -1,0 +1,117 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from methods.blocks import losses
+
+TEMPERATURE = 0.1
+
+
+@pytest.fixture
+def pairs() -> tuple[Tensor, Tensor, Tensor]:
+    """Five pairs of three people, two of them with two pairs."""
+    torch.manual_seed(0)
+    return torch.randn(5, 4), torch.randn(5, 4), torch.tensor([7, 3, 7, 9, 3])
+
+
+def cosine(a: list[float], b: list[float]) -> float:
+    """Return the cosine of two vectors, term by term."""
+    dot = sum(x * y for x, y in zip(a, b, strict=True))
+    return dot / math.sqrt(sum(x * x for x in a)) / math.sqrt(sum(y * y for y in b))
+
+
+def softmax(row: list[float]) -> list[float]:
+    """Return the softmax of a row."""
+    exponents = [math.exp(value) for value in row]
+    return [value / sum(exponents) for value in exponents]
+
+
+def kl(row: list[float], target: list[float]) -> float:
+    """Return KL(softmax(row) || target + 1e-8)."""
+    return sum(
+        p * (math.log(p) - math.log(q + 1e-8)) for p, q in zip(softmax(row), target, strict=True)
+    )
+
+
+def target_of(people: list[int]) -> list[list[float]]:
+    """Return row-normalised matches."""
+    rows = [[float(a == b) for b in people] for a in people]
+    return [[value / sum(row) for value in row] for row in rows]
+
+
+def test_infonce_is_cross_entropy_of_the_own_pair_both_ways(
+    pairs: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """-log softmax of the own column, averaged over rows and directions."""
+    images, texts = (values.double().tolist() for values in pairs[:2])
+    total = 0.0
+    for a, b in ((images, texts), (texts, images)):
+        for row in range(5):
+            logits = [cosine(a[row], other) / TEMPERATURE for other in b]
+            total -= math.log(softmax(logits)[row]) / 5 / 2
+    assert float(losses.infonce(pairs[0], pairs[1], TEMPERATURE)) == pytest.approx(total, rel=1e-5)
+
+
+def test_irra_equations_3_to_6_sdm(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """KL of prediction to row-normalised matches, image-to-text plus text-to-image."""
+    images, texts = (values.double().tolist() for values in pairs[:2])
+    target = target_of(pairs[2].tolist())
+    total = 0.0
+    for a, b in ((images, texts), (texts, images)):
+        for row in range(5):
+            logits = [cosine(a[row], other) / TEMPERATURE for other in b]
+            total += kl(logits, target[row]) / 5
+    assert float(losses.sdm(*pairs, TEMPERATURE)) == pytest.approx(total, rel=1e-5)
+
+
+def test_cmpm_projects_onto_the_normalised_other_modality(
+    pairs: tuple[Tensor, Tensor, Tensor],
+) -> None:
+    """Scalar projections in place of cosines, without a temperature."""
+    images, texts = (values.double().numpy() for values in pairs[:2])
+    target = target_of(pairs[2].tolist())
+    total = 0.0
+    for a, b in ((images, texts), (texts, images)):
+        for row in range(5):
+            logits = [float(a[row] @ other / np.linalg.norm(other)) for other in b]
+            total += kl(logits, target[row]) / 5
+    assert float(losses.cmpm(*pairs)) == pytest.approx(total, rel=1e-5)
+
+
+def test_identity_averages_both_modalities() -> None:
+    """Cross-entropy over people of each modality, then their mean."""
+    torch.manual_seed(1)
+    images, texts, people = torch.randn(4, 3), torch.randn(4, 3), [0, 2, 1, 2]
+    total = 0.0
+    for logits in (images.double().tolist(), texts.double().tolist()):
+        for row, person in zip(logits, people, strict=True):
+            total -= math.log(softmax(row)[person]) / 4 / 2
+    found = losses.identity(images, texts, torch.tensor(people))
+    assert float(found) == pytest.approx(total, rel=1e-5)
+
+
+def test_sdm_stays_finite_where_probabilities_underflow() -> None:
+    """A confident, wrong prediction is a large loss with a finite gradient, not NaN."""
+    images = torch.eye(3, requires_grad=True)
+    texts = torch.eye(3).flip(0)
+    loss = losses.sdm(images, texts, torch.tensor([0, 1, 2]), temperature=0.001)
+    loss.backward()
+    assert torch.isfinite(loss)
+    assert images.grad is not None
+    assert torch.isfinite(images.grad).all()
+
+
+def test_losses_are_computed_in_single_precision() -> None:
+    """Half-precision features do not round 1e-8 to nothing."""
+    images, texts = torch.randn(4, 8).half(), torch.randn(4, 8).half()
+    people = torch.arange(4)
+    for loss in (
+        losses.infonce(images, texts, 0.02),
+        losses.sdm(images, texts, people, 0.02),
+        losses.cmpm(images, texts, people),
+    ):
+        assert loss.dtype is torch.float32
+        assert torch.isfinite(loss)

@@ -1,0 +1,69 @@
+import pytest
+import torch
+from torch import Tensor
+
+from methods.blocks.backbones import Vocabulary
+from methods.blocks.masking import Masked, mask_words
+
+# The padding id is also a word's, as in CLIP's vocabulary.
+VOCABULARY = Vocabulary(size=100, pad=0, start=97, mask=98, end=99, length=40, trims=True)
+
+
+def captions(count: int = 400, words: int = 20) -> Tensor:
+    """Return captions of random words, each with five places of padding."""
+    generator = torch.Generator().manual_seed(0)
+    ids = torch.randint(0, 97, (count, words + 7), generator=generator)
+    ids[:, 0], ids[:, words + 1], ids[:, words + 2 :] = 97, 99, 0
+    return ids
+
+
+def masked(ids: Tensor, seed: int = 0, **settings: float) -> Masked:
+    """Mask with a generator of a seed."""
+    return mask_words(ids, VOCABULARY, torch.Generator().manual_seed(seed), **settings)
+
+
+def test_only_words_are_chosen() -> None:
+    """Start, end and padding stay; a word whose id is the padding's can be chosen."""
+    ids = captions()
+    found = masked(ids, share=1.0)
+    assert found.chosen.sum(dim=1).tolist() == [20] * len(ids)
+    assert not found.chosen[:, 0].any()
+    assert not found.chosen[:, 21:].any()
+
+
+def test_shares_are_as_asked() -> None:
+    """15 % of the words are chosen: 80 % of them hidden, 10 % replaced, 10 % kept."""
+    ids = captions(3000)
+    found = masked(ids)
+    words = 20 * len(ids)
+    chosen = int(found.chosen.sum())
+    hidden = int((found.ids == VOCABULARY.mask).sum())
+    changed = int((found.ids != ids).sum())
+    assert chosen / words == pytest.approx(0.15, abs=0.01)
+    assert hidden / chosen == pytest.approx(0.8, abs=0.02)
+    assert (changed - hidden) / chosen == pytest.approx(0.1, abs=0.02)
+    assert torch.equal(found.ids[~found.chosen], ids[~found.chosen])
+    assert torch.equal(found.labels, ids)
+
+
+def test_replacements_are_never_special() -> None:
+    """A random word is a word: another end token would move the pooling."""
+    found = masked(captions(2000), share=1.0, hidden=0.0, replaced=1.0)
+    assert int((found.ids == VOCABULARY.end).sum()) == 2000
+    assert not (found.ids == VOCABULARY.mask).any()
+
+
+def test_a_caption_always_has_a_word_to_predict() -> None:
+    """Where chance chose none the first word is hidden; an empty caption has none to hide."""
+    ids = captions(50)
+    ids[0, 1], ids[0, 2:] = 99, 0
+    found = masked(ids, share=0.0)
+    assert found.chosen.sum(dim=1).tolist() == [0] + [1] * 49
+    assert (found.ids[1:, 1] == VOCABULARY.mask).all()
+
+
+def test_the_generator_decides() -> None:
+    """The same generator masks the same words, another others."""
+    ids = captions()
+    assert torch.equal(masked(ids, 1).ids, masked(ids, 1).ids)
+    assert not torch.equal(masked(ids, 1).ids, masked(ids, 2).ids)
