@@ -65,7 +65,7 @@ class _Positives(NamedTuple):
 
 class _Stretch(NamedTuple):
     first_query: int
-    count: int  # of queries
+    query_count: int
     block: Callable[[int], _Floats]  # scores (c, at least G) of CHUNK queries from this one on
 
 
@@ -129,8 +129,8 @@ def summarize(scores: QueryScores) -> dict[str, float]:
 def _workers() -> Iterator[ThreadPoolExecutor]:
     """Yield as many threads as torch uses, in each of which torch uses one.
 
-    Threads that never wait for each other lose less, above all on a busy machine, than those that
-    share each product; and torch's own pool, of no use after a fork, is not needed.
+    They wait for each other only at the end; threads that share each product wait at every one,
+    for long on a busy machine. Nor is torch's own pool needed, which hangs after a fork.
     """
     threads = torch.get_num_threads()
     try:
@@ -160,7 +160,7 @@ def _score(
     done = 0
     for stretch in stretches:
         count = partial(_count_from, stretch, gallery_size, positives, tally)
-        for counted in pool.map(count, range(0, stretch.count, CHUNK)):
+        for counted in pool.map(count, range(0, stretch.query_count, CHUNK)):
             done += counted
             if progress:
                 progress(done, query_count)
@@ -245,15 +245,15 @@ class _Buffers(local):
     """What each thread multiplies in."""
 
     def __init__(self, rows: int, columns: int, width: int) -> None:
-        self.queries = _zeros(rows, width)
-        self.scores = torch.empty(rows, columns, dtype=torch.float32, device="cpu")
+        self.queries = _empty(rows, width)
+        self.scores = _empty(rows, columns)
 
 
 def _products(
     queries: Array, gallery: Array, normalize: bool, pool: ThreadPoolExecutor
 ) -> Callable[[int], _Floats]:
     """Return `_Stretch.block` of features: a block is gone once its thread asks for the next."""
-    columns = _zeros(_padded(len(gallery)), gallery.shape[1])
+    columns = _empty(_padded(len(gallery)), gallery.shape[1])
 
     def prepare(start: int) -> int:
         return _prepare("gallery_features", gallery, start, columns[start:], normalize)
@@ -270,13 +270,14 @@ def _products(
 
 
 def _prepare(name: str, features: Array, start: int, out: Tensor, normalize: bool) -> int:
-    """Write at most CHUNK rows from `start` on as finite float32; return how many."""
+    """Write CHUNK rows from `start` on as finite float32, zeros past the end; return how many."""
     rows = torch.from_numpy(_take(features, start))
     lengths = torch.linalg.vector_norm(rows, dim=1, keepdim=True)
     if len(broken := (~torch.isfinite(lengths)).nonzero()):
         row = start + int(broken[0, 0])
         raise ValueError(f"{name} row {row} holds NaN, infinity or more than float32 can measure")
     torch.div(rows, lengths.clamp_min(1e-12) if normalize else 1.0, out=out[: len(rows)])
+    out[len(rows) : CHUNK].zero_()
     return len(rows)
 
 
@@ -304,8 +305,8 @@ def _take(features: Array, start: int) -> _Floats:
         return np.array(rows, np.float32, order="C")
 
 
-def _zeros(rows: int, columns: int) -> Tensor:
-    return torch.zeros(rows, columns, dtype=torch.float32, device="cpu")
+def _empty(rows: int, columns: int) -> Tensor:
+    return torch.empty(rows, columns, dtype=torch.float32, device="cpu")
 
 
 def _padded(count: int) -> int:

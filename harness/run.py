@@ -130,8 +130,9 @@ def _execute(
 ) -> RunRecord:
     recipe = build(Recipe, spec.recipe)
     torch.set_num_threads(recipe.threads or max(1, (os.cpu_count() or 1) // options.jobs))
-    torch.use_deterministic_algorithms(True, warn_only=True)
     device = choose_device(options.device)
+    # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
+    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     say(Update("loading"))
     data = _Data.open(spec, options, say)
     view = TrainView(

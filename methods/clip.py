@@ -88,7 +88,7 @@ class ClipContrastive(Clip):
     recipes = {
         "tiny": Recipe(
             *TINY,
-            stages=(Stage(epochs=8, learning_rate=1e-3, warmup_epochs=1),),
+            stages=(Stage(epochs=4, learning_rate=1e-3, warmup_epochs=0.5),),
             threads=1,
         ),
         # IRRA's schedule for its baseline, which DGIA's "B" shares but for 40 epochs.

@@ -114,7 +114,7 @@ class Irra(Method):
         "tiny": Recipe(
             "tiny-clip",
             (96, 32),
-            stages=(Stage(epochs=8, learning_rate=1e-3, warmup_epochs=1, weight_decay=4e-5),),
+            stages=(Stage(epochs=5, learning_rate=1e-3, warmup_epochs=0.5, weight_decay=4e-5),),
             threads=1,
             config={"heads": 4, "new_module_rate": 1.0, "bias_rate": 1.0},
         ),

@@ -5,6 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import current_thread
 from typing import Any
 
 import numpy as np
@@ -65,13 +68,15 @@ def rng() -> np.random.Generator:
     return np.random.default_rng(0)
 
 
-@pytest.fixture
-def one_thread() -> Iterator[None]:
-    """Let torch use one thread for one test."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Let torch use so many threads for a while."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_random_features_equal_the_reference(rng: np.random.Generator) -> None:
@@ -128,21 +133,17 @@ def test_gallery_above_a_chunk_equals_the_reference(rng: np.random.Generator) ->
     check(scores, expected)
 
 
-@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("width", [1, 3, 100, 512])
 @pytest.mark.parametrize("queries", [1, 3, 100])
 def test_a_constant_encoder_scores_as_chance(
-    rng: np.random.Generator, threads: int, width: int, queries: int
+    rng: np.random.Generator, width: int, queries: int
 ) -> None:
     """Equal embeddings get equal scores to the last bit, so the gallery's order decides."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
     embedding = rng.normal(size=(1, width))
     query_ids, gallery_ids = people(rng, queries, 1023, 50)
     scores = score_queries(
         embedding.repeat(queries, 0), embedding.repeat(1023, 0), query_ids, gallery_ids, top=1023
     )
-    torch.set_num_threads(before)
     assert len(np.unique(scores.top_scores)) == 1
     constant = np.full((queries, 1023), scores.top_scores[0, 0])
     check(scores, reference(constant, query_ids, gallery_ids, top=1023))
@@ -223,16 +224,45 @@ def test_inputs_are_left_alone(rng: np.random.Generator) -> None:
     np.testing.assert_array_equal(features, kept)
 
 
-def test_scores_repeat_bit_for_bit(rng: np.random.Generator, one_thread: None) -> None:
-    """One thread gives the same bits every time, wherever the features lie in memory."""
+@pytest.mark.parametrize("normalize", [True, False])
+def test_scores_repeat_bit_for_bit(rng: np.random.Generator, normalize: bool) -> None:
+    """Neither another call, nor where features lie in memory, nor more threads change a bit."""
     ids = np.arange(1500) % 100
     features = rng.normal(size=(1500, 77)).astype(np.float32)
     moved = np.empty(features.size + 1, np.float32)[1:].reshape(features.shape)
     moved[:] = features
-    for normalize in (True, False):
+    with threads(1):
         first = score_queries(features, features, ids, ids, normalize=normalize, top=9)
         again = score_queries(moved, moved, ids, ids, normalize=normalize, top=9)
-        assert same_bits(first, again)
+    with threads(2):
+        shared = score_queries(features, features, ids, ids, normalize=normalize, top=9)
+    assert same_bits(first, again)
+    assert same_bits(first, shared)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_scoring_uses_the_threads_of_torch(rng: np.random.Generator, count: int) -> None:
+    """Scoring starts as many threads as torch has, and leaves torch as it was, failed or not."""
+    rows, started = whole(rng, 8 * metrics.CHUNK, 3), set[str]()
+
+    class Watched(np.ndarray[Any, Any]):
+        def __getitem__(self, key: Any) -> Any:
+            started.add(current_thread().name)
+            assert torch.get_num_threads() == 1
+            return np.asarray(self)[key]
+
+    ids = np.zeros(len(rows), int)
+    with threads(count):
+        score_rows([rows.view(Watched)], ids, ids[:3])
+        assert torch.get_num_threads() == count
+        rows[0, 0] = np.nan
+        with pytest.raises(ValueError, match=r"^the scores of query row 0 "):
+            score_rows(rows, ids, ids[:3])
+        assert torch.get_num_threads() == count
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == count
+    assert 1 <= len(started) <= count
+    assert current_thread().name not in started
 
 
 def same_bits(one: QueryScores, other: QueryScores) -> bool:
