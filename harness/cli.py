@@ -14,7 +14,7 @@ import typer
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.plan import RunSpec
+    from harness.spec import RunSpec
 
 REPORTS = "harness.reports"
 
@@ -158,7 +158,7 @@ def pretrain(
     """Make the weights of a tiny encoder from drawn people, as the shipped ones were made."""
     from harness import registry, terminal
 
-    with terminal.steps(f"pretraining {encoder}") as progress:
+    with terminal.steps() as progress:
         written = registry.load_pretraining(encoder)(out, seed, progress)
     for path in written:
         print(path)
@@ -213,9 +213,9 @@ def _plan(
     suite = plan.read_suite(suite_name)
     listings = registry.list_methods(plugins)
     choices = plan.choose(names, listings, ablations)
-    located = [
-        locate(find_declaration(name), terminal.note) for name in dataset_names or suite.datasets
-    ]
+    with terminal.steps() as show:
+        names_of_data = dataset_names or suite.datasets
+        located = [locate(find_declaration(name), show) for name in names_of_data]
     options = "".join(f" --set {setting}" for setting in settings)
     options += "".join(f" --plugins {plugin}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
@@ -252,16 +252,17 @@ def _execute(
     if not specs:
         return []
     from harness import terminal
-    from harness.execution.local import execute_all
-    from harness.run import Options, choose_device
+    from harness.execution import Options
+    from harness.execution.local import execute_all, preload
 
-    place = choose_device(device.value)
+    preload()
+    place = _choose_device(device)
     options = Options(
         results=results.resolve(),
-        device=place.type,
+        device=place,
         pixel_cache=cache,
         keep=keep.value,
-        jobs=jobs or _default_jobs(place.type),
+        jobs=jobs or _default_jobs(place),
     )
     with terminal.RunsDisplay(len(specs), options.jobs) as display:
         try:
@@ -271,6 +272,17 @@ def _execute(
             terminal.note("Stopped. What is finished stays; the same command goes on from here.")
             raise typer.Exit(130) from None
     return display.failures
+
+
+def _choose_device(device: Device) -> str:
+    """Return the device's type; "auto" is the first of cuda, mps and cpu that is there."""
+    if device is not Device.AUTO:
+        return device.value
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _default_jobs(device: str) -> int:

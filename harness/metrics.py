@@ -22,22 +22,19 @@ from functools import partial
 from threading import local
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness.counting import Floats, Integers, Positives, Tally, count_block
+
 CHUNK = 512  # queries in one matrix product; another value moves the last bit of some scores
 PADDING = 64  # products are this even: at a ragged edge, equal embeddings get unequal scores
-TILE = 2048  # scores that stay in the first-level cache while all positives are counted
-TOP_TILE = 64  # scores that are passed over together where none enters the top list
 
 Array = NDArray[Any] | Tensor
 Ids = Array | Sequence[int] | Sequence[str]  # of people, one a row
 Progress = Callable[[int, int], None]  # (queries done, queries in all)
-_Integers = NDArray[np.int64]
-_Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -58,21 +55,10 @@ class QueryScores:
         return np.split(self.hit_values, self.hit_offsets[1:-1])
 
 
-class _Positives(NamedTuple):
-    rows: _Integers  # gallery rows, query after query, ascending in each
-    offsets: _Integers  # (Q + 1,) where each query starts in `rows`
-
-
 class _Stretch(NamedTuple):
     first_query: int
     query_count: int
-    block: Callable[[int], _Floats]  # scores (c, at least G) of CHUNK queries from this one on
-
-
-class _Tally(NamedTuple):
-    ranks: _Integers  # of `_Positives.rows`; ascending in each query once it is counted
-    top_rows: _Integers  # (Q, T)
-    top_scores: _Floats  # (Q, T)
+    block: Callable[[int], Floats]  # scores (c, at least G) of CHUNK queries from this one on
 
 
 def score_queries(
@@ -142,7 +128,7 @@ def _workers() -> Iterator[ThreadPoolExecutor]:
 
 def _score(
     stretches: Iterable[_Stretch],
-    positives: _Positives,
+    positives: Positives,
     gallery_size: int,
     top: int,
     pool: ThreadPoolExecutor,
@@ -152,7 +138,7 @@ def _score(
     if top < 0:
         raise ValueError(f"top must not be negative; got {top}")
     query_count, length = len(positives.offsets) - 1, min(top, gallery_size)
-    tally = _Tally(
+    tally = Tally(
         np.ones_like(positives.rows),
         np.zeros((query_count, length), np.int64),
         np.full((query_count, length), -np.inf, np.float32),
@@ -168,18 +154,18 @@ def _score(
 
 
 def _count_from(
-    stretch: _Stretch, gallery_size: int, positives: _Positives, tally: _Tally, start: int
+    stretch: _Stretch, gallery_size: int, positives: Positives, tally: Tally, start: int
 ) -> int:
     """Fill the tally for CHUNK queries of a stretch; return how many there were."""
     block = stretch.block(start)
     first_query = stretch.first_query + start
-    broken = int(_count_block(block, gallery_size, first_query, positives, tally))
+    broken = int(count_block(block, gallery_size, first_query, positives, tally))
     if broken >= 0:
         raise ValueError(f"the scores of query row {broken} hold NaN or infinity in float32")
     return len(block)
 
 
-def _query_scores(offsets: _Integers, tally: _Tally) -> QueryScores:
+def _query_scores(offsets: Integers, tally: Tally) -> QueryScores:
     starts, counts, ranks = offsets[:-1], np.diff(offsets), tally.ranks
     nth_hit = np.arange(1, len(ranks) + 1) - np.repeat(starts, counts)
     return QueryScores(
@@ -206,7 +192,7 @@ def _sizes(query_features: Array, gallery_features: Array) -> tuple[int, int]:
     return shapes[0][0], shapes[1][0]
 
 
-def _find_positives(query_ids: Ids, gallery_ids: Ids, sizes: tuple[int, int]) -> _Positives:
+def _find_positives(query_ids: Ids, gallery_ids: Ids, sizes: tuple[int, int]) -> Positives:
     queries = _ids("query_ids", query_ids, sizes[0])
     gallery = _ids("gallery_ids", gallery_ids, sizes[1])
     if (queries.dtype.kind in "iuf") != (gallery.dtype.kind in "iuf"):
@@ -219,7 +205,7 @@ def _find_positives(query_ids: Ids, gallery_ids: Ids, sizes: tuple[int, int]) ->
         raise ValueError(f"query row {alone[0]} has no positive: no gallery id is {absent!r}")
     offsets = np.concatenate([[0], np.cumsum(counts)])
     places = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], counts)
-    return _Positives(order[places], offsets)
+    return Positives(order[places], offsets)
 
 
 def _ids(name: str, ids: Ids, size: int) -> NDArray[Any]:
@@ -251,14 +237,14 @@ class _Buffers(local):
 
 def _products(
     queries: Array, gallery: Array, normalize: bool, pool: ThreadPoolExecutor
-) -> Callable[[int], _Floats]:
+) -> Callable[[int], Floats]:
     """Return `_Stretch.block` of features: a block is gone once its thread asks for the next."""
     columns = _empty(_padded(len(gallery)), gallery.shape[1])
 
     def prepare(start: int) -> int:
         return _prepare("gallery_features", gallery, start, columns[start:], normalize)
 
-    def block(start: int) -> _Floats:
+    def block(start: int) -> Floats:
         count = _prepare("query_features", queries, start, buffers.queries, normalize)
         scores = buffers.scores[: _padded(count)]
         torch.mm(buffers.queries[: len(scores)], columns.T, out=scores)
@@ -296,7 +282,7 @@ def _given(chunks: Iterable[Array], sizes: tuple[int, int]) -> Iterator[_Stretch
         raise ValueError(f"{done} rows of scores for {sizes[0]} queries")
 
 
-def _take(features: Array, start: int) -> _Floats:
+def _take(features: Array, start: int) -> Floats:
     """Return at most CHUNK rows as a contiguous copy; what float32 cannot hold is infinite."""
     rows = features[start : start + CHUNK]
     if isinstance(rows, Tensor):
@@ -311,83 +297,3 @@ def _empty(rows: int, columns: int) -> Tensor:
 
 def _padded(count: int) -> int:
     return -(-count // PADDING) * PADDING
-
-
-# Compiled at the first call, later read from the cache on disk; run without Python's lock.
-_compiled = numba.njit(nogil=True, cache=True)
-
-
-@_compiled
-def _count_block(
-    scores: _Floats, gallery_size: int, first_query: int, positives: _Positives, tally: _Tally
-) -> int:
-    """Fill the tally from scores (c, at least G); return the first query not finite, or -1."""
-    for index in range(len(scores)):
-        row, query = scores[index, :gallery_size], first_query + index
-        if _count_not_finite(row):
-            return query
-        begin, end = positives.offsets[query], positives.offsets[query + 1]
-        _count_ranks(row, positives.rows[begin:end], tally.ranks[begin:end])
-        tally.ranks[begin:end].sort()
-        if tally.top_rows.shape[1]:
-            _find_top(row, tally.top_rows[query], tally.top_scores[query])
-    return -1
-
-
-@_compiled
-def _count_ranks(row: _Floats, positives: _Integers, ranks: _Integers) -> None:
-    """Add to the rank of each positive the gallery rows before it, tile by tile."""
-    for start in range(0, len(row), TILE):
-        tile = row[start : start + TILE]
-        for hit in range(len(positives)):
-            score = row[positives[hit]]
-            own = min(max(positives[hit] - start, 0), len(tile))  # ties rank before it up to here
-            ranks[hit] += _count_at_least(tile[:own], score) + _count_above(tile[own:], score)
-
-
-@_compiled
-def _find_top(row: _Floats, top_rows: _Integers, top_scores: _Floats) -> None:
-    """Insert the best scores into lists that start at minus infinity."""
-    for start in range(0, len(row), TOP_TILE):
-        tile = row[start : start + TOP_TILE]
-        if not _count_above(tile, top_scores[-1]):
-            continue
-        for index in range(len(tile)):
-            if tile[index] > top_scores[-1]:
-                _insert(start + index, tile[index], top_rows, top_scores)
-
-
-@_compiled
-def _insert(row: int, score: np.float32, top_rows: _Integers, top_scores: _Floats) -> None:
-    """Put a row behind all that score as high, and drop the last."""
-    place = len(top_scores) - 1
-    while place and score > top_scores[place - 1]:
-        top_scores[place], top_rows[place] = top_scores[place - 1], top_rows[place - 1]
-        place -= 1
-    top_scores[place], top_rows[place] = score, row
-
-
-# Eight 32-bit counters fill a vector register. Numba widens sums of small integers, and a loop
-# over values instead of indices uses no vectors: casts and indices make these 4 to 13 times faster.
-@_compiled
-def _count_above(values: _Floats, bound: np.float32) -> np.int32:
-    count = np.int32(0)
-    for index in range(len(values)):
-        count = np.int32(count + np.int32(values[index] > bound))
-    return count
-
-
-@_compiled
-def _count_at_least(values: _Floats, bound: np.float32) -> np.int32:
-    count = np.int32(0)
-    for index in range(len(values)):
-        count = np.int32(count + np.int32(values[index] >= bound))
-    return count
-
-
-@_compiled
-def _count_not_finite(values: _Floats) -> np.int32:
-    count = np.int32(0)
-    for index in range(len(values)):
-        count = np.int32(count + np.int32(not abs(values[index]) < np.inf))
-    return count

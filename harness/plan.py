@@ -13,18 +13,9 @@ from typing import Any
 from harness import registry, results, sources
 from harness.data.declaration import Located
 from harness.errors import HarnessError, unknown
+from harness.spec import PROTOCOL_VERSION, RunSpec
 
 SUITES = Path(__file__).with_name("suites")
-# A change of how runs are scored or recorded that the code hash cannot see raises this.
-PROTOCOL_VERSION = 1
-PROTOCOL = {
-    "version": PROTOCOL_VERSION,
-    "queries": "every test caption is a query, every test image is in the gallery",
-    "match": "the same person; no camera filter",
-    "order": "by cosine in float32, then by gallery row",
-    "selection": "the epoch with the best val R1; test chooses nothing",
-}
-
 # What trains and scores every method: the modules whose syntax is part of every key.
 ENGINE = ("harness.training", "harness.evaluation", "harness.data.loading")
 
@@ -38,44 +29,6 @@ class Suite:
     scale: str
     seeds: tuple[int, ...]
     datasets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """One run, resolved: everything a worker needs to execute it."""
-
-    suite: str
-    located: Located
-    method: str
-    variant: str
-    seed: int
-    scale: str
-    key: str
-    plugin: registry.Plugin
-    description: Mapping[str, Any]  # of the method
-    changes: Mapping[str, Any]
-    tables: tuple[results.Place, ...]
-    config: Mapping[str, Any]
-    recipe: Mapping[str, Any]
-    command: str
-
-    @property
-    def dataset(self) -> str:
-        return self.located.declaration.name
-
-    def path(self, results_folder: Path) -> Path:
-        """Return the folder of the run."""
-        return results.run_path(
-            results_folder, self.suite, self.dataset, self.method, self.variant, self.seed
-        )
-
-    def is_complete(self, results_folder: Path) -> bool:
-        """Tell whether this very run, by content, has been finished without an error."""
-        record = results.read_record(self.path(results_folder))
-        return record is not None and record.status == "ok" and record.key == self.key
-
-    def __str__(self) -> str:
-        return f"{self.dataset} {self.method}:{self.variant} seed {self.seed}"
 
 
 @dataclass(frozen=True)

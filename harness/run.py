@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.metadata
+import json
 import os
 import platform
 import resource
@@ -11,7 +12,6 @@ import shutil
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,41 +20,24 @@ import torch
 
 from harness import evaluation, metrics, paths, registry, results
 from harness.data.loading import load_split
-from harness.data.pixels import Pixels, open_pixels
+from harness.data.pixels import Pixels, cache_bytes, open_pixels
 from harness.data.schema import Split, TrainView
 from harness.describe import build
+from harness.execution import Options
 from harness.method import Method, Recipe, Supervision, TrainSummary
-from harness.plan import PROTOCOL, RunSpec
+from harness.progress import Update
 from harness.results import PRIMARY_EVALUATION, RunRecord
 from harness.seeding import seed_everything
-from harness.training import LAST, SELECTED, Progress, Trained, Watchers, train
+from harness.spec import RunSpec
+from harness.training import LAST, SELECTED, Trained, Watchers, train
 
 PACKAGES = ("torch", "open_clip_torch", "transformers", "accelerate", "datasets", "numpy")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How runs are executed; nothing here changes what a run means."""
-
-    results: Path
-    device: str = "auto"
-    pixel_cache: bool = True
-    keep: str = "selected"  # none, selected or all
-    jobs: int = 1
-
-
-@dataclass(frozen=True)
-class Update:
-    """What a worker says while it runs."""
-
-    doing: str
-    progress: Progress | None = None
 
 
 def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> RunRecord:
     """Execute a run and put its folder in place, whatever happens: an error is a record too."""
     work = prepare_folder(spec, options)
-    record = start_record(spec)
+    record = spec.record()
     began = time.perf_counter()
     try:
         record = _execute(spec, options, work, record, say)
@@ -68,43 +51,6 @@ def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> R
     (work / "key").unlink(missing_ok=True)
     results.finish_run(record, spec.path(options.results))
     return record
-
-
-def start_record(spec: RunSpec) -> RunRecord:
-    """Return what is known of a run before it starts."""
-    declaration = spec.located.declaration
-    description = spec.description
-    return RunRecord(
-        status="ok",
-        key=spec.key,
-        suite=spec.suite,
-        dataset=spec.dataset,
-        method=spec.method,
-        variant=spec.variant,
-        seed=spec.seed,
-        scale=spec.scale,
-        title=description["title"],
-        summary=description["summary"],
-        paper=description["paper"],
-        url=description["url"],
-        supervision=spec.config["supervision"],
-        changes=spec.changes,
-        tables=spec.tables,
-        config=spec.config,
-        recipe=spec.recipe,
-        protocol=PROTOCOL,
-        data={
-            "title": declaration.title,
-            "fingerprint": spec.located.fingerprint,
-            "drawn": declaration.drawn is not None,
-            "note": declaration.note,
-            "licence": declaration.licence,
-            "url": declaration.url,
-        },
-        environment={"python": platform.python_version(), "platform": platform.platform()},
-        command=spec.command,
-        started=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
 
 
 def prepare_folder(spec: RunSpec, options: Options) -> Path:
@@ -121,6 +67,24 @@ def prepare_folder(spec: RunSpec, options: Options) -> Path:
     return work
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A run with all that it works on."""
+
+    method: Method
+    recipe: Recipe
+    data: _Data
+    view: TrainView
+    device: torch.device
+    seed: int
+    work: Path
+    say: Callable[[Update], None]
+
+    @property
+    def weights(self) -> Path:
+        return self.work / "weights"
+
+
 def _execute(
     spec: RunSpec,
     options: Options,
@@ -128,33 +92,40 @@ def _execute(
     record: RunRecord,
     say: Callable[[Update], None],
 ) -> RunRecord:
+    job = _open(spec, options, work, say)
+    trained = _train(job)
+    if trained.history:
+        _write_history(work / "history.parquet", trained.history)
+    say(Update("evaluating"))
+    features = _evaluate(job, trained)
+    _keep_weights(job.weights, options.keep)
+    primary = work / "evaluations" / PRIMARY_EVALUATION / "metrics.json"
+    return replace(
+        record,
+        parameters=sum(parameter.numel() for parameter in job.method.parameters()),
+        train_seconds=trained.seconds,
+        selected_epoch=trained.selected_epoch,
+        data={**record.data, "counts": {n: s.counts for n, s in job.data.splits.items()}},
+        environment={**record.environment, **_environment(job.device, options.jobs)},
+        metrics=json.loads(primary.read_text(encoding="utf-8")),
+        image_milliseconds=features.image_milliseconds,
+        text_milliseconds=features.text_milliseconds,
+    )
+
+
+def _open(spec: RunSpec, options: Options, work: Path, say: Callable[[Update], None]) -> _Job:
+    """Load the data and build the method, with the threads and the device of the recipe."""
     recipe = build(Recipe, spec.recipe)
     torch.set_num_threads(recipe.threads or max(1, (os.cpu_count() or 1) // options.jobs))
-    device = choose_device(options.device)
+    device = torch.device(options.device)
     # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
     torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     say(Update("loading"))
     data = _Data.open(spec, options, say)
-    view = TrainView(
-        data.splits["train"],
-        data.pixels["train"],
-        Supervision(spec.config["supervision"]),
-        spec.seed,
-    )
+    supervision = Supervision(spec.config["supervision"])
+    view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
     method = build_method(spec, view.summary())
-    trained = _train(method, view, recipe, spec, data, device, work, say)
-    record = replace(
-        record,
-        parameters=sum(parameter.numel() for parameter in method.parameters()),
-        train_seconds=trained.seconds,
-        selected_epoch=trained.selected_epoch,
-        data={**record.data, "counts": {n: split.counts for n, split in data.splits.items()}},
-        environment={**record.environment, **_environment(device, options.jobs)},
-    )
-    if trained.history:
-        _write_history(work / "history.parquet", trained.history)
-    say(Update("evaluating"))
-    return _evaluate(method, recipe, data, device, work, options, record)
+    return _Job(method, recipe, data, view, device, spec.seed, work, say)
 
 
 @dataclass(frozen=True)
@@ -175,11 +146,16 @@ class _Data:
                 splits[name],
                 (height, width),
                 folder if options.pixel_cache else None,
-                lambda done, count: say(Update(f"decoding {done} of {count} images")),
+                lambda done, count: say(_decoding(done, count, (height, width))),
             )
             for name in names
         }
         return cls(splits, pixels)
+
+
+def _decoding(done: int, count: int, size: tuple[int, int]) -> Update:
+    megabytes = cache_bytes(count, size) / 1e6
+    return Update(f"decoding image {done} of {count} into a cache of {megabytes:.0f} MB")
 
 
 def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
@@ -190,88 +166,59 @@ def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
     return registration.method(config, summary)
 
 
-def choose_device(name: str) -> torch.device:
-    """Return the device of a name; "auto" takes the first of cuda, mps and cpu that is there."""
-    if name != "auto":
-        return torch.device(name)
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-
-
-def _train(
-    method: Method,
-    view: TrainView,
-    recipe: Recipe,
-    spec: RunSpec,
-    data: _Data,
-    device: torch.device,
-    work: Path,
-    say: Callable[[Update], None],
-) -> Trained:
-    if not recipe.stages:
+def _train(job: _Job) -> Trained:
+    if not job.recipe.stages:
         return Trained([], None, 0.0)
-    val, train_split = data.splits["val"], data.splits["train"]
+    val, people = job.data.splits["val"], job.data.splits["train"]
 
     def validate(method: Method) -> dict[str, float]:
-        features = evaluation.encode_split(method, val, data.pixels["val"], device)
-        candidates = recipe.candidates // 4  # re-scoring val in full would dominate an epoch
+        features = evaluation.encode_split(method, val, job.data.pixels["val"], job.device)
+        candidates = job.recipe.candidates // 4  # re-scoring val in full would dominate an epoch
         scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
         return metrics.summarize(scores)
 
     def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
-        image_rows, caption_rows = view.rows(images, captions)
-        same = (
-            train_split.person_of_image[image_rows] == train_split.person_of_caption[caption_rows]
-        )
+        image_rows, caption_rows = job.view.rows(images, captions)
+        same = people.person_of_image[image_rows] == people.person_of_caption[caption_rows]
         return int(np.sum(same))
 
-    watchers = Watchers(validate, judge, lambda progress: say(Update("training", progress)))
-    return train(method, view, recipe, spec.seed, device, work / "weights", watchers)
+    watchers = Watchers(validate, judge, lambda progress: job.say(Update("training", progress)))
+    return train(job.method, job.view, job.recipe, job.seed, job.device, job.weights, watchers)
 
 
-def _evaluate(
-    method: Method,
-    recipe: Recipe,
-    data: _Data,
-    device: torch.device,
-    work: Path,
-    options: Options,
-    record: RunRecord,
-) -> RunRecord:
-    """Evaluate the selected and the last weights on test; the selected ones are primary."""
-    test, pixels = data.splits["test"], data.pixels["test"]
-    weights = work / "weights"
-    if record.selected_epoch is not None:
-        last = evaluation.encode_split(method, test, pixels, device)
-        scores = evaluation.score_text_to_image(method, last, test, recipe.candidates)
-        _write_evaluation(work, "last-epoch", scores, test, "text")
-        selected = torch.load(weights / SELECTED, map_location=device, weights_only=True)
-        method.load_state_dict(selected)
-    features = evaluation.encode_split(method, test, pixels, device)
-    scores = evaluation.score_text_to_image(method, features, test, recipe.candidates)
+def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:
+    """Evaluate the last and the selected weights on test; the selected ones are primary."""
+    test = job.data.splits["test"]
+    features = _encode_test(job)
+    scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
+    if trained.selected_epoch is not None:
+        _write_evaluation(job.work, "last-epoch", scores, test, "text")
+    if trained.selected_epoch not in (None, len(trained.history)):
+        file = job.weights / SELECTED
+        selected = torch.load(file, map_location=job.device, weights_only=True)
+        job.method.load_state_dict(selected)
+        features = _encode_test(job)
+        scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
+    _write_evaluation(job.work, PRIMARY_EVALUATION, scores, test, "text")
     reverse = evaluation.score_image_to_text(features, test)
-    _write_evaluation(work, "image-to-text", reverse, test, "image")
-    primary = _write_evaluation(work, PRIMARY_EVALUATION, scores, test, "text")
-    _keep_weights(weights, options.keep)
-    return replace(
-        record,
-        metrics=primary,
-        image_milliseconds=features.image_milliseconds,
-        text_milliseconds=features.text_milliseconds,
-    )
+    _write_evaluation(job.work, "image-to-text", reverse, test, "image")
+    return features
+
+
+def _encode_test(job: _Job) -> evaluation.Features:
+    test, pixels = job.data.splits["test"], job.data.pixels["test"]
+    return evaluation.encode_split(job.method, test, pixels, job.device)
 
 
 def _write_evaluation(
     work: Path, name: str, scores: metrics.QueryScores, split: Split, query: str
-) -> dict[str, float]:
-    """Write an evaluation and return its metrics. `query` is what was searched with."""
+) -> None:
+    """Write an evaluation. `query` is what was searched with: text or image."""
     by_text = query == "text"
     people = split.person_of_caption if by_text else split.person_of_image
     ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
-    summary = metrics.summarize(scores)
     folder = work / "evaluations" / name
-    results.write_json(folder / "metrics.json", summary)
+    results.write_json(folder / "metrics.json", metrics.summarize(scores))
     results.write_table(
         folder / "queries.parquet",
         {
@@ -285,7 +232,6 @@ def _write_evaluation(
             "top_scores": list(scores.top_scores),
         },
     )
-    return summary
 
 
 def _write_history(file: Path, history: list[dict[str, Any]]) -> None:

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from harness.data.declaration import Declaration
     from harness.execution.local import Watch
-    from harness.plan import RunSpec, Suite
+    from harness.plan import Suite
+    from harness.progress import Update
     from harness.registry import Listing
-    from harness.run import Update
+    from harness.spec import RunSpec
 
 METRICS = ("r1", "r5", "r10", "map", "minp")
 HEADERS = ("R1", "R5", "R10", "mAP", "mINP")
@@ -252,14 +253,18 @@ class RunsDisplay:
 
 
 @contextmanager
-def steps(title: str) -> Iterator[Callable[[str, int, int], None]]:
-    """Show a progress bar; yields a function of (what, done, in all)."""
+def steps() -> Iterator[Callable[[str, int, int], None]]:
+    """Show a progress bar for each thing that is done; yields a function of (what, done, all)."""
     from rich.progress import Progress
 
     with Progress(console=messages) as progress:
-        task = progress.add_task(title, total=None)
+        tasks: dict[str, TaskID] = {}
 
         def update(what: str, done: int, total: int) -> None:
+            name = what.partition(",")[0]
+            task = tasks.get(name)
+            if task is None:
+                task = tasks[name] = progress.add_task(what, total=total)
             progress.update(task, description=escape(what), completed=done, total=total)
 
         yield update

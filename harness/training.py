@@ -22,6 +22,7 @@ from harness.data.schema import TrainView
 from harness.evaluation import encode_images, encode_texts
 from harness.method import Batch, Encoded, Method, Recipe, Stage, TrainSet
 from harness.optimization import build_optimizer, build_schedule
+from harness.progress import Progress
 from harness.seeding import derive, seed_everything
 
 LAST = "last.pt"
@@ -30,18 +31,6 @@ SELECTED = "selected.pt"
 
 class NonFiniteLoss(ArithmeticError):
     """A loss became NaN or infinite; the message names it and the step."""
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Where training stands, for whoever watches."""
-
-    epoch: int  # from 1, over all stages
-    epochs: int
-    step: int  # from 1, within the epoch
-    steps: int
-    loss: float
-    val_r1: float | None  # of the best epoch so far
 
 
 @dataclass(frozen=True)

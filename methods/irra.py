@@ -114,9 +114,15 @@ class Irra(Method):
         "tiny": Recipe(
             "tiny-clip",
             (96, 32),
-            stages=(Stage(epochs=5, learning_rate=1e-3, warmup_epochs=0.5, weight_decay=4e-5),),
+            stages=(Stage(epochs=4, learning_rate=2e-3, warmup_epochs=0.5, weight_decay=4e-5),),
             threads=1,
-            config={"heads": 4, "new_module_rate": 1.0, "bias_rate": 1.0},
+            config={
+                "temperature": 0.1,  # nearer to the one that tiny-clip was pre-trained with
+                "depth": 2,
+                "heads": 4,
+                "new_module_rate": 1.0,
+                "bias_rate": 1.0,
+            },
         ),
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai",

@@ -12,6 +12,8 @@ from harness import paths, results
 from harness.data.declaration import SPLITS, Declaration, Located
 from harness.errors import HarnessError, unknown
 
+Show = Callable[[str, int, int], None]  # what is being done, done, in all
+
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
 
@@ -34,14 +36,14 @@ def find_declaration(name: str) -> Declaration:
     raise unknown("dataset", name, catalogue)
 
 
-def locate(declaration: Declaration, progress: Callable[[str], None] | None = None) -> Located:
+def locate(declaration: Declaration, show: Show = lambda what, done, total: None) -> Located:
     """Return the files of a dataset, drawing or downloading what is not there yet.
 
     Raises:
         HarnessError: the folder or a split is missing, or the hub has no such dataset.
     """
     if declaration.drawn:
-        folder = _drawn_folder(declaration, progress)
+        folder = _drawn_folder(declaration, show)
     elif declaration.hub:
         folder = _hub_folder(declaration)
     else:
@@ -57,7 +59,7 @@ def locate(declaration: Declaration, progress: Callable[[str], None] | None = No
     return Located(declaration, files, _fingerprint(files))
 
 
-def _drawn_folder(declaration: Declaration, progress: Callable[[str], None] | None) -> Path:
+def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     """Return the folder of a drawn dataset, drawn once for each version of the drawing code."""
     from harness import sources
 
@@ -71,11 +73,10 @@ def _drawn_folder(declaration: Declaration, progress: Callable[[str], None] | No
         return folder
     from harness.data.paperdolls.build import write_paperdolls
 
-    if progress:
-        progress(f"drawing {declaration.title} into {folder}")
     unfinished = folder.with_name(f"{folder.name}.{results.process_tag()}.tmp")
     unfinished.mkdir(parents=True, exist_ok=True)
-    write_paperdolls(unfinished)
+    what = f"drawing {declaration.title}, once"
+    write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total))
     results.put_in_place(unfinished, folder)
     return folder
 

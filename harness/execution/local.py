@@ -8,16 +8,16 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness import results
-from harness.plan import RunSpec
-
-if TYPE_CHECKING:
-    from harness.run import Options, Update
+from harness.execution import Options
+from harness.progress import Update
+from harness.spec import RunSpec
 
 LOG = "log.txt"
 LOG_TAIL = 4000  # characters of a dead run's output that its record keeps
@@ -47,8 +47,8 @@ def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> Non
     A run that raises records its error itself; one whose process dies is recorded here. On
     KeyboardInterrupt the processes are stopped and what is finished stays.
     """
+    preload()
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["harness.execution.preload"])
     waiting = iter(specs)
     running: dict[Any, _Worker] = {}
     try:
@@ -64,6 +64,12 @@ def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> Non
         for worker in running.values():
             worker.process.join()
         raise
+
+
+def preload() -> None:
+    """Start the fork server, which imports the heavy packages once; returns at once."""
+    forkserver.set_forkserver_preload(["harness.execution.preload"])
+    forkserver.ensure_running()
 
 
 def _fill(
@@ -107,8 +113,6 @@ def _outcome(worker: _Worker, options: Options) -> results.RunRecord:
 
 
 def _record_death(worker: _Worker, path: Path) -> results.RunRecord:
-    from harness.run import start_record
-
     code = worker.process.exitcode or 0
     how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
     error = {
@@ -116,7 +120,7 @@ def _record_death(worker: _Worker, path: Path) -> results.RunRecord:
         "message": f"the process of the run {how} before it could finish",
         "traceback": _tail(results.working_folder(path) / LOG),
     }
-    record = replace(start_record(worker.spec), status="killed", error=error)
+    record = replace(worker.spec.record(), status="killed", error=error)
     results.finish_run(record, path)
     return record
 

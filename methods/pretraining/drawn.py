@@ -16,8 +16,9 @@ import torch
 from harness.data.paperdolls.build import pretraining_arrays
 from harness.data.schema import Integers, Split, TrainView
 from harness.method import Method, Recipe, Supervision
+from harness.progress import Progress
 from harness.seeding import derive
-from harness.training import Progress, Watchers, train
+from harness.training import Watchers, train
 
 THREADS = 2  # their number decides the bits
 

@@ -28,7 +28,7 @@ from methods.blocks.tiny import (
 from methods.pretraining.drawn import Show, drawn_view, pretrain
 
 IMAGES = 16_000
-VOCABULARY = 640  # 256 bytes among them
+VOCABULARY = 1024  # 256 bytes among them
 RECIPE = Recipe(
     backbone="",
     image_size=IMAGE_SIZE,

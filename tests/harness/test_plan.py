@@ -6,7 +6,7 @@ import pytest
 from harness import plan, registry
 from harness.data.catalogue import find_declaration, locate
 from harness.errors import HarnessError
-from harness.plan import RunSpec
+from harness.spec import RunSpec
 
 DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
 

@@ -7,8 +7,9 @@ import torch
 
 from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
+from harness.execution import Options
 from harness.results import RunRecord
-from harness.run import Options, execute
+from harness.run import execute
 
 
 @pytest.fixture(autouse=True)

@@ -70,7 +70,9 @@ def test_the_readme_example_is_a_method_that_works(tmp_path: Path) -> None:
     assert listing.description is not None
     assert [v["label"] for v in listing.description["variants"]] == ["full", "0.01"]
     registration = registry.load_method("mine", listing.plugin)
-    config = build(registration.method.config_class, listing.description["scales"]["tiny"]["config"])
+    config = build(
+        registration.method.config_class, listing.description["scales"]["tiny"]["config"]
+    )
     method = registration.method(config, TrainSummary(4, ["a man"]))
     index = torch.arange(4)
 

@@ -43,8 +43,8 @@ _PARTS_OF_UPPER = (*_PARTS, ("pattern", "second"), ("second",), ("inner",))
 class Families:
     """How look-alikes come about."""
 
-    size: int = 4  # people in a family
-    share: float = 0.4  # of the draws that start a family; the others give a single person
+    size: int = 3  # people in a family
+    share: float = 0.35  # of the draws that start a family; the others give a single person
 
 
 def families(split: str, seed: int, settings: Families) -> Iterator[list[Person]]:

@@ -109,7 +109,7 @@ PAPERDOLLS = Look(
         },
         sentences="varied",
         words=(12, 30),
-        rare=0.15,
+        rare=0.12,
         absence=0.12,
         hidden=0.02,
         scenery=0.25,

@@ -1,0 +1,25 @@
+"""What a run says of itself while it works; no torch, because the command line reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands."""
+
+    epoch: int  # from 1, over all stages
+    epochs: int
+    step: int  # from 1, within the epoch
+    steps: int
+    loss: float
+    val_r1: float | None  # of the best epoch so far
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a run is doing, and how far training is."""
+
+    doing: str
+    progress: Progress | None = None

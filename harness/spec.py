@@ -1,0 +1,98 @@
+"""One run, resolved: what is run, on what, and the key of its content."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from harness import registry, results
+from harness.data.declaration import Located
+from harness.results import RunRecord
+
+# A change of how runs are scored or recorded that the code hash cannot see raises this.
+PROTOCOL_VERSION = 1
+PROTOCOL = {
+    "version": PROTOCOL_VERSION,
+    "queries": "every test caption is a query, every test image is in the gallery",
+    "match": "the same person; no camera filter",
+    "order": "by cosine in float32, then by gallery row",
+    "selection": "the epoch with the best val R1; test chooses nothing",
+}
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run, resolved: everything a worker needs to execute it."""
+
+    suite: str
+    located: Located
+    method: str
+    variant: str
+    seed: int
+    scale: str
+    key: str
+    plugin: registry.Plugin
+    description: Mapping[str, Any]  # of the method
+    changes: Mapping[str, Any]
+    tables: tuple[results.Place, ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    command: str
+
+    @property
+    def dataset(self) -> str:
+        return self.located.declaration.name
+
+    def path(self, results_folder: Path) -> Path:
+        """Return the folder of the run."""
+        return results.run_path(
+            results_folder, self.suite, self.dataset, self.method, self.variant, self.seed
+        )
+
+    def is_complete(self, results_folder: Path) -> bool:
+        """Tell whether this very run, by content, has been finished without an error."""
+        record = results.read_record(self.path(results_folder))
+        return record is not None and record.status == "ok" and record.key == self.key
+
+    def record(self) -> RunRecord:
+        """Return what is known of the run before it starts."""
+        declaration = self.located.declaration
+        description = self.description
+        return RunRecord(
+            status="ok",
+            key=self.key,
+            suite=self.suite,
+            dataset=self.dataset,
+            method=self.method,
+            variant=self.variant,
+            seed=self.seed,
+            scale=self.scale,
+            title=description["title"],
+            summary=description["summary"],
+            paper=description["paper"],
+            url=description["url"],
+            supervision=self.config["supervision"],
+            changes=self.changes,
+            tables=self.tables,
+            config=self.config,
+            recipe=self.recipe,
+            protocol=PROTOCOL,
+            data={
+                "title": declaration.title,
+                "fingerprint": self.located.fingerprint,
+                "drawn": declaration.drawn is not None,
+                "note": declaration.note,
+                "licence": declaration.licence,
+                "url": declaration.url,
+            },
+            environment={"python": platform.python_version(), "platform": platform.platform()},
+            command=self.command,
+            started=datetime.now(UTC).isoformat(timespec="seconds"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.dataset} {self.method}:{self.variant} seed {self.seed}"
