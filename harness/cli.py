@@ -14,6 +14,7 @@ import typer
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.registry import Listing
     from harness.spec import RunSpec
 
 REPORTS = "harness.reports"
@@ -119,11 +120,15 @@ def run(
     again. A run that fails is recorded while the others go on. Ctrl-C loses nothing: start again
     to go on.
     """
-    from harness import terminal
+    from harness import registry, terminal
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
-    specs = _plan(methods or [], suite, dataset, seeds, ablations, settings or [], plugins or [])
+    listings = registry.list_methods(plugins or [])
+    broken = [listing for listing in listings if listing.error] if every else []
+    specs = _plan(
+        methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or []
+    )
     waiting = [spec for spec in specs if force or not spec.is_complete(results)]
     terminal.say_plan(specs, waiting, results)
     if dry_run:
@@ -133,8 +138,8 @@ def run(
     terminal.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
     if report:
         _report(results, site)
-    terminal.show_failures(failures, _broken_plugins(plugins or []) if every else [])
-    if failures or (every and _broken_plugins(plugins or [])):
+    terminal.show_failures(failures, broken)
+    if failures or broken:
         raise typer.Exit(1)
 
 
@@ -200,6 +205,7 @@ def list_runs(as_json: AsJson = False, results: Results = Path("results")) -> No
 
 def _plan(
     names: list[str],
+    listings: list[Listing],
     suite_name: str,
     dataset_names: list[str] | None,
     seeds: str | None,
@@ -207,12 +213,13 @@ def _plan(
     settings: list[str],
     plugins: list[Path],
 ) -> list[RunSpec]:
-    from harness import plan, registry, terminal
+    from harness import plan, terminal
     from harness.data.catalogue import find_declaration, locate
 
     suite = plan.read_suite(suite_name)
-    listings = registry.list_methods(plugins)
-    choices = plan.choose(names, listings, ablations)
+    choices = plan.choose(names, listings, suite.scale, ablations)
+    if not names:
+        terminal.say_left_out(listings, suite.scale)
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
         located = [locate(find_declaration(name), show) for name in names_of_data]
@@ -289,12 +296,6 @@ def _default_jobs(device: str) -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if device == "cpu" else 1
-
-
-def _broken_plugins(plugins: list[Path]) -> list[Any]:
-    from harness import registry
-
-    return [listing for listing in registry.list_methods(plugins) if listing.error]
 
 
 def _report(results: Path, out: Path) -> None:

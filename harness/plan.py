@@ -68,15 +68,17 @@ def list_suites() -> list[Suite]:
 
 
 def choose(
-    names: Sequence[str], listings: Sequence[registry.Listing], ablations: bool
+    names: Sequence[str], listings: Sequence[registry.Listing], scale: str, ablations: bool
 ) -> list[Choice]:
-    """Return what `method` and `method:variant` arguments name; no names: every method.
+    """Return what `method` and `method:variant` arguments name.
+
+    No names: every method that has a recipe for the scale.
 
     Raises:
         HarnessError: a method or a variant does not exist, or the method fails to import.
     """
     if not names:
-        usable = [listing for listing in listings if listing.description]
+        usable = [item for item in listings if scale in (item.description or {}).get("scales", {})]
         return [Choice(listing, _labels(listing, None, ablations)) for listing in usable]
     choices = []
     for name in names:

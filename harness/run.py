@@ -274,10 +274,11 @@ def _device_name(device: torch.device) -> str:
 
 
 def _git_commit() -> str:
-    """Return the commit of the checkout the harness runs from, if it is one."""
+    """Return the commit of the checkout the harness runs from; "-dirty" where files differ."""
     import subprocess
 
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(Path(__file__).parent), *describe]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     except (OSError, subprocess.TimeoutExpired):

@@ -49,6 +49,17 @@ def say_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Path
     note(f"{len(specs)} runs planned, {done} complete in {results}, {len(waiting)} to do.")
 
 
+def say_left_out(listings: Sequence[Listing], scale: str) -> None:
+    """Name the methods that have no recipe for a scale."""
+    without = [
+        listing.name
+        for listing in listings
+        if listing.description and scale not in listing.description["scales"]
+    ]
+    if without:
+        note(f"Left out, without a recipe for scale {scale}: {', '.join(without)}.")
+
+
 def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec]) -> None:
     """Show every planned run."""
     keys = {spec.key for spec in waiting}

@@ -42,7 +42,7 @@ def evaluation_table(variants: Variants) -> ResultTable | None:
 
 
 def ablation_tables(variants: Variants) -> tuple[ResultTable, ...]:
-    """Return a table for each ablation table that a run stands for, and one for other variants.
+    """Return a table for each ablation table of which a row was run, and one for other variants.
 
     Where the method as published is no row of a table, it stands below as the reference.
     """
@@ -58,6 +58,7 @@ def ablation_tables(variants: Variants) -> tuple[ResultTable, ...]:
     return tuple(
         _write(title, caption, "Row", _with_reference(_in_order(lines), full), shows_changes=True)
         for title, lines in tables.items()
+        if any(line.runs is not full for line in lines)
     )
 
 

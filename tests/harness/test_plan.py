@@ -15,7 +15,7 @@ def specs(
     dolls: Path, plugin: Path, *names: str, ablations: bool = False, **settings: object
 ) -> list[RunSpec]:
     """Plan toy runs."""
-    choices = plan.choose(names or ("toy",), registry.list_methods([plugin]), ablations)
+    choices = plan.choose(names or ("toy",), registry.list_methods([plugin]), "tiny", ablations)
     located = [locate(find_declaration(str(dolls)))]
     return plan.plan(DEMO, located, choices, DEMO.seeds, settings)
 
@@ -114,13 +114,13 @@ def test_unknown_variants_suites_and_recipes_are_refused(small_dolls: Path, toy:
     """Each wrong name is refused with what exists."""
     listings = registry.list_methods([toy])
     with pytest.raises(HarnessError, match=r"no variant of toy 'narow'\. Did you mean 'narrow'"):
-        plan.choose(["toy:narow"], listings, False)
+        plan.choose(["toy:narow"], listings, "tiny", False)
     with pytest.raises(HarnessError, match=r"no suite 'demi'\. Did you mean 'demo'"):
         plan.read_suite("demi")
     paper = plan.Suite("x", "X", "paper", (0,), ())
     located = [locate(find_declaration(str(small_dolls)))]
     with pytest.raises(HarnessError, match="no recipe of toy 'paper'"):
-        plan.plan(paper, located, plan.choose(["toy"], listings, False), (0,), {})
+        plan.plan(paper, located, plan.choose(["toy"], listings, "tiny", False), (0,), {})
 
 
 def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> None:
@@ -138,3 +138,13 @@ def test_the_bundled_suites_name_datasets_that_exist() -> None:
     for suite in plan.list_suites():
         for name in suite.datasets:
             assert find_declaration(name).title
+
+
+def test_all_means_every_method_with_a_recipe(toy: Path) -> None:
+    """A method without a recipe for the suite's scale is left out where none was named."""
+    listings = registry.list_methods([toy])
+    tiny = {choice.listing.name for choice in plan.choose([], listings, "tiny", False)}
+    paper = {choice.listing.name for choice in plan.choose([], listings, "paper", False)}
+    assert "toy" in tiny
+    assert "toy" not in paper
+    assert {"clip", "irra"} <= paper

@@ -26,7 +26,7 @@ def run(
 ) -> tuple[RunRecord, Path]:
     """Plan and execute one run in this process."""
     suite = plan.Suite("demo", "Demo", "tiny", (0,), ())
-    choices = plan.choose([name], registry.list_methods([plugin]), False)
+    choices = plan.choose([name], registry.list_methods([plugin]), "tiny", False)
     (spec,) = plan.plan(suite, [locate(find_declaration(str(dolls)))], choices, (0,), {})
     record = execute(spec, Options(folder, "cpu", **options), lambda update: None)
     assert spec.is_complete(folder) is (record.status == "ok")

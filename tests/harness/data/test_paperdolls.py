@@ -300,7 +300,7 @@ def test_pretraining_arrays_are_the_drawn_people() -> None:
 
 def test_the_contact_sheet_holds_every_image() -> None:
     """A sheet shows the first image of the family at the zoom asked for."""
-    number = next(n for n, f in enumerate(families("train", 0, PAPERDOLLS.families)) if len(f) == 4)
+    number = next(n for n, f in enumerate(families("train", 0, PAPERDOLLS.families)) if len(f) > 1)
     sheet = np.asarray(contact_sheet((number,), zoom=2, images=1))
     first = next(
         photo
