@@ -130,6 +130,7 @@ def save_weights(module: nn.Module, file: Path, made_by: dict[str, str]) -> None
     state = {name: value.half().contiguous() for name, value in module.state_dict().items()}
     file.parent.mkdir(parents=True, exist_ok=True)
     save_file(state, file, metadata=made_by)
+    file.chmod(0o644)  # readable by all, as every file of a checkout
 
 
 def trained_tokenizer(captions: list[str], size: int) -> Tokenizer:

@@ -31,7 +31,7 @@ from methods.blocks.tiny import (
 )
 from methods.pretraining.drawn import Show, drawn_view, pretrain
 
-IMAGES = 6_000
+IMAGES = 4_000
 RECIPE = Recipe(
     backbone="",
     image_size=IMAGE_SIZE,
@@ -39,7 +39,7 @@ RECIPE = Recipe(
         Stage(
             epochs=4,
             learning_rate=1e-3,
-            batch_size=128,
+            batch_size=32,  # many small steps: the fusion layers start from nothing
             optimizer="adamw",
             weight_decay=0.02,
             warmup_epochs=0.5,
