@@ -15,6 +15,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,7 +51,6 @@ class Plugin:
 
     module: sources.Module
     roots: sources.Roots
-    origin: str  # an entry point's name, or the plugin path
     whole: bool = False  # a package: what its modules register counts as its own
 
     def sources(self) -> list[sources.Module]:
@@ -158,30 +158,42 @@ def _entry_points() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
 
 
+def _roots(folders: tuple[Path, ...] = ()) -> sources.Roots:
+    """Return where a plugin's imports are followed: the harness, every package of methods (its
+    blocks may serve others), and the plugin's own folder."""
+    packages = dict(sources.Roots().packages)
+    for entry in _entry_points():
+        name = entry.value.partition(":")[0].partition(".")[0]
+        spec = _find_spec(name)
+        if spec and spec.origin:
+            file = Path(spec.origin)
+            packages[name] = file.parent if file.name == "__init__.py" else file
+    return sources.Roots(tuple(packages.items()), folders)
+
+
+def _find_spec(name: str) -> ModuleSpec | None:
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+
+
 def _of_entry_point(entry: importlib.metadata.EntryPoint) -> Iterator[Plugin]:
     """Yield the modules of an entry point's package, or the one module that it names."""
     name = entry.value.partition(":")[0]
-    top = name.partition(".")[0]
-    try:
-        spec = importlib.util.find_spec(name)
-    except ImportError:
-        spec = None
+    spec = _find_spec(name)
     if spec is None or spec.origin is None:
         missing = sources.Module(name, Path(name.replace(".", "/") + ".py"))
-        yield Plugin(missing, sources.Roots(), entry.name)
+        yield Plugin(missing, sources.Roots())
         return
-    file = Path(spec.origin)
-    depth = len(name.split(".")) - (file.name != "__init__.py")
-    root = file.parents[depth - 1] if depth else file
-    base = sources.Roots()
-    roots = sources.Roots(packages=(*base.packages, (top, root)))
+    file, roots = Path(spec.origin), _roots()
     if _may_register([file]):
-        yield Plugin(sources.Module(name, file), roots, entry.name)
+        yield Plugin(sources.Module(name, file), roots)
     if file.name == "__init__.py":
-        yield from _of_package(name, file.parent, roots, entry.name)
+        yield from _of_package(name, file.parent, roots)
 
 
-def _of_package(name: str, folder: Path, roots: sources.Roots, origin: str) -> Iterator[Plugin]:
+def _of_package(name: str, folder: Path, roots: sources.Roots) -> Iterator[Plugin]:
     """Yield the modules directly in a package; a package among them counts as a whole."""
     for path in sorted(folder.iterdir()):
         inner = path / "__init__.py" if path.is_dir() else path
@@ -189,7 +201,7 @@ def _of_package(name: str, folder: Path, roots: sources.Roots, origin: str) -> I
             continue
         if _may_register(path.glob("*.py") if path.is_dir() else [path]):
             module = sources.Module(f"{name}.{path.stem}", inner)
-            yield Plugin(module, roots, origin, whole=path.is_dir())
+            yield Plugin(module, roots, whole=path.is_dir())
 
 
 def _of_path(path: Path) -> Iterator[Plugin]:
@@ -198,15 +210,16 @@ def _of_path(path: Path) -> Iterator[Plugin]:
         raise HarnessError(f"--plugins {path}: there is no such file or folder.")
     files = [path] if path.is_file() else sorted(path.glob("*.py"))
     folder = path if path.is_dir() else path.parent
-    roots = sources.Roots(sources.Roots().packages, (folder,))
+    roots = _roots((folder,))
     for file in files:
         if path.is_file() or _may_register([file]):
-            yield Plugin(sources.Module(file.stem, file), roots, str(path))
+            yield Plugin(sources.Module(file.stem, file), roots)
 
 
 def _may_register(files: Iterable[Path]) -> bool:
-    """Tell whether a file mentions the decorator: others are not imported, whatever they are."""
-    return any(b"register(" in file.read_bytes() for file in files)
+    """Tell whether a file may register a method: others are not imported, whatever they are."""
+    texts = [file.read_bytes() for file in files]
+    return any(b"harness" in text and b"register(" in text for text in texts)
 
 
 def _describe(plugin: Plugin) -> list[Listing]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -135,6 +136,7 @@ def _tail(file: Path) -> str:
 def _work(spec: RunSpec, options: Options, updates: Connection) -> None:
     """The main function of a run's process."""
     _die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the harness sees to its runs
     # cuBLAS repeats its sums in one order only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     from harness.run import execute, prepare_folder

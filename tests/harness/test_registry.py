@@ -30,16 +30,18 @@ def test_a_plugin_file_and_a_plugin_folder_are_found(toy: Path) -> None:
 
 def test_files_that_register_nothing_are_not_imported(toy: Path) -> None:
     """A folder of plugins may hold scripts: they are left alone."""
-    (toy.parent / "script.py").write_text("raise SystemExit('imported')", encoding="utf-8")
+    (toy.parent / "script.py").write_text(
+        "import atexit\natexit.register(print)\nraise SystemExit('imported')", encoding="utf-8"
+    )
     assert all(not listing.error for listing in registry.list_methods([toy.parent]))
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("import no_such_package  # @register(", "ModuleNotFoundError"),
-        ("def f(: pass  # @register(", "SyntaxError"),
-        ("import sys; sys.exit(3)  # @register(", "SystemExit"),
+        ("import no_such_package  # harness: register(", "ModuleNotFoundError"),
+        ("def f(: pass  # harness: register(", "SyntaxError"),
+        ("import sys; sys.exit(3)  # harness: register(", "SystemExit"),
     ],
 )
 def test_a_plugin_that_fails_is_listed_and_stops_nobody(toy: Path, text: str, kind: str) -> None:
