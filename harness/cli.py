@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import shlex
 import sys
 from collections.abc import Callable
 from enum import StrEnum
@@ -223,8 +224,8 @@ def _plan(
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
         located = [locate(find_declaration(name), show) for name in names_of_data]
-    options = "".join(f" --set {setting}" for setting in settings)
-    options += "".join(f" --plugins {plugin}" for plugin in plugins)
+    options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
+    options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
     chosen = _parse_seeds(seeds) if seeds else suite.seeds
     return plan.plan(suite, located, choices, chosen, values, options)

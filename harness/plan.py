@@ -29,6 +29,7 @@ class Suite:
     scale: str
     seeds: tuple[int, ...]
     datasets: tuple[str, ...]
+    argument: str = ""  # what names it on the command line, where that is not its name
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def read_suite(name: str) -> Suite:
             scale=str(values["scale"]),
             seeds=tuple(int(seed) for seed in values["seeds"]),
             datasets=tuple(str(dataset) for dataset in values["datasets"]),
+            argument=name,
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise HarnessError(
@@ -224,7 +226,7 @@ def _spec(
     name = choice.listing.name
     if resolved.base != description["variants"][0]["label"]:
         name = shlex.quote(f"{name}:{resolved.base}")
-    dataset = located.declaration.name
+    dataset = located.declaration.argument
     return RunSpec(
         suite=suite.name,
         located=located,
@@ -239,6 +241,6 @@ def _spec(
         tables=resolved.tables,
         config=resolved.config,
         recipe=resolved.recipe,
-        command=f"harness run {name} --suite {suite.name} --dataset {dataset} "
-        f"--seeds {seed}{options}",
+        command=f"harness run {name} --suite {shlex.quote(suite.argument or suite.name)} "
+        f"--dataset {shlex.quote(dataset)} --seeds {seed}{options}",
     )

@@ -18,6 +18,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
+WEIGHTS = "weights"
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
 
 

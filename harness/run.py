@@ -26,7 +26,7 @@ from harness.describe import build
 from harness.execution import Options
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.progress import Update
-from harness.results import PRIMARY_EVALUATION, RunRecord
+from harness.results import PRIMARY_EVALUATION, WEIGHTS, RunRecord
 from harness.seeding import seed_everything
 from harness.spec import RunSpec
 from harness.training import LAST, SELECTED, Trained, Watchers, train
@@ -43,6 +43,7 @@ def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> R
         record = _execute(spec, options, work, record, say)
     except Exception as error:
         record = replace(record, status="error", error=registry.describe_error(error))
+        shutil.rmtree(work / WEIGHTS, ignore_errors=True)
     record = replace(
         record,
         total_seconds=time.perf_counter() - began,
@@ -82,7 +83,7 @@ class _Job:
 
     @property
     def weights(self) -> Path:
-        return self.work / "weights"
+        return self.work / WEIGHTS
 
 
 def _execute(

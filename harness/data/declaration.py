@@ -24,6 +24,12 @@ class Declaration:
     url: str = ""
     thumbnails: bool = False  # whether its licence lets a page show its images
 
+    @property
+    def argument(self) -> str:
+        """What names it on the command line: a folder given by its path, or the name."""
+        given_by_path = self.folder is not None and Path(self.folder).is_absolute()
+        return str(self.folder) if given_by_path else self.name
+
 
 @dataclass(frozen=True)
 class Located:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -114,14 +115,16 @@ def _outcome(worker: _Worker, options: Options) -> results.RunRecord:
 
 
 def _record_death(worker: _Worker, path: Path) -> results.RunRecord:
-    code = worker.process.exitcode or 0
+    code, work = worker.process.exitcode or 0, results.working_folder(path)
     how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
     error = {
         "kind": "ProcessDied",
         "message": f"the process of the run {how} before it could finish",
-        "traceback": _tail(results.working_folder(path) / LOG),
+        "traceback": _tail(work / LOG),
     }
     record = replace(worker.spec.record(), status="killed", error=error)
+    shutil.rmtree(work / results.WEIGHTS, ignore_errors=True)
+    (work / "key").unlink(missing_ok=True)
     results.finish_run(record, path)
     return record
 

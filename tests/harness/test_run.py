@@ -126,6 +126,7 @@ def test_a_failing_method_is_a_record(
     assert message in record.error["message"]
     assert "toy.py" in record.error["traceback"] or kind in ("ValueError", "NonFiniteLoss")
     assert json.loads((path / "run.json").read_text(encoding="utf-8"))["status"] == "error"
+    assert not (path / "weights").exists()
 
 
 def test_a_method_is_not_trained_without_stages(
