@@ -122,6 +122,7 @@ def run(
     to go on.
     """
     from harness import registry, terminal
+    from harness.broken import record_broken
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
@@ -136,6 +137,8 @@ def run(
         terminal.show_plan(specs, waiting)
         return
     failures = _execute(waiting, results, jobs, device, keep, pixel_cache is Switch.ON)
+    if every:
+        record_broken(broken, specs, results)
     terminal.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
     if report:
         _report(results, site)
