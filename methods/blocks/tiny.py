@@ -79,7 +79,7 @@ class TinyAlbef(nn.Module):
 
     def fuse(self, texts: Encoded, images: Encoded) -> Tensor:
         """Tokens of B texts and B images -> (B, L, D)."""
-        return self.fusion(texts.tokens, texts.mask, images.tokens)  # type: ignore[no-any-return]
+        return self.fusion(texts.tokens, texts.mask, images.tokens)  # type: ignore[no-any-return]  # a module
 
 
 def masked_word_head(width: int, vocabulary: int) -> nn.Sequential:

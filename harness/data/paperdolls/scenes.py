@@ -162,7 +162,7 @@ def _car(draw: ImageDraw, rng: Generator) -> None:
     paint: Colour = ((176, 180, 188), (70, 84, 110), (150, 56, 52))[int(rng.integers(3))]
     top = rng.uniform(77, 82)
     draw.rounded_rectangle((-80, top * 4, _WIDTH + 80, _HEIGHT + 40), 36, paint)
-    _rect(draw, 0, top + 5.5, 32, top + 6.3, tuple(int(part * 0.7) for part in paint))  # type: ignore[arg-type]
+    _rect(draw, 0, top + 5.5, 32, top + 6.3, tuple(int(part * 0.7) for part in paint))  # type: ignore[arg-type]  # three parts
 
 
 def _passer_by(draw: ImageDraw, rng: Generator) -> None:
