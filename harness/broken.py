@@ -20,17 +20,27 @@ def record_broken(broken: Sequence[Listing], specs: Sequence[RunSpec], folder: P
 
     The record of a plugin that imports by now is removed.
     """
-    places = {(spec.suite, spec.dataset): spec for spec in specs}
+    places: dict[tuple[str, str], RunSpec] = {}
+    for spec in specs:
+        places.setdefault((spec.suite, spec.dataset), spec)
     names = {listing.name for listing in broken}
     for run in list(results.load_runs(folder)):
         place = run.record.suite, run.record.dataset
         if run.record.key == NO_KEY and place in places and run.record.method not in names:
-            shutil.rmtree(run.path)
+            _remove(run.path)
     for listing in broken:
         for spec in places.values():
             record = _record(listing, spec)
             where = (record.suite, record.dataset, record.method, record.variant, record.seed)
             results.finish_run(record, results.run_path(folder, *where))
+
+
+def _remove(run: Path) -> None:
+    """Remove a run's folder, and those of its variant and method where nothing else is in them."""
+    shutil.rmtree(run)
+    for folder in (run.parent, run.parent.parent):
+        if not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def _record(listing: Listing, spec: RunSpec) -> RunRecord:

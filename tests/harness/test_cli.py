@@ -145,6 +145,7 @@ def test_all_runs_every_method_and_says_what_is_broken(
     assert again.returncode == 0
     assert f"{len(found)} complete" in again.stderr
     assert statuses(tmp_path / "results") == found
+    assert not list((tmp_path / "results").rglob("absent"))
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
