@@ -9,8 +9,10 @@ from leaderboard.addresses import Addresses, list_failures
 from leaderboard.dataset_card import SHORT_KEY, dataset_card
 from leaderboard.estimates import PRIMARY
 from leaderboard.load import FULL, Ground, Run, finite
+from leaderboard.reported_figures import explain_reported, own_figures, reported_section
+from leaderboard.reported_tables import Paper
 from leaderboard.result_tables import ablation_tables, evaluation_table
-from leaderboard.training_curves import seed_legend, training_charts
+from leaderboard.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.typography import ABSENT, day, fixed, plain, web_address
 from leaderboard.views import MethodPage, MethodSection, Note, RunRow, Setting
 
@@ -18,8 +20,10 @@ DEEPEST = 4  # levels of nested settings that are laid out; what lies deeper is 
 HARDWARE = ("hardware", "device", "cpu", "gpu")  # what an environment may call its machine
 
 
-def method_page(method: str, grounds: Sequence[Ground], addresses: Addresses) -> MethodPage:
-    """Show a method on every ground where it ran."""
+def method_page(
+    method: str, grounds: Sequence[Ground], addresses: Addresses, papers: Mapping[str, Paper]
+) -> MethodPage:
+    """Show a method on every ground where it ran, and what its paper reports."""
     present = [ground for ground in grounds if method in ground.methods]
     latest = _latest([run for ground in present for run in ground.runs_of(method)]).record
     return MethodPage(
@@ -29,28 +33,43 @@ def method_page(method: str, grounds: Sequence[Ground], addresses: Addresses) ->
         paper=latest.paper,
         url=web_address(latest.url),
         supervision=latest.supervision,
-        sections=tuple(_section(method, ground, addresses) for ground in present),
+        sections=tuple(_section(method, ground, addresses, papers) for ground in present),
+        reported=reported_section(papers.get(method), addresses),
     )
 
 
-def _section(method: str, ground: Ground, addresses: Addresses) -> MethodSection:
+def _section(
+    method: str, ground: Ground, addresses: Addresses, papers: Mapping[str, Paper]
+) -> MethodSection:
     anchor = addresses.anchors[ground.label]
     variants, runs, full = ground.methods[method], ground.runs_of(method), ground.full(method)
     failures = list_failures(ground, method, addresses)
-    results = evaluation_table(variants)
+    paper = own_figures(papers, method, ground)
+    results = evaluation_table(variants, paper)
     environments = [_environment(run.record.environment) for run in runs]
     shared = len(set(environments)) == 1
     anchors = {(failure.variant, failure.seed): failure.anchor for failure in failures}
     return MethodSection(
         card=dataset_card(ground, anchor, runs),
-        results=((results,) if results else ()) + ablation_tables(variants),
+        results=((results,) if results else ()) + ablation_tables(variants, paper),
         notes=() if results else (Note("The method as published has no finished run here."),),
+        about_reported=explain_reported(papers, method, ground),
         legend=seed_legend(full),
         charts=training_charts(full, anchor),
+        pair_charts=pair_charts(full, anchor),
+        about_pairs=_about_pairs(_latest(full or runs).record.supervision),
         settings=tuple(_setting_groups(_latest(full or runs))),
         environment=environments[0] if shared else "",
         runs=tuple(_run_row(run, anchors, shared_environment=shared) for run in runs),
         failures=failures,
+    )
+
+
+def _about_pairs(supervision: str) -> str:
+    seen = "identities" if supervision == "identity" else "identities, which the method never saw"
+    return (
+        "While training, the method reported pairs of an image and a caption that it took to show"
+        f" one person. The harness scored them against the {seen}."
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -10,6 +10,8 @@ from leaderboard.addresses import Addresses, list_failures
 from leaderboard.dataset_card import dataset_card
 from leaderboard.estimates import PRIMARY, Summary, missing_notes, summaries, write_table
 from leaderboard.load import FULL, Ground, Run, finite
+from leaderboard.reported_figures import metric_cells, own_figures
+from leaderboard.reported_tables import Paper
 from leaderboard.typography import ABSENT, counted, day, fixed, magnitude_decimals
 from leaderboard.views import (
     Estimate,
@@ -55,6 +57,7 @@ class Board:
 
     ground: Ground
     addresses: Addresses
+    papers: Mapping[str, Paper]
     competitors: list[Competitor]
 
     @property
@@ -68,29 +71,34 @@ class Board:
         return max(competitor.seeds for competitor in self.competitors)
 
 
-def index_page(grounds: Sequence[Ground], addresses: Addresses) -> IndexPage:
-    """Rank the methods on every ground."""
+def index_page(
+    grounds: Sequence[Ground], addresses: Addresses, papers: Mapping[str, Paper]
+) -> IndexPage:
+    """Rank the methods on every ground, with what their own papers report beside our figures."""
+    boards = [Board(g, addresses, papers, _competitors(g, grounds)) for g in grounds]
     runs = [run for ground in grounds for run in ground.runs]
     latest = max(run.record.started for run in runs)
     extent = f"{counted(len(runs), 'run')} of {counted(len(addresses.titles), 'method')}"
     return IndexPage(
-        rankings=tuple(_ranking(ground, grounds, addresses) for ground in grounds),
+        rankings=tuple(_ranking(board) for board in boards),
         extent=f"{extent}, the latest of {day(latest)}" if latest else extent,
     )
 
 
-def _ranking(ground: Ground, grounds: Sequence[Ground], addresses: Addresses) -> Ranking:
-    board = Board(ground, addresses, _competitors(ground, grounds))
-    columns, cells = write_table([competitor.summaries for competitor in board.ranked])
+def _ranking(board: Board) -> Ranking:
+    ground, addresses = board.ground, board.addresses
+    columns, estimates = write_table([competitor.summaries for competitor in board.ranked])
     quantities = _quantities(board.ranked)
     failures = [list_failures(ground, method, addresses) for method in sorted(ground.methods)]
+    rows = tuple(
+        _row(board, competitor, of_row, numbers)
+        for competitor, of_row, numbers in zip(board.ranked, estimates, quantities, strict=True)
+    )
     return Ranking(
         card=dataset_card(ground, addresses.anchors[ground.label], ground.runs),
         columns=columns,
-        rows=tuple(
-            _row(board, competitor, estimates, numbers)
-            for competitor, estimates, numbers in zip(board.ranked, cells, quantities, strict=True)
-        ),
+        rows=rows,
+        shows_reported=any(cell.reported for row in rows for cell in row.cells),
         unranked=tuple(_unranked(board, c) for c in board.competitors if c.primary is None),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )
@@ -110,13 +118,14 @@ def _row(
     quantities: tuple[Quantity, ...],
 ) -> RankingRow:
     seeds = str(competitor.seeds)
+    reported = own_figures(board.papers, competitor.method, board.ground).of_method()
     return RankingRow(
         rank=_rank(competitor, board.ranked),
         name=board.addresses.titles[competitor.method],
         alias=board.addresses.alias(competitor.method),
         href=board.addresses.page(competitor.method),
         supervision=_supervision(competitor.runs),
-        estimates=estimates,
+        cells=metric_cells(estimates, reported),
         seeds=Quantity(seeds, seeds),
         quantities=quantities,
         notes=(

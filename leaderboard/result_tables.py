@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.results import PRIMARY_EVALUATION
 from leaderboard.estimates import Summary, missing_notes, summaries, write_table
 from leaderboard.load import FULL, Run, Variants
+from leaderboard.reported_figures import Figures, OwnFigures, metric_cells
 from leaderboard.typography import plain
 from leaderboard.views import Note, ResultRow, ResultTable
 
@@ -26,22 +27,23 @@ class Line:
     evaluation: str | None = None
     reference: bool = False
     position: int = 0  # in the method's own table
+    reported: Figures = field(default_factory=dict)
 
 
-def evaluation_table(variants: Variants) -> ResultTable | None:
+def evaluation_table(variants: Variants, paper: OwnFigures) -> ResultTable | None:
     """Return every evaluation of the method as published, the ranked one first."""
     runs = [run for run in variants.get(FULL, []) if run.finished]
     if not runs:
         return None
     others = {name: None for run in runs for name in run.evaluations or {}}
-    lines = [Line(PRIMARY_EVALUATION, runs, ("ranked",))] + [
+    lines = [Line(PRIMARY_EVALUATION, runs, ("ranked",), reported=paper.of_method())] + [
         Line(name, runs, evaluation=name) for name in others if name != PRIMARY_EVALUATION
     ]
     caption = "Evaluations of the same trained weights: mean and range over seeds."
     return _write("Results", caption, "Evaluation", lines, shows_changes=False)
 
 
-def ablation_tables(variants: Variants) -> tuple[ResultTable, ...]:
+def ablation_tables(variants: Variants, paper: OwnFigures) -> tuple[ResultTable, ...]:
     """Return a table for each ablation table of which a row was run, and one for other variants.
 
     Where the method as published is no row of a table, it stands below as the reference.
@@ -49,16 +51,21 @@ def ablation_tables(variants: Variants) -> tuple[ResultTable, ...]:
     tables: dict[str, list[Line]] = {}
     for label, runs in variants.items():
         latest = runs[-1].record
+        of_method = paper.of_method() if label == FULL else {}
         places = latest.tables or (() if label == FULL else ((OTHER, label, 0),))
         for table, row, position in places:
-            line = Line(row, runs, _changes(latest.changes), position=position)
+            reported = {**of_method, **paper.of_row(table, row)}
+            line = Line(row, runs, _changes(latest.changes), position=position, reported=reported)
             tables.setdefault(table, []).append(line)
-    full = variants.get(FULL, [])
+    full = Line(
+        "as published", variants.get(FULL, []), (AS_PUBLISHED,), reference=True,
+        reported=paper.of_method(),
+    )  # fmt: skip
     caption = "Mean and range over seeds. Best in bold, second underlined; no significance claimed."
     return tuple(
         _write(title, caption, "Row", _with_reference(_in_order(lines), full), shows_changes=True)
         for title, lines in tables.items()
-        if any(line.runs is not full for line in lines)
+        if any(line.runs is not full.runs for line in lines)
     )
 
 
@@ -67,18 +74,16 @@ def _in_order(lines: Sequence[Line]) -> list[Line]:
     return sorted(lines, key=lambda line: line.position)
 
 
-def _with_reference(lines: Sequence[Line], full: Sequence[Run]) -> list[Line]:
-    has_full = any(line.runs is full for line in lines)
-    if has_full or not full:
-        return list(lines)
-    return [*lines, Line("as published", full, (AS_PUBLISHED,), reference=True)]
+def _with_reference(lines: Sequence[Line], full: Line) -> list[Line]:
+    has_full = any(line.runs is full.runs for line in lines)
+    return [*lines] if has_full or not full.runs else [*lines, full]
 
 
 def _write(
     title: str, caption: str, label_header: str, lines: Sequence[Line], *, shows_changes: bool
 ) -> ResultTable:
     rows = [summaries(line.runs, line.evaluation) for line in lines]
-    columns, cells = write_table(rows, rivals=shows_changes)
+    columns, estimates = write_table(rows, rivals=shows_changes)
     counts = [sum(run.finished for run in line.runs) for line in lines]
     most = max(counts)
     return ResultTable(
@@ -88,10 +93,10 @@ def _write(
         columns=columns,
         rows=tuple(
             ResultRow(
-                line.label, line.changes, estimates, str(count),
+                line.label, line.changes, metric_cells(of_line, line.reported), str(count),
                 tuple(_notes(line, row, count, most)), line.reference,
             )
-            for line, row, estimates, count in zip(lines, rows, cells, counts, strict=True)
+            for line, row, of_line, count in zip(lines, rows, estimates, counts, strict=True)
         ),
         shows_changes=shows_changes,
     )  # fmt: skip

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from leaderboard.reported_views import ReportedSection
+
 
 @dataclass(frozen=True)
 class Whisker:
@@ -29,6 +31,22 @@ class Estimate:
     whisker: Whisker
     standing: str  # "best", "second" or ""
     order: str  # the unrounded mean, to sort by
+
+
+@dataclass(frozen=True)
+class ReportedFigure:
+    """What a method's paper prints for the figure that it stands beside."""
+
+    text: str
+    suspect: str  # why it should not be relied on, or empty
+
+
+@dataclass(frozen=True)
+class MetricCell:
+    """Our figure and the paper's, as far as there are any."""
+
+    estimate: Estimate | None
+    reported: ReportedFigure | None
 
 
 @dataclass(frozen=True)
@@ -66,7 +84,7 @@ class RankingRow:
     alias: str  # the registered name, where titles alone would be ambiguous
     href: str
     supervision: str
-    estimates: tuple[Estimate | None, ...]
+    cells: tuple[MetricCell, ...]
     seeds: Quantity
     quantities: tuple[Quantity, ...]
     notes: tuple[Note, ...]
@@ -118,6 +136,7 @@ class Ranking:
     card: DatasetCard
     columns: tuple[MetricColumn, ...]
     rows: tuple[RankingRow, ...]
+    shows_reported: bool
     unranked: tuple[UnrankedRow, ...]
     failures: tuple[Failure, ...]
 
@@ -136,7 +155,7 @@ class ResultRow:
 
     label: str
     changes: tuple[str, ...]
-    estimates: tuple[Estimate | None, ...]
+    cells: tuple[MetricCell, ...]
     seeds: str
     notes: tuple[Note, ...]
     reference: bool = False  # stands below a rule, for comparison
@@ -188,8 +207,11 @@ class MethodSection:
     card: DatasetCard
     results: tuple[ResultTable, ...]
     notes: tuple[Note, ...]
+    about_reported: str  # why the paper's figures stand here or do not; empty without a paper
     legend: Markup
     charts: tuple[Markup, ...]
+    pair_charts: tuple[Markup, ...]
+    about_pairs: str
     settings: tuple[Setting, ...]
     environment: str  # where all runs share one; else each run names its own
     runs: tuple[RunRow, ...]
@@ -207,3 +229,4 @@ class MethodPage:
     url: str  # http or https, or empty
     supervision: str
     sections: tuple[MethodSection, ...]
+    reported: ReportedSection | None

@@ -18,6 +18,8 @@ HISTORY = {
     "loss/itc": [2.0, 1.25, 1.0],
     "loss/sdm": [1.5, 1.0, 0.75],
     "val_r1": [10.0, 22.0, 21.0],
+    "pairs/mined/count": [0, 60, 90],
+    "pairs/mined/right": [None, 0.75, 0.875],
 }
 
 

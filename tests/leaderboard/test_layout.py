@@ -59,7 +59,7 @@ def ask(chromium: str, page: Path, question: str, folder: Path, width: int) -> l
     return found[1].split()
 
 
-@pytest.mark.parametrize("page", ["index.html", "methods/beta.html"])
+@pytest.mark.parametrize("page", ["index.html", "methods/beta.html", "methods/dgia.html"])
 @pytest.mark.parametrize("width", [390, 1280, 1440])
 def test_only_tables_scroll_sideways(
     page: str, width: int, chromium: str, small_results: Path, tmp_path: Path,
@@ -69,6 +69,7 @@ def test_only_tables_scroll_sideways(
     endless = "x" * 3000
     add_run("endless", 5.0, title=endless, paper=endless, command=endless, supervision=endless)
     add_run("beta", 5.0, variant="endless", changes={endless: endless}, command=endless)
+    add_run("dgia", 5.0, dataset="icfg-pedes", scale="paper")
     site = build_site(small_results, tmp_path / "site").parent
     answer = ask(chromium, site / page, MEASURE, tmp_path, width)
     beyond, scrolled, left = (int(number) for number in answer)

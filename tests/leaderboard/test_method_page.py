@@ -80,6 +80,28 @@ def test_curves_are_drawn_from_the_history(pages: dict[str, Any]) -> None:
     assert not [tag for tag, values in pages["gamma"].elements if values.get("class") == "chart"]
 
 
+def test_reported_pairs_are_drawn_apart_from_the_losses(pages: dict[str, Any]) -> None:
+    """Their share of right ones is a percentage, their number a count, and who scored is said."""
+    text = pages["beta"].text
+    assert "The harness scored them against the identities, which the method never saw." in text
+    assert "mined pairs that are right (%)" in text
+    assert "seed 0: 75 at epoch 2, 87.5 at epoch 3; epoch 2 was selected." in text
+    assert "mined pairs (count per epoch)" in text
+    assert "seed 0: 0 at epoch 1, 90 at epoch 3; epoch 2 was selected." in text
+    assert "pairs/mined" not in text
+    assert "harness scored" not in pages["gamma"].text
+
+
+def test_a_supervised_method_has_seen_the_identities_that_judge_its_pairs(
+    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+) -> None:
+    """Nothing is said to be withheld from a method that trains on identities."""
+    add_run("one", 40.0, supervision="identity")
+    build_site(results, tmp_path / "site")
+    page = read_page(tmp_path / "site/methods/one.html")
+    assert "The harness scored them against the identities." in page.text
+
+
 def test_settings_are_laid_out_nested(pages: dict[str, Any]) -> None:
     """Configuration and recipe show their values, stages numbered from 1."""
     text = " ".join(pages["beta"].text.split())

@@ -1,0 +1,188 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import yaml
+
+from leaderboard.reported_tables import Figure, Paper, Row, load_papers, read_paper
+
+SOUND = """
+method: one
+paper: Somebody, A paper, 2024
+scale: paper
+tables:
+  - title: Table 1
+    columns: [cuhk-pedes/r1, rstpreid/map]
+    rows:
+      - {label: A, values: [65.50, null]}
+      - {label: B, values: [70, 41.0], suspect: [{why: drawn by hand}]}
+"""
+
+
+@pytest.fixture
+def write_paper(tmp_path: Path) -> Callable[[str], Path]:
+    """Return a function that writes the reported file of a method called one."""
+
+    def write(text: str) -> Path:
+        path = tmp_path / "one.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="module")
+def dgia() -> Paper:
+    """Return the shipped figures of DGIA's paper."""
+    return load_papers()["dgia"]
+
+
+def row_of(paper: Paper, title: str, label: str) -> Row:
+    """Return a row by its table and label."""
+    (table,) = [table for table in paper.tables if table.title == title]
+    (row,) = [row for row in table.rows if row.label == label]
+    return row
+
+
+def values(row: Row) -> list[str]:
+    """Return the figures of a row as they are printed, without their flags."""
+    return [str(figure.value) if figure else "-" for figure in row.figures]
+
+
+def test_the_shipped_file_holds_every_row(dgia: Paper) -> None:
+    """Six tables with all their rows, rivals included, and the remark on the figure."""
+    extent = {table.title: (len(table.rows), len(table.columns)) for table in dgia.tables}
+    assert extent == {
+        "Table 1": (19, 5), "Table 2": (18, 5), "Table 3": (15, 5),
+        "Table 4": (5, 3), "Table 5": (4, 3), "Table 6": (4, 3),
+    }  # fmt: skip
+    (remark,) = dgia.remarks
+    assert remark.about == "Figure 4"
+    assert "92.0" in remark.text
+    assert "75.0" in remark.text
+
+
+@pytest.mark.parametrize(
+    ("title", "label", "printed"),
+    [
+        ("Table 1", "Ours", "73.06 89.21 93.44 64.88 48.15"),
+        ("Table 1", "LCR²S", "67.36 84.19 89.62 59.24 -"),
+        ("Table 1", "CMMT", "57.10 78.14 85.23 - -"),
+        ("Table 2", "GAAP", "27.12 44.91 53.56 11.43 -"),
+        ("Table 3", "IRRA", "60.20 81.30 88.20 47.17 25.28"),
+        ("Table 4", "B+LRC+GSRC-FR+IASC-CL", "73.06 63.71 61.30"),
+        ("Table 5", "B+LRCT", "67.61 56.47 55.45"),
+        ("Table 6", "BFE", "69.04 58.45 56.30"),
+    ],
+)
+def test_figures_stand_as_the_paper_prints_them(
+    title: str, label: str, printed: str, dgia: Paper
+) -> None:
+    """Each figure keeps its decimals, and a dash is no figure."""
+    assert " ".join(values(row_of(dgia, title, label))) == printed
+
+
+def test_rows_that_are_methods_of_ours_say_so(dgia: Paper) -> None:
+    """The paper's own method is named in every table that has it, with its group."""
+    own = [
+        (table.title, row.label, row.group)
+        for table in dgia.tables
+        for row in table.rows
+        if row.method == "dgia"
+    ]
+    assert own == [
+        ("Table 1", "Ours", "Weakly Supervised"),
+        ("Table 2", "Ours", "Weakly Supervised"),
+        ("Table 3", "Ours", "Weakly Supervised"),
+        ("Table 4", "B+LRC+GSRC-FR+IASC-CL", ""),
+    ]
+    assert row_of(dgia, "Table 1", "IRRA").method == "irra"
+
+
+def test_misprints_are_flagged_where_they_stand(dgia: Paper) -> None:
+    """Exactly the figures that contradict the paper or its sources carry a reason."""
+    flagged = {
+        f"{table.title} {row.label} {column}": str(figure.value)
+        for table in dgia.tables
+        for row in table.rows
+        for column, figure in zip(table.columns, row.figures, strict=True)
+        if figure and figure.suspect
+    }
+    assert flagged == {
+        "Table 1 IRRA cuhk-pedes/r5": "83.93",
+        "Table 1 TriMatch cuhk-pedes/r5": "89.90",
+        "Table 1 TriMatch cuhk-pedes/r10": "94.17",
+        "Table 1 TriMatch cuhk-pedes/map": "67.12",
+        "Table 2 Ours icfg-pedes/minp": "6.20",
+        "Table 4 B+GSRC-FR cuhk-pedes/r1": "67.56",
+        "Table 5 B+LRCI cuhk-pedes/r1": "67.56",
+        "Table 5 B+LRCI icfg-pedes/r1": "51.32",
+        "Table 5 B+LRCI rstpreid/r1": "53.51",
+        "Table 6 BFE+GSRC-IT rstpreid/r1": "56.90",
+    }
+
+
+def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[str], Path]) -> None:
+    """Every figure of the row is flagged; whole numbers and decimals are read as printed."""
+    first, second = read_paper(write_paper(SOUND)).tables[0].rows
+    assert first.figures == (Figure(Decimal("65.50")), None)
+    assert values(second) == ["70", "41.0"]
+    assert [figure.suspect for figure in second.figures if figure] == ["drawn by hand"] * 2
+
+
+@pytest.mark.parametrize(
+    ("sound", "broken", "message"),
+    [
+        ("/r1", "/r2", "table 'Table 1', column 'cuhk-pedes/r2': the metrics are r1, r5"),
+        ("rstpreid/", "reid/", "column 'reid/map': the datasets are paperdolls, cuhk-pedes"),
+        ("rstpreid/map", "cuhk-pedes/r1", "more than one column is called cuhk-pedes/r1"),
+        ("65.50, null", "65.50", "table 'Table 1', row 'A': 1 values for 2 columns"),
+        ("65.50", "100.5", "row 'A': the value 100.5 is no percentage"),
+        ("65.50", "-0.1", "row 'A': the value -0.1 is no percentage"),
+        ("65.50", ".nan", "row 'A': the value nan is no percentage"),
+        ("65.50", "yes", "row 'A': the value True is no percentage"),
+        ("65.50", "'65.50'", "row 'A': the value 65.50 is no percentage"),
+        ("{why:", "{columns: [rstpreid/r5], why:", "row 'B', suspect: column 'rstpreid/r5'"),
+        ("{why: drawn by hand}", "{why: }", "row 'B', suspect: why is missing"),
+        ("[{why: drawn by hand}]", "by hand", "row 'B': suspect is to be a list, not 'by hand'"),
+        ("suspect:", "suspects:", "row 'B': no field is called suspects; there are: label"),
+        ("label: B", "label: A", "table 'Table 1': more than one row is called A"),
+        ("label: B", "label: 0", "row 0: label is 0; put it in quotes"),
+        ("label: B, ", "", "table 'Table 1', row 2: label is missing"),
+        ("title: Table 1", "caption: x", "table 1: title is missing"),
+        ("method: one", "method: two", "the file of method 'two' has its name"),
+        ("scale: paper", "", ": scale is missing"),
+        ("tables:", "tables: [", " cannot be read as YAML"),
+    ],
+)
+def test_an_error_names_file_table_and_row(
+    sound: str, broken: str, message: str, write_paper: Callable[[str], Path]
+) -> None:
+    """Whoever edits a file learns where it is wrong and what would be right."""
+    path = write_paper(SOUND.replace(sound, broken, 1))
+    with pytest.raises(ValueError, match=rf"^one\.yaml.*{re.escape(message)}"):
+        read_paper(path)
+
+
+def test_a_flag_on_a_dash_is_refused(write_paper: Callable[[str], Path]) -> None:
+    """Only a figure can be suspect."""
+    flag = "[65.50, null], suspect: [{columns: [rstpreid/map], why: odd}]"
+    path = write_paper(SOUND.replace("[65.50, null]", flag))
+    with pytest.raises(ValueError, match="row 'A', suspect: column 'rstpreid/map' holds no figure"):
+        read_paper(path)
+
+
+def test_groups_may_repeat_a_label(write_paper: Callable[[str], Path]) -> None:
+    """One method may be printed under two headings, but twice under neither."""
+    content = yaml.safe_load(SOUND)
+    rows = content["tables"][0]["rows"]
+    rows[0] |= {"label": "A", "group": "x"}
+    rows[1] |= {"label": "A", "group": "y"}
+    assert len(read_paper(write_paper(yaml.safe_dump(content))).tables[0].rows) == 2
+    rows[1]["group"] = "x"
+    with pytest.raises(ValueError, match=r"more than one row is called A \(group x\)"):
+        read_paper(write_paper(yaml.safe_dump(content)))
