@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shlex
 import sys
@@ -235,13 +236,19 @@ def _plan(
 
 
 def _parse_setting(setting: str) -> tuple[str, Any]:
-    """Split key=value; the value is read as YAML, so 1, 0.5, true, [1, 2] and words work."""
+    """Split key=value; the value is read as YAML, so 1, 2e-3, true, [1, 2] and words work."""
     import yaml
 
     key, equals, value = setting.partition("=")
     if not equals or not key:
         raise HarnessError(f"--set {setting}: write key=value, for example --set epochs=1.")
-    return key, yaml.safe_load(value)
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise HarnessError(f"--set {setting}: {value!r} is not YAML: {error}") from error
+    with contextlib.suppress(TypeError, ValueError):
+        return key, float(read) if isinstance(read, str) else read  # YAML takes 2e-3 for a word
+    return key, read
 
 
 def _parse_seeds(text: str) -> tuple[int, ...]:

@@ -179,20 +179,28 @@ def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, 
     """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe."""
     field, _, entry = key.partition(".")
     if entry and isinstance(config.get(field), dict):
-        config[field] = {**config[field], entry: value}
+        config[field] = {**config[field], entry: _of_kind(key, value, 1.0)}
     elif key in config:
-        config[key] = value
+        config[key] = _of_kind(key, value, config[key])
     elif recipe["stages"] and key in recipe["stages"][0]:
         for stage in recipe["stages"]:
-            stage[key] = value
+            stage[key] = _of_kind(key, value, stage[key])
     elif key in recipe and key != "stages":
-        recipe[key] = value
+        recipe[key] = _of_kind(key, value, recipe[key])
     else:
         stage_fields = recipe["stages"][0] if recipe["stages"] else {}
         known = {*config, *stage_fields, *recipe} - {"stages"}
         raise unknown(f"setting of {method}", key, known)
     for name in ("backbone", "image_size"):  # the recipe's copy follows
         recipe[name] = config[name]
+
+
+def _of_kind(key: str, value: Any, before: Any) -> Any:
+    """Return a value that is of the kind it replaces; refuse one that is not."""
+    kind = (int, float) if isinstance(before, float) else type(before)
+    if before is None or isinstance(value, kind):
+        return value
+    raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
 
 
 def _code(plugin: registry.Plugin, engine: str) -> str:
