@@ -1,4 +1,4 @@
-"""Losses between images and texts, as pure functions in float32.
+"""Losses between images and texts, as pure functions in float32 (float64 where given that).
 
 Shapes: B pairs, D the width of the joint space, C classes.
 """
@@ -12,11 +12,27 @@ from torch import Tensor
 EPSILON = 1e-8
 
 
+def precise(tensor: Tensor) -> Tensor:
+    """Return a tensor in at least single precision, where 1e-8 is not yet zero."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def cosine(rows: Tensor, columns: Tensor, lengths: Tensor | None = None) -> Tensor:
+    """Return cosine similarities in float32: (B, D), (C, D) -> (B, C).
+
+    `lengths` (C,) are those of the columns, where they are known: then only the product is left
+    to normalise. Mixed precision is off here: a similarity in half precision has three digits.
+    """
+    with torch.autocast(rows.device.type, enabled=False):
+        rows = F.normalize(precise(rows), dim=-1)  # (B, D)
+        if lengths is not None:
+            return rows @ columns.T / lengths  # (B, C)
+        return rows @ F.normalize(precise(columns), dim=-1).T  # (B, C)
+
+
 def cosine_logits(images: Tensor, texts: Tensor, temperature: float) -> Tensor:
     """Return cosine / temperature: (B, D), (B, D) -> (B, B), images by texts."""
-    images = F.normalize(images.float(), dim=-1)  # (B, D)
-    texts = F.normalize(texts.float(), dim=-1)  # (B, D)
-    return images @ texts.T / temperature  # (B, B)
+    return cosine(images, texts) / temperature  # (B, B)
 
 
 def infonce(images: Tensor, texts: Tensor, temperature: float) -> Tensor:
@@ -51,7 +67,7 @@ def identity_target(person_ids: Tensor) -> Tensor:
 
 def distribution_matching(logits: Tensor, target: Tensor) -> Tensor:
     """Return the mean over rows of KL(softmax(logits) || target): (B, C), (B, C) -> ()."""
-    log_p = F.log_softmax(logits.float(), dim=1)  # (B, C)
+    log_p = F.log_softmax(precise(logits), dim=1)  # (B, C)
     return (log_p.exp() * (log_p - (target + EPSILON).log())).sum(dim=1).mean()
 
 
@@ -61,10 +77,11 @@ def cmpm(images: Tensor, texts: Tensor, person_ids: Tensor) -> Tensor:
     Zhang and Lu, "Deep Cross-Modal Projection Learning for Image-Text Matching", ECCV 2018,
     equations 1 to 5: each modality is projected onto the normalised features of the other.
     """
-    images, texts = images.float(), texts.float()
+    images, texts = precise(images), precise(texts)
     target = identity_target(person_ids)  # (B, B)
-    image_to_text = images @ F.normalize(texts, dim=-1).T  # (B, B)
-    text_to_image = texts @ F.normalize(images, dim=-1).T  # (B, B)
+    with torch.autocast(images.device.type, enabled=False):
+        image_to_text = images @ F.normalize(texts, dim=-1).T  # (B, B)
+        text_to_image = texts @ F.normalize(images, dim=-1).T  # (B, B)
     return distribution_matching(image_to_text, target) + distribution_matching(
         text_to_image, target
     )
@@ -76,5 +93,5 @@ def identity(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor) -> T
     Zheng et al., "Dual-Path Convolutional Image-Text Embeddings with Instance Loss", TOMM 2020.
     https://arxiv.org/abs/1711.05535
     """
-    images = F.cross_entropy(image_logits.float(), person_ids)
-    return (images + F.cross_entropy(text_logits.float(), person_ids)) / 2
+    images = F.cross_entropy(precise(image_logits), person_ids)
+    return (images + F.cross_entropy(precise(text_logits), person_ids)) / 2

@@ -35,12 +35,11 @@ def mask_words(
     Start, end and padding are never chosen. A caption of which nothing was chosen has its first
     word hidden. Devlin et al., "BERT", NAACL 2019, section 3.1. https://arxiv.org/abs/1810.04805
     """
-    ends = (ids == vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
-    place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
-    words = (place > 0) & (place < ends)  # (B, L)
+    words = _words(ids, vocabulary)  # (B, L)
     draws = torch.rand(2, *ids.shape, generator=generator).to(ids.device)  # (2, B, L)
     chosen = words & (draws[0] < share)  # (B, L)
-    none = ~chosen.any(dim=1, keepdim=True) & (place == 1) & words  # (B, L)
+    first = torch.arange(ids.shape[1], device=ids.device) == 1  # (L,)
+    none = ~chosen.any(dim=1, keepdim=True) & first & words  # (B, L)
     chosen = chosen | none
     random = torch.randint(0, vocabulary.size, ids.shape, generator=generator).to(ids.device)
     special = torch.tensor(
@@ -51,3 +50,22 @@ def mask_words(
     replace = chosen & ~hide & (draws[1] < hidden + replaced)
     masked = torch.where(hide, vocabulary.mask, torch.where(replace, random, ids))  # (B, L)
     return Masked(masked, ids, chosen)
+
+
+def hide_words(
+    ids: Tensor, vocabulary: Vocabulary, generator: torch.Generator, probability: float
+) -> Tensor:
+    """Replace each word by the mask token with a probability: (B, L) -> (B, L).
+
+    Start, end and padding stay as they are.
+    """
+    draws = torch.rand(ids.shape, generator=generator).to(ids.device)  # (B, L)
+    hidden = _words(ids, vocabulary) & (draws < probability)  # (B, L)
+    return torch.where(hidden, vocabulary.mask, ids)  # (B, L)
+
+
+def _words(ids: Tensor, vocabulary: Vocabulary) -> Tensor:
+    """Return which tokens are words: behind the start, before the first end token."""
+    ends = (ids == vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
+    place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
+    return (place > 0) & (place < ends)  # (B, L)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from harness.registry import list_methods
 from leaderboard.reported_tables import Figure, Paper, Row, load_papers, read_paper
 
 SOUND = """
@@ -186,3 +187,20 @@ def test_groups_may_repeat_a_label(write_paper: Callable[[str], Path]) -> None:
     rows[1]["group"] = "x"
     with pytest.raises(ValueError, match=r"more than one row is called A \(group x\)"):
         read_paper(write_paper(yaml.safe_dump(content)))
+
+
+@pytest.mark.parametrize("name", sorted(load_papers()))
+def test_a_table_that_a_method_ablates_has_the_labels_of_its_rows(name: str) -> None:
+    """Otherwise a printed figure would silently stand beside nothing."""
+    listing = next(item for item in list_methods() if item.name == name)
+    assert listing.description is not None
+    declared: dict[str, set[str]] = {}
+    for variant in listing.description["variants"]:
+        for table, row, _ in variant["tables"]:
+            declared.setdefault(table, set()).add(row)
+    printed = {
+        table.title: {row.label for row in table.rows} for table in load_papers()[name].tables
+    }
+    shared = declared.keys() & printed.keys()
+    assert shared
+    assert {title: printed[title] for title in shared} == {t: declared[t] for t in shared}

@@ -115,3 +115,54 @@ def test_losses_are_computed_in_single_precision() -> None:
     ):
         assert loss.dtype is torch.float32
         assert torch.isfinite(loss)
+
+
+def test_cosine_leaves_mixed_precision(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Under autocast a similarity has the same bits as without, half-precision features too."""
+    images, texts, _ = pairs
+    lengths = texts.norm(dim=-1)
+    for rows in (images, images.bfloat16(), images.half()):
+        plain = losses.cosine(rows, texts), losses.cosine(rows, texts, lengths)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            mixed = losses.cosine(rows, texts), losses.cosine(rows, texts, lengths)
+        for one, two in zip(plain, mixed, strict=True):
+            assert two.dtype is torch.float32
+            assert torch.equal(one, two)
+
+
+def test_losses_leave_mixed_precision(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Under autocast each loss is the number that it is without."""
+    images, texts, people = pairs
+
+    def values() -> list[float]:
+        return [
+            float(losses.infonce(images, texts, TEMPERATURE)),
+            float(losses.sdm(images, texts, people, TEMPERATURE)),
+            float(losses.cmpm(images, texts, people)),
+        ]
+
+    plain = values()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert values() == plain
+
+
+def test_cosine_with_known_lengths(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Given the columns' lengths a similarity is that of loops, too."""
+    images, texts = (values.double().tolist() for values in pairs[:2])
+    expected = torch.tensor([[cosine(a, b) for b in texts] for a in images])
+    lengths = torch.tensor([math.hypot(*row) for row in texts])
+    torch.testing.assert_close(losses.cosine(pairs[0], pairs[1]), expected)
+    torch.testing.assert_close(losses.cosine(pairs[0], pairs[1], lengths), expected)
+
+
+def test_double_precision_is_kept(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
+    """Given doubles a cosine and the losses are exact to more than single precision."""
+    images, texts, people = pairs[0].double(), pairs[1].double(), pairs[2]
+    found = losses.cosine(images, texts)
+    known = losses.cosine(images, texts, texts.norm(dim=-1))
+    expected = cosine(images[0].tolist(), texts[1].tolist())
+    assert found[0, 1].item() == pytest.approx(expected, rel=1e-14)
+    assert known[0, 1].item() == pytest.approx(expected, rel=1e-14)
+    assert losses.infonce(images, texts, 0.02).dtype is torch.float64
+    assert losses.sdm(images, texts, people, 0.02).dtype is torch.float64
+    assert losses.cmpm(images, texts, people).dtype is torch.float64

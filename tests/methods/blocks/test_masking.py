@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from methods.blocks.backbones import Vocabulary
-from methods.blocks.masking import Masked, mask_words
+from methods.blocks.masking import Masked, hide_words, mask_words
 
 # The padding id is also a word's, as in CLIP's vocabulary.
 VOCABULARY = Vocabulary(size=100, pad=0, start=97, mask=98, end=99, length=40, trims=True)
@@ -67,3 +67,46 @@ def test_the_generator_decides() -> None:
     ids = captions()
     assert torch.equal(masked(ids, 1).ids, masked(ids, 1).ids)
     assert not torch.equal(masked(ids, 1).ids, masked(ids, 2).ids)
+
+
+def hidden(ids: Tensor, probability: float, seed: int = 0) -> Tensor:
+    """Hide words with a generator of a seed."""
+    return hide_words(ids, VOCABULARY, torch.Generator().manual_seed(seed), probability)
+
+
+def test_hiding_leaves_start_end_and_padding() -> None:
+    """With probability 1 every word is hidden, also one whose id is the padding's; no more."""
+    ids = captions()
+    ids[0, 1], ids[0, 2:] = 99, 0  # a caption without a word
+    found = hidden(ids, 1.0)
+    assert (found[1:, 1:21] == VOCABULARY.mask).all()
+    assert torch.equal(found[:, 0], ids[:, 0])
+    assert torch.equal(found[:, 21:], ids[:, 21:])
+    assert torch.equal(found[0], ids[0])
+
+
+@pytest.mark.parametrize("probability", [0.1, 0.5])
+def test_each_word_is_hidden_with_the_probability(probability: float) -> None:
+    """Captions have different numbers of hidden words, and the share over all is as asked."""
+    ids = captions(1000)
+    counts = (hidden(ids, probability) == VOCABULARY.mask).sum(dim=1)  # (1000,)
+    assert float(counts.float().mean()) / 20 == pytest.approx(probability, abs=0.01)
+    spread = 20 * probability * (1 - probability)  # variance of independent draws
+    assert float(counts.float().var()) == pytest.approx(spread, rel=0.2)
+
+
+def test_a_hidden_word_is_always_the_mask() -> None:
+    """No word is replaced by another, and none is forced where chance hides none."""
+    ids = captions()
+    before = ids.clone()
+    found = hidden(ids, 0.5)
+    assert (found[found != ids] == VOCABULARY.mask).all()
+    assert torch.equal(ids, before)
+    assert torch.equal(hidden(ids, 0.0), ids)
+
+
+def test_the_generator_decides_what_is_hidden() -> None:
+    """The same generator hides the same words, another others."""
+    ids = captions()
+    assert torch.equal(hidden(ids, 0.5, 1), hidden(ids, 0.5, 1))
+    assert not torch.equal(hidden(ids, 0.5, 1), hidden(ids, 0.5, 2))
