@@ -18,6 +18,7 @@ from typing import Any
 
 SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
+METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
 

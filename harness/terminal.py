@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from harness.results import RunRecord, StoredRun, load_runs
+from harness.results import METRICS, RunRecord, StoredRun, load_runs
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from harness.progress import Update
     from harness.registry import Listing
     from harness.spec import RunSpec
-
-METRICS = ("r1", "r5", "r10", "map", "minp")
-HEADERS = ("R1", "R5", "R10", "mAP", "mINP")
 
 console = Console()
 messages = Console(stderr=True)
@@ -67,7 +64,7 @@ def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec]) -> None:
         (s.dataset, s.method, s.variant, str(s.seed), "to do" if s.key in keys else "complete")
         for s in specs
     ]
-    _print_table(("dataset", "method", "variant", "seed", "state"), rows)
+    print_table(("dataset", "method", "variant", "seed", "state"), rows)
 
 
 def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
@@ -85,7 +82,7 @@ def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
             count = str(len(method["variants"]))
             recipes = ", ".join(method["recipes"])
             rows.append((listing.name, method["title"], method["supervision"], recipes, count))
-    _print_table(("name", "title", "supervision", "recipes", "variants"), rows)
+    print_table(("name", "title", "supervision", "recipes", "variants"), rows)
 
 
 def _method(listing: Listing) -> dict[str, Any]:
@@ -110,7 +107,7 @@ def show_datasets(declarations: Sequence[Declaration], as_json: bool) -> None:
         print(json.dumps([asdict(declaration) for declaration in declarations], indent=1))
         return
     rows = [(d.name, d.title, _source(d), d.licence) for d in declarations]
-    _print_table(("name", "title", "source", "licence"), rows)
+    print_table(("name", "title", "source", "licence"), rows)
 
 
 def _source(declaration: Declaration) -> str:
@@ -131,7 +128,7 @@ def show_suites(suites: Sequence[Suite], as_json: bool) -> None:
         (s.name, s.title, ", ".join(s.datasets), s.scale, ", ".join(map(str, s.seeds)))
         for s in suites
     ]
-    _print_table(("name", "title", "datasets", "scale", "seeds"), rows)
+    print_table(("name", "title", "datasets", "scale", "seeds"), rows)
 
 
 def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
@@ -146,7 +143,7 @@ def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
         rows.append((*name, record.status, r1, seconds))
-    _print_table(("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds"), rows)
+    print_table(("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds"), rows)
 
 
 def show_ranking(results: Path, shown: set[tuple[str, str]]) -> None:
@@ -175,7 +172,7 @@ def _print_ranking(place: tuple[str, str], group: dict[tuple[str, str], list[Run
         spread = f"{min(r1):.2f}-{max(r1):.2f}"
         values = [f"{value:.2f}" for value in means[name]]
         rows.append((str(rank), label, *values, spread, str(len(r1))))
-    _print_table(("", "method", *HEADERS, "R1 range", "seeds"), rows, title)
+    print_table(("", "method", *METRICS.values(), "R1 range", "seeds"), rows, title)
 
 
 def show_failures(records: Sequence[RunRecord], broken: Sequence[Listing]) -> None:
@@ -281,9 +278,10 @@ def steps() -> Iterator[Callable[[str, int, int], None]]:
         yield update
 
 
-def _print_table(
+def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
+    """Print rows of text under headers."""
     table = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
+from harness.results import METRICS
 from leaderboard.load import Run
 from leaderboard.typography import counted, fixed, spread_decimals
 from leaderboard.views import Estimate, MetricColumn, Note, Whisker
 
-METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # key -> print
 PRIMARY = "r1"
 WHISKER_WIDTH = 52.0
 _MARGIN = 1.0  # keeps the ends inside the drawing

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from harness.data.catalogue import read_catalogue
+from harness.results import METRICS
 from leaderboard.addresses import Addresses
-from leaderboard.estimates import METRICS
 from leaderboard.load import Ground
 from leaderboard.reported_tables import Figure, Paper, Row, Table
 from leaderboard.reported_views import (

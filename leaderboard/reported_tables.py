@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from harness.data.catalogue import read_catalogue
-from leaderboard.estimates import METRICS
+from harness.results import METRICS
 
 FOLDER = Path(__file__).parent / "reported"
 

@@ -1,48 +1,22 @@
-"""The command line. Heavy packages are imported inside the commands that need them."""
+"""`harness run`: plan, execute, rank."""
 
 from __future__ import annotations
 
 import contextlib
-import importlib.metadata
 import shlex
-import sys
-from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.options import Plugins, Results, parse_seeds
+from harness.cli.report import write_reports
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.registry import Listing
     from harness.spec import RunSpec
-
-REPORTS = "harness.reports"
-
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode="markdown",
-    pretty_exceptions_enable=False,
-    help="""Benchmark text-to-image person retrieval: train and score methods under one protocol.
-
-    Start with **harness run --all**: it trains every method on the drawn demo dataset and writes
-    the leaderboard to ./site. Nothing that is complete is ever run again.
-    """,
-)
-listing_app = typer.Typer(
-    no_args_is_help=True, help="Show what there is: methods, datasets, suites, runs."
-)
-app.add_typer(listing_app, name="list")
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Plugins = Annotated[
-    list[Path] | None,
-    typer.Option("--plugins", help="A file or folder with more methods; may be given again."),
-]
-Results = Annotated[Path, typer.Option("--results", help="The folder of the results.")]
 
 
 class Device(StrEnum):
@@ -69,18 +43,6 @@ class Switch(StrEnum):
     OFF = "off"
 
 
-def main() -> None:
-    """Run the command line; an error that the user can mend is one message."""
-    try:
-        app()
-    except HarnessError as error:
-        from harness.terminal import fail
-
-        fail(str(error))
-        sys.exit(2)
-
-
-@app.command()
 def run(
     methods: Annotated[
         list[str] | None,
@@ -142,70 +104,10 @@ def run(
         record_broken(broken, specs, results)
     terminal.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
     if report:
-        _report(results, site)
+        write_reports(results, site)
     terminal.show_failures(failures, broken)
     if failures or broken:
         raise typer.Exit(1)
-
-
-@app.command()
-def report(
-    results: Results = Path("results"),
-    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("site"),
-) -> None:
-    """Write the leaderboard, a folder of plain HTML, from the results."""
-    _report(results, out)
-
-
-@app.command()
-def pretrain(
-    encoder: Annotated[str, typer.Argument(help="tiny-clip or tiny-albef.")],
-    out: Annotated[
-        Path | None, typer.Option(help="The folder to write; by default where it ships.")
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The seed.")] = 0,
-) -> None:
-    """Make the weights of a tiny encoder from drawn people, as the shipped ones were made."""
-    from harness import registry, terminal
-
-    with terminal.steps() as progress:
-        written = registry.load_pretraining(encoder)(out, seed, progress)
-    for path in written:
-        print(path)
-
-
-@listing_app.command("methods")
-def list_methods(as_json: AsJson = False, plugins: Plugins = None) -> None:
-    """Show every method, and every plugin that fails to import."""
-    from harness import registry, terminal
-
-    terminal.show_methods(registry.list_methods(plugins or []), as_json)
-
-
-@listing_app.command("datasets")
-def list_datasets(as_json: AsJson = False) -> None:
-    """Show the datasets that a suite can name."""
-    from harness import terminal
-    from harness.data.catalogue import read_catalogue
-
-    terminal.show_datasets(list(read_catalogue().values()), as_json)
-
-
-@listing_app.command("suites")
-def list_suites(as_json: AsJson = False) -> None:
-    """Show the suites: datasets, scale and seeds."""
-    from harness import plan, terminal
-
-    terminal.show_suites(plan.list_suites(), as_json)
-
-
-@listing_app.command("runs")
-def list_runs(as_json: AsJson = False, results: Results = Path("results")) -> None:
-    """Show every recorded run."""
-    from harness import terminal
-    from harness.results import load_runs
-
-    terminal.show_runs(list(load_runs(results)), as_json)
 
 
 def _plan(
@@ -231,7 +133,7 @@ def _plan(
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
     options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
-    chosen = _parse_seeds(seeds) if seeds else suite.seeds
+    chosen = parse_seeds(seeds) if seeds else suite.seeds
     return plan.plan(suite, located, choices, chosen, values, options)
 
 
@@ -249,18 +151,6 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
     with contextlib.suppress(TypeError, ValueError):
         return key, float(read) if isinstance(read, str) else read  # YAML takes 2e-3 for a word
     return key, read
-
-
-def _parse_seeds(text: str) -> tuple[int, ...]:
-    """Read 0,1,2 or 0-4."""
-    seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            seeds += range(int(first), int(last if dash else first) + 1)
-    except ValueError as error:
-        raise HarnessError(f"--seeds {text}: write numbers, as in 0,1,2 or 0-4.") from error
-    return tuple(dict.fromkeys(seeds))
 
 
 def _execute(
@@ -307,17 +197,3 @@ def _default_jobs(device: str) -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if device == "cpu" else 1
-
-
-def _report(results: Path, out: Path) -> None:
-    from harness import terminal
-
-    entries = importlib.metadata.entry_points(group=REPORTS)
-    if not entries:
-        raise HarnessError("No report is installed: reinstall the package (pip install -e .).")
-    for entry in entries:
-        build: Callable[[Path, Path], Path] = entry.load()
-        try:
-            terminal.note(f"Leaderboard: {build(results, out)}")
-        except (ValueError, OSError) as error:
-            raise HarnessError(str(error)) from error

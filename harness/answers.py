@@ -1,0 +1,191 @@
+"""What methods answered, query by query, read from their runs and set side by side.
+
+Shapes: S seeds, Q queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.errors import HarnessError
+from harness.results import PRIMARY_EVALUATION, StoredRun
+
+Floats = NDArray[np.float64]
+
+_DEPTHS = {"r1": 1, "r5": 5, "r10": 10}
+_COLUMNS = {"map": "average_precision", "minp": "inverse_negative_penalty"}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The figures of one method or variant on every query of a dataset, over its seeds."""
+
+    name: str  # "dgia", or "dgia:B+LRC"
+    suite: str
+    dataset: str
+    fingerprint: str  # of the dataset's content
+    scale: str
+    seeds: tuple[int, ...]  # S
+    queries: NDArray[Any]  # (Q,) ids
+    people: NDArray[Any]  # (Q,)
+    values: Mapping[str, Floats]  # metric -> (S, Q), percent
+
+    @property
+    def place(self) -> str:
+        """Where these answers compete."""
+        return f"{self.suite}/{self.dataset}"
+
+
+def read_answers(
+    name: str, runs: Sequence[StoredRun], evaluation: str = PRIMARY_EVALUATION
+) -> Answers:
+    """Read the per-query figures of a method's runs on one dataset, one run a seed.
+
+    Raises:
+        HarnessError: no run was finished, one lacks the evaluation, or seeds answered different
+            queries.
+    """
+    finished = sorted((r for r in runs if r.record.status == "ok"), key=lambda r: r.record.seed)
+    if not finished:
+        raise HarnessError(f"{name} has no finished run to compare; run it first.")
+    tables = [_read(run.path / "evaluations" / evaluation / "queries.parquet") for run in finished]
+    for run, table in zip(finished, tables, strict=True):
+        if not np.array_equal(table["query_id"], tables[0]["query_id"]):
+            raise HarnessError(
+                f"seeds {finished[0].record.seed} and {run.record.seed} of {name} answered "
+                "different queries: they are of different datasets; run them again."
+            )
+    record = finished[0].record
+    return Answers(
+        name=name,
+        suite=record.suite,
+        dataset=record.dataset,
+        fingerprint=_fingerprint(name, finished),
+        scale=record.scale,
+        seeds=tuple(run.record.seed for run in finished),
+        queries=tables[0]["query_id"],
+        people=tables[0]["person_id"],
+        values={
+            metric: np.stack([_percent(table, metric) for table in tables])  # (S, Q)
+            for metric in (*_DEPTHS, *_COLUMNS)
+        },
+    )
+
+
+def check_comparable(answers: Sequence[Answers]) -> None:
+    """Refuse what cannot be compared query by query and seed by seed.
+
+    Raises:
+        HarnessError: the answers are of different datasets, contents, scales, queries or seeds;
+            the message names both and says what to do.
+    """
+    first = answers[0]
+    for other in answers[1:]:
+        pair = f"{first.name} and {other.name}"
+        if first.place != other.place:
+            raise HarnessError(f"{pair} ran on {first.place} and {other.place}.")
+        if first.fingerprint != other.fingerprint:
+            raise HarnessError(
+                f"{pair} ran on different contents of {first.place} (fingerprints "
+                f"{first.fingerprint[:12]} and {other.fingerprint[:12]}): run the older one again."
+            )
+        if first.scale != other.scale:
+            raise HarnessError(f"{pair} ran at scales {first.scale} and {other.scale}.")
+        if not np.array_equal(first.queries, other.queries):
+            raise HarnessError(f"{pair} answered different queries of {first.place}.")
+        if first.seeds != other.seeds:
+            raise HarnessError(
+                f"{pair} ran with seeds {_listed(first.seeds)} and {_listed(other.seeds)} on "
+                f"{first.place}; comparisons are paired, so run what is missing, or compare the "
+                "seeds that both have with --seeds."
+            )
+
+
+def restrict(answers: Answers, seeds: Sequence[int]) -> Answers:
+    """Return the answers of some seeds only.
+
+    Raises:
+        HarnessError: one of the seeds was not run.
+    """
+    if missing := [seed for seed in seeds if seed not in answers.seeds]:
+        raise HarnessError(
+            f"{answers.name} has no finished run with seed {_listed(missing)} on {answers.place}; "
+            f"there are: {_listed(answers.seeds)}."
+        )
+    rows = [answers.seeds.index(seed) for seed in seeds]
+    values = {metric: table[rows] for metric, table in answers.values.items()}
+    return Answers(**{**vars(answers), "seeds": tuple(seeds), "values": values})
+
+
+def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
+    """Return the answers of one method on several datasets as one, each dataset weighing the same.
+
+    A query is scaled so that the mean over all queries is the mean of the datasets' means; people
+    of different datasets are different people.
+    """
+    total = sum(len(answers.queries) for answers in of_datasets)
+    first = of_datasets[0]
+
+    def tagged(name: str) -> NDArray[Any]:
+        parts = [
+            np.char.add(f"{answers.dataset} ", getattr(answers, name).astype(str))
+            for answers in of_datasets
+        ]
+        return np.concatenate(parts)
+
+    def pooled(metric: str) -> Floats:
+        parts = [
+            answers.values[metric] * (total / (len(of_datasets) * len(answers.queries)))
+            for answers in of_datasets
+        ]
+        return np.concatenate(parts, axis=1)  # (S, Q)
+
+    return Answers(
+        **{
+            **vars(first),
+            "dataset": "mean of " + _listed([answers.dataset for answers in of_datasets]),
+            "fingerprint": " ".join(answers.fingerprint for answers in of_datasets),
+            "queries": tagged("queries"),
+            "people": tagged("people"),
+            "values": {metric: pooled(metric) for metric in first.values},
+        }
+    )
+
+
+def _read(path: Path) -> dict[str, NDArray[Any]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    names = ["query_id", "person_id", "first_hit", *_COLUMNS.values()]
+    try:
+        table = pyarrow.parquet.read_table(path, columns=names)
+    except (OSError, pyarrow.ArrowInvalid) as error:
+        raise HarnessError(f"{path} cannot be read: {error}") from error
+    return {name: table[name].to_numpy() for name in names}
+
+
+def _percent(table: Mapping[str, NDArray[Any]], metric: str) -> Floats:
+    if metric in _DEPTHS:
+        return np.where(table["first_hit"] <= _DEPTHS[metric], 100.0, 0.0)  # (Q,)
+    shares: Floats = table[_COLUMNS[metric]].astype(np.float64)  # (Q,)
+    return 100.0 * shares
+
+
+def _fingerprint(name: str, runs: Sequence[StoredRun]) -> str:
+    found = {str(run.record.data.get("fingerprint", "")): run.record.seed for run in runs}
+    if len(found) > 1:
+        raise HarnessError(
+            f"seeds {_listed(found.values())} of {name} ran on different contents of "
+            f"{runs[0].record.dataset}; run them again."
+        )
+    return next(iter(found))
+
+
+def _listed(items: Any) -> str:
+    return ", ".join(map(str, items))

@@ -1,0 +1,39 @@
+"""The command line. Heavy packages are imported inside the commands that need them."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from harness.cli import compare, listing, pretrain, report, run
+from harness.errors import HarnessError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    help="""Benchmark text-to-image person retrieval: train and score methods under one protocol.
+
+    Start with **harness run --all**: it trains every method on the drawn demo dataset and writes
+    the leaderboard to ./site. Nothing that is complete is ever run again.
+    """,
+)
+app.command("run")(run.run)
+app.command("compare")(compare.compare)
+app.command("plan-power")(compare.plan_power)
+app.command("report")(report.report)
+app.add_typer(listing.app, name="list")
+app.command("pretrain")(pretrain.pretrain)
+
+
+def main() -> None:
+    """Run the command line; an error that the user can mend is one message."""
+    try:
+        app()
+    except HarnessError as error:
+        from harness.terminal import fail
+
+        fail(str(error))
+        sys.exit(2)

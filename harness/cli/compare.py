@@ -1,0 +1,85 @@
+"""`harness compare` and `harness plan-power`: which differences are real."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import AsJson, Results, parse_seeds
+from harness.errors import HarnessError
+
+
+class Metric(StrEnum):
+    """A figure that every query has."""
+
+    R1 = "r1"
+    R5 = "r5"
+    R10 = "r10"
+    MAP = "map"
+    MINP = "minp"
+
+
+Suite = Annotated[str, typer.Option(help="The suite whose runs are compared.")]
+Dataset = Annotated[list[str] | None, typer.Option(help="Only this dataset; may be given again.")]
+MetricChoice = Annotated[Metric, typer.Option(help="The figure to compare.")]
+Seeds = Annotated[str | None, typer.Option(help="Only these seeds: 0,1,2 or 0-4.")]
+
+
+def compare(
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(help="Two or more methods (irra) or variants (dgia:B+LRC)."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All methods as published.")] = False,
+    suite: Suite = "demo",
+    dataset: Dataset = None,
+    metric: MetricChoice = Metric.R1,
+    seeds: Seeds = None,
+    average: Annotated[
+        bool, typer.Option("--average", help="Also the mean over the datasets.")
+    ] = False,
+    as_json: AsJson = False,
+    results: Results = Path("results"),
+) -> None:
+    """Say which differences between methods are real.
+
+    Differences are means over seeds and queries. p-values are of 10,000 sign flips of whole
+    people, corrected for all pairs compared (MaxT); intervals are 95 % bootstraps of people and,
+    from three seeds on, of seeds. Methods that are not told apart share a rank.
+    """
+    from harness.cli.verdicts import show_families
+    from harness.comparison import compare_methods
+
+    if every == bool(methods):
+        raise HarnessError("Name methods to compare (harness compare irra clip-itc), or --all.")
+    chosen = parse_seeds(seeds) if seeds else None
+    families = compare_methods(
+        results, suite, methods or [], metric.value, dataset, chosen, average
+    )
+    show_families(families, as_json)
+
+
+def plan_power(
+    methods: Annotated[list[str], typer.Argument(help="Two methods or variants.")],
+    suite: Suite = "demo",
+    dataset: Dataset = None,
+    metric: MetricChoice = Metric.R1,
+    difference: Annotated[
+        float, typer.Option(min=0.01, help="The true difference to find, in points.")
+    ] = 0.5,
+    seeds: Seeds = None,
+    as_json: AsJson = False,
+    results: Results = Path("results"),
+) -> None:
+    """Say how small a difference the runs at hand can find, and what a smaller one would take."""
+    from harness.cli.verdicts import show_power
+    from harness.comparison import plan_comparison
+
+    if len(methods) != 2:
+        raise HarnessError("Name two methods, for example: harness plan-power irra clip-itc.")
+    chosen = parse_seeds(seeds) if seeds else None
+    plans = plan_comparison(results, suite, methods, metric.value, dataset, chosen, difference)
+    show_power(plans, as_json)

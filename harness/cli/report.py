@@ -1,0 +1,38 @@
+"""`harness report`: the leaderboard from the results."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.cli.options import Results
+from harness.errors import HarnessError
+
+REPORTS = "harness.reports"
+
+
+def report(
+    results: Results = Path("results"),
+    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("site"),
+) -> None:
+    """Write the leaderboard, a folder of plain HTML, from the results."""
+    write_reports(results, out)
+
+
+def write_reports(results: Path, out: Path) -> None:
+    """Call every installed report."""
+    from harness import terminal
+
+    entries = importlib.metadata.entry_points(group=REPORTS)
+    if not entries:
+        raise HarnessError("No report is installed: reinstall the package (pip install -e .).")
+    for entry in entries:
+        build: Callable[[Path, Path], Path] = entry.load()
+        try:
+            terminal.note(f"Leaderboard: {build(results, out)}")
+        except (ValueError, OSError) as error:
+            raise HarnessError(str(error)) from error

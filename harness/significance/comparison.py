@@ -1,0 +1,168 @@
+"""Compare two methods, or all pairs of a family, query by query and clustered by person.
+
+Queries of one person are not independent: tests that take them for it find differences where there
+are none. So the person is the unit of every test and interval.
+
+Shapes: S seeds, Q queries, C clusters, P pairs of methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.significance.bootstrap import find_interval, resample_means
+from harness.significance.flips import flip_signs
+from harness.significance.ranking import Standing, rank_groups
+from harness.significance.sample import Floats, Sample, group, without_rounding
+
+FLIPS = 10_000
+RESAMPLES = 10_000
+LARGEST_SPREAD = 0.7  # points between seeds, up to which three of them give 95 % intervals
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How method a differs from method b, in percent points; positive where a is higher.
+
+    The p-value is about the runs at hand, averaged over their seeds. The interval of three or more
+    seeds is about other seeds too, so it may hold zero where the p-value is small.
+    """
+
+    difference: float  # mean over seeds and queries of a - b
+    p_value: float  # two-sided
+    adjusted: float  # p-value for all pairs of the family at once; of one pair, `p_value`
+    low: float  # 95 % interval of the difference
+    high: float
+    wins: int  # queries where a is higher, on means over seeds
+    ties: int
+    losses: int
+    seed_low: float  # least difference of one seed
+    seed_high: float
+    seed_spread: float | None  # standard deviation between seeds; None of one seed
+    seeds: int
+    queries: int
+    clusters: int
+
+    @property
+    def needs_more_seeds(self) -> bool:
+        """Whether seeds spread so far that the interval is too short.
+
+        Simulated with 1,000 people and three seeds, it holds the truth in 94-98 % of cases where
+        seeds spread by up to 0.7 points, in 87-90 % at 1.5.
+        """
+        return self.seed_spread is not None and self.seed_spread > LARGEST_SPREAD
+
+    def mirrored(self) -> Comparison:
+        """Return how b differs from a."""
+        return replace(
+            self,
+            difference=-self.difference,
+            low=-self.high,
+            high=-self.low,
+            wins=self.losses,
+            losses=self.wins,
+            seed_low=-self.seed_high,
+            seed_high=-self.seed_low,
+        )
+
+
+@dataclass(frozen=True)
+class Family:
+    """All pairs of some methods. A pair is keyed in the order the methods were given in."""
+
+    means: Mapping[str, float]
+    intervals: Mapping[str, tuple[float, float]]  # 95 % interval of each mean
+    comparisons: Mapping[tuple[str, str], Comparison]
+
+    def between(self, a: str, b: str) -> Comparison:
+        """Return how a differs from b, whichever was given first."""
+        if (a, b) in self.comparisons:
+            return self.comparisons[a, b]
+        return self.comparisons[b, a].mirrored()
+
+    def standings(self, level: float = 0.05) -> tuple[Standing, ...]:
+        """Return the methods from best to worst, with ranks that are shared where they must be."""
+        adjusted = {pair: one.adjusted for pair, one in self.comparisons.items()}
+        return rank_groups(self.means, adjusted, level)
+
+
+def compare(
+    a: ArrayLike,
+    b: ArrayLike,
+    clusters: ArrayLike,
+    flips: int = FLIPS,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Comparison:
+    """Compare the per-query values of two methods, (S, Q) or (Q,), whose seeds are paired.
+
+    Values are percent: 0 or 100 for a hit, 0 to 100 for average precision. Takes the person of each
+    query as clusters (Q,). The p-value is of random sign flips of whole people, (b + 1) / (B + 1),
+    so `flips` bounds it from below; the interval is a bootstrap of people and, from three seeds on,
+    of seeds too. The same seed gives the same figures.
+
+    Raises ValueError for shapes that differ, values that are not finite, clusters of another
+    length, no query, and fewer than two people.
+    """
+    return compare_all({"a": a, "b": b}, clusters, flips, seed, resamples).comparisons["a", "b"]
+
+
+def compare_all(
+    values: Mapping[str, ArrayLike],
+    clusters: ArrayLike,
+    flips: int = FLIPS,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Family:
+    """Compare all pairs of two or more methods, on the same flips and the same resamples.
+
+    Takes the values by method, (S, Q) or (Q,); the rest, and what is raised, is as in `compare`.
+    """
+    if len(values) < 2:
+        raise ValueError(f"a comparison needs two methods or more; got {len(values)}")
+    sample = group(values, clusters)
+    pairs = list(combinations(range(len(sample.names)), 2))
+    sums = np.stack([sample.sum_clusters(sample.difference(*pair)) for pair in pairs])  # (P, C)
+    test = flip_signs(sums, flips, seed)
+    draws = resample_means(sample.sum_clusters(sample.values), sample.sizes, resamples, seed)
+    comparisons = {
+        (sample.names[pair[0]], sample.names[pair[1]]): _describe(sample, pair, draws, *p_values)
+        for pair, *p_values in zip(pairs, *test, strict=True)
+    }
+    columns = zip(sample.names, draws.T, strict=True)
+    return Family(
+        means=dict(zip(sample.names, sample.values.mean((1, 2)).tolist(), strict=True)),
+        intervals={name: find_interval(column) for name, column in columns},
+        comparisons=comparisons,
+    )
+
+
+def _describe(
+    sample: Sample, pair: tuple[int, int], draws: Floats, p_value: float, adjusted: float
+) -> Comparison:
+    first, second = pair
+    by_query = sample.difference(first, second)
+    by_seed = sample.values[first].mean(1) - sample.values[second].mean(1)
+    largest = float(np.abs(sample.values[list(pair)]).max())
+    low, high = find_interval(without_rounding(draws[:, first] - draws[:, second], largest))
+    return Comparison(
+        difference=float(by_query.mean()),
+        p_value=float(p_value),
+        adjusted=float(adjusted),
+        low=low,
+        high=high,
+        wins=int((by_query > 0).sum()),
+        ties=int((by_query == 0).sum()),
+        losses=int((by_query < 0).sum()),
+        seed_low=float(by_seed.min()),
+        seed_high=float(by_seed.max()),
+        seed_spread=float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        seeds=len(by_seed),
+        queries=len(by_query),
+        clusters=len(sample.sizes),
+    )
