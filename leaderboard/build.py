@@ -1,16 +1,21 @@
-"""Builds the static leaderboard: load the records, compute the views, render them, write them."""
+"""Builds the static leaderboard: read the records once, make every page, write them at once."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from leaderboard.addresses import find_addresses
-from leaderboard.load import load_grounds
-from leaderboard.method_page import method_page
-from leaderboard.ranking import index_page
-from leaderboard.render import render_index, render_method
-from leaderboard.reported_tables import FOLDER, load_papers
+from leaderboard import method_page, ranking, render
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import File, Site, load_site
 from leaderboard.site_folder import write_site
+
+# Each makes some of the site's files, by their path within it.
+MAKERS: tuple[Callable[[Site], Mapping[str, File]], ...] = (
+    render.make_assets,
+    ranking.make_files,
+    method_page.make_files,
+)
 
 
 def build_site(results: Path, out: Path, reported: Path = FOLDER) -> Path:
@@ -23,11 +28,9 @@ def build_site(results: Path, out: Path, reported: Path = FOLDER) -> Path:
         ValueError: there is no run to show, or a file of reported figures is wrong.
         FileExistsError: `out` holds files and is not a site that this function wrote.
     """
-    grounds = load_grounds(results)
-    addresses = find_addresses(grounds)
-    papers = load_papers(reported)
-    pages = {"index.html": render_index(index_page(grounds, addresses, papers))}
-    for method, file in addresses.files.items():
-        pages[file] = render_method(method_page(method, grounds, addresses, papers))
-    write_site(pages, out)
+    site = load_site(results, reported)
+    files: dict[str, File] = {}
+    for make in MAKERS:
+        files |= make(site)
+    write_site(files, out)
     return out / "index.html"

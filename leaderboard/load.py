@@ -21,6 +21,7 @@ class Run:
     """A record with the tables beside it; empty where they are absent or cannot be read."""
 
     record: RunRecord
+    stored: StoredRun
     history: tuple[Mapping[str, Any], ...] = ()
     evaluations: Mapping[str, Mapping[str, Any]] | None = None
 
@@ -101,7 +102,7 @@ def _grouped(runs: Iterable[Run]) -> list[Ground]:
 
 
 def _with_tables(stored: StoredRun) -> Run:
-    return Run(stored.record, tuple(_history(stored)), _evaluations(stored))
+    return Run(stored.record, stored, tuple(_history(stored)), _evaluations(stored))
 
 
 def _history(stored: StoredRun) -> list[dict[str, Any]]:

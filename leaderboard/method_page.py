@@ -9,15 +9,27 @@ from leaderboard.addresses import Addresses, list_failures
 from leaderboard.dataset_card import SHORT_KEY, dataset_card
 from leaderboard.estimates import PRIMARY
 from leaderboard.load import FULL, Ground, Run, finite
+from leaderboard.render import render_page
 from leaderboard.reported_figures import explain_reported, own_figures, reported_section
 from leaderboard.reported_tables import Paper
 from leaderboard.result_tables import ablation_tables, evaluation_table
+from leaderboard.site import File, Site
 from leaderboard.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.typography import ABSENT, day, fixed, plain, web_address
 from leaderboard.views import MethodPage, MethodSection, Note, RunRow, Setting
 
 DEEPEST = 4  # levels of nested settings that are laid out; what lies deeper is written in a line
 HARDWARE = ("hardware", "device", "cpu", "gpu")  # what an environment may call its machine
+
+
+def make_files(site: Site) -> dict[str, File]:
+    """Return the page of every method."""
+    return {
+        file: render_page(
+            "method", method_page(method, site.grounds, site.addresses, site.papers), file
+        )
+        for method, file in site.addresses.files.items()
+    }
 
 
 def method_page(

@@ -10,8 +10,10 @@ from leaderboard.addresses import Addresses, list_failures
 from leaderboard.dataset_card import dataset_card
 from leaderboard.estimates import PRIMARY, Summary, missing_notes, summaries, write_table
 from leaderboard.load import FULL, Ground, Run, finite
+from leaderboard.render import render_page
 from leaderboard.reported_figures import metric_cells, own_figures
 from leaderboard.reported_tables import Paper
+from leaderboard.site import File, Site
 from leaderboard.typography import ABSENT, counted, day, fixed, magnitude_decimals
 from leaderboard.views import (
     Estimate,
@@ -69,6 +71,12 @@ class Board:
     @property
     def most_seeds(self) -> int:
         return max(competitor.seeds for competitor in self.competitors)
+
+
+def make_files(site: Site) -> dict[str, File]:
+    """Return the page that opens the site."""
+    page = index_page(site.grounds, site.addresses, site.papers)
+    return {"index.html": render_page("index", page, "index.html")}
 
 
 def index_page(

@@ -2,29 +2,53 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from leaderboard.estimates import WHISKER_WIDTH
+from leaderboard.site import File, Site
 from leaderboard.typography import printable, shorten
-from leaderboard.views import IndexPage, MethodPage
 
 HERE = Path(__file__).parent
+ASSETS = "assets"
+# Only our own files are loaded. "file:" is for browsers to which a page that is opened from a
+# folder has no origin of its own; a page from the web can load no such file.
+POLICY = "; ".join(
+    ("default-src 'none'", *(f"{kind}-src 'self' file:" for kind in ("script", "style", "img")))
+)
+# The pages that every page leads to.
+NAVIGATION = {
+    "index.html": "Ranking",
+    "compare.html": "Compare",
+    "datasets.html": "Datasets",
+    "protocol.html": "Protocol",
+    "downloads.html": "Downloads",
+}
 
 
-def render_index(page: IndexPage) -> str:
-    """Return the index as an HTML document."""
-    return _environment().get_template("index.html.j2").render(page=page, home="index.html")
+def render_page(template: str, page: Any, file: str) -> str:
+    """Return a page as an HTML document; `file` is its path within the site."""
+    root = "../" * file.count("/")
+    return (
+        _environment()
+        .get_template(f"{template}.html.j2")
+        .render(page=page, file=file, root=root, home=f"{root}index.html")
+    )
 
 
-def render_method(page: MethodPage) -> str:
-    """Return a method's page as an HTML document; it lives one folder below the index."""
-    return _environment().get_template("method.html.j2").render(page=page, home="../index.html")
+def make_assets(site: Site) -> dict[str, File]:
+    """Return the style sheet, base.css and then the parts of each page, and the scripts."""
+    static = sorted((HERE / "static").iterdir(), key=lambda path: (path.name != "base.css", path))
+    style = "\n".join(path.read_text(encoding="utf-8") for path in static if path.suffix == ".css")
+    scripts = {
+        f"{ASSETS}/{path.name}": path.read_text(encoding="utf-8")
+        for path in static
+        if path.suffix == ".js"
+    }
+    return {f"{ASSETS}/style.css": style, **scripts}
 
 
 @cache
@@ -37,26 +61,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    style, script = _static("style.css"), _static("sort.js")
     environment.globals |= {
-        "style": style,
-        "script": script,
-        "policy": _policy(style, script),
+        "policy": POLICY,
+        "navigation": NAVIGATION,
         "whisker_width": f"{WHISKER_WIDTH:g}",
     }
     environment.filters["shorten"] = shorten
     return environment
-
-
-def _static(name: str) -> Markup:
-    return Markup((HERE / "static" / name).read_text(encoding="utf-8"))
-
-
-def _policy(style: str, script: str) -> str:
-    """Return a content policy that runs our own style and script, and loads nothing at all."""
-    return f"default-src 'none'; style-src '{_source(style)}'; script-src '{_source(script)}'"
-
-
-def _source(text: str) -> str:
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"sha256-{base64.b64encode(digest).decode()}"

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from leaderboard.site import File
+
 MARKER = ".leaderboard-files"  # lists what we wrote, so that a rebuild replaces nothing else
 
 
-def write_site(files: Mapping[str, str], out: Path) -> None:
-    """Put pages, by their path within the site, into `out`; files of others in it are kept.
+def write_site(files: Mapping[str, File], out: Path) -> None:
+    """Put files, by their path within the site, into `out`; files of others in it are kept.
 
     A kill at any moment leaves the old site or the new one, or in between the old one under
     its `.previous` name, from which the next call restores it.
@@ -53,11 +55,11 @@ def _files_of_others(out: Path) -> set[str]:
     return {str(path.relative_to(out)) for path in files} - ours
 
 
-def _write(files: Mapping[str, str], folder: Path) -> None:
-    for name, text in {**files, MARKER: "".join(f"{name}\n" for name in sorted(files))}.items():
+def _write(files: Mapping[str, File], folder: Path) -> None:
+    for name, content in {**files, MARKER: "".join(f"{name}\n" for name in sorted(files))}.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content.encode("utf-8") if isinstance(content, str) else content)
 
 
 def _swap(work: Path, out: Path, previous: Path) -> None:

@@ -1,0 +1,41 @@
+"""Everything that pages are made from, read once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from leaderboard.addresses import Addresses, find_addresses
+from leaderboard.contest import Contest
+from leaderboard.load import Ground, load_grounds
+from leaderboard.reported_tables import Paper, load_papers
+
+File = str | bytes  # the content of one file of the site
+
+
+@dataclass(frozen=True)
+class Site:
+    """The records of a results folder, where their pages are, and what papers print."""
+
+    results: Path
+    grounds: tuple[Ground, ...]
+    contests: Mapping[str, Contest]  # by `Ground.label`
+    addresses: Addresses
+    papers: Mapping[str, Paper]  # by method
+
+
+def load_site(results: Path, reported: Path) -> Site:
+    """Read a results folder and a folder of reported figures.
+
+    Raises:
+        ValueError: there is no run to show, or a file of reported figures is wrong.
+    """
+    grounds = tuple(load_grounds(results))
+    return Site(
+        results=results,
+        grounds=grounds,
+        contests={ground.label: Contest(ground, results) for ground in grounds},
+        addresses=find_addresses(grounds),
+        papers=load_papers(reported),
+    )
