@@ -19,6 +19,8 @@ import numpy as np
 import torch
 
 from harness import evaluation, metrics, paths, registry, results
+from harness.data.declaration import SPLITS
+from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels
 from harness.data.schema import Split, TrainView
@@ -122,7 +124,11 @@ def _open(spec: RunSpec, options: Options, work: Path, say: Callable[[Update], N
     # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
     torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     say(Update("loading"))
-    data = _Data.open(spec, options, say)
+    splits = {name: load_split(spec.located, name) for name in SPLITS}
+    # Before a pixel is decoded, which a broken image stops: pages tell of the dataset even then.
+    fingerprint = spec.located.fingerprint
+    write_digest(spec.located, digest_path(options.results, spec.suite, spec.dataset, fingerprint))
+    data = _Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
     view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
     method = build_method(spec, view.summary())
@@ -137,19 +143,23 @@ class _Data:
     pixels: dict[str, Pixels]
 
     @classmethod
-    def open(cls, spec: RunSpec, options: Options, say: Callable[[Update], None]) -> _Data:
-        names = ("train", "val", "test")
-        splits = {name: load_split(spec.located, name) for name in names}
+    def open(
+        cls,
+        splits: dict[str, Split],
+        spec: RunSpec,
+        options: Options,
+        say: Callable[[Update], None],
+    ) -> _Data:
         folder = paths.cache_folder() / "pixels" / spec.located.fingerprint[:24]
         height, width = spec.config["image_size"]
         pixels = {
             name: open_pixels(
-                splits[name],
+                split,
                 (height, width),
                 folder if options.pixel_cache else None,
                 lambda done, count: say(_decoding(done, count, (height, width))),
             )
-            for name in names
+            for name, split in splits.items()
         }
         return cls(splits, pixels)
 

@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.seeding import derive
-from harness.significance.sample import Floats, split
+from harness.significance.sample import Floats, random_stream, split
 
 LEAST_SEEDS = 3  # that are resampled: of two, half of all resamples would hold one of them twice
 TAILS = (0.025, 0.975)  # of a 95 % interval
@@ -48,14 +47,14 @@ def _draw_seeds(seeds: int, resamples: int, seed: int) -> Floats:
     """Return the share of each seed in each resample: (B, S), rows sum to 1."""
     if seeds < LEAST_SEEDS:
         return np.full((resamples, seeds), 1 / seeds)
-    generator = np.random.default_rng(derive(seed, "bootstrap", "seeds"))
+    generator = np.random.default_rng(random_stream(seed, "seeds"))
     return _count(generator.integers(seeds, size=(resamples, seeds)), seeds) / seeds
 
 
 def _draw_clusters(shape: tuple[int, ...], resamples: int, seed: int) -> Iterator[Floats]:
     """Yield chunks (b, C) for sums of a shape (K, S, C): how often each cluster is drawn."""
     methods, seeds, clusters = shape
-    generator = np.random.default_rng(derive(seed, "bootstrap", "clusters"))
+    generator = np.random.default_rng(random_stream(seed, "clusters"))
     for rows in split(resamples, clusters, methods * seeds):
         yield _count(generator.integers(clusters, size=(rows, clusters)), clusters)
 

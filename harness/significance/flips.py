@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from harness.seeding import derive
-from harness.significance.sample import ROUNDING, Floats, split
+from harness.significance.sample import ROUNDING, Floats, random_stream, split
 
 
 class FlipTest(NamedTuple):
@@ -59,7 +58,7 @@ def _draw_signs(shape: tuple[int, ...], flips: int, seed: int) -> Iterator[Float
     Every flip takes whole words of the generator, so that chunks of any size draw the same signs.
     """
     pairs, clusters = shape
-    bits = np.random.PCG64(derive(seed, "flips"))
+    bits = np.random.PCG64(random_stream(seed, "flips"))
     words = -(-clusters // 64)
     for rows in split(flips, clusters, pairs):
         raw = bits.random_raw(rows * words).astype("<u8", copy=False).reshape(rows, words)

@@ -44,6 +44,11 @@ class Sample:
         return without_rounding(difference, float(np.abs(pair).max()))
 
 
+def random_stream(seed: int, purpose: str) -> np.random.SeedSequence:
+    """Return a source of random numbers: equal for equal seeds, unrelated between purposes."""
+    return np.random.SeedSequence([seed, *purpose.encode()])
+
+
 def without_rounding(values: Floats, largest: float) -> Floats:
     """Set to zero what is rounding beside values as large as `largest`."""
     return np.where(np.abs(values) <= ROUNDING * largest, 0.0, values)

@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 import torch
 
-from harness import plan, registry, results
+from harness import plan, registry, results, sources
 from harness.data.catalogue import find_declaration, locate
+from harness.data.digest import Digest, digest_path, read_digest
 from harness.execution import Options
 from harness.results import RunRecord
 from harness.run import execute
@@ -31,6 +32,12 @@ def run(
     record = execute(spec, Options(folder, "cpu", **options), lambda update: None)
     assert spec.is_complete(folder) is (record.status == "ok")
     return record, spec.path(folder)
+
+
+def digest_beside(record: RunRecord, folder: Path) -> Digest | None:
+    """Return what a results folder tells of the dataset of a run."""
+    fingerprint = record.data["fingerprint"]
+    return read_digest(digest_path(folder, record.suite, record.dataset, fingerprint))
 
 
 def test_a_run_leaves_everything_that_was_promised(
@@ -127,6 +134,34 @@ def test_a_failing_method_is_a_record(
     assert "toy.py" in record.error["traceback"] or kind in ("ValueError", "NonFiniteLoss")
     assert json.loads((path / "run.json").read_text(encoding="utf-8"))["status"] == "error"
     assert not (path / "weights").exists()
+    assert digest_beside(record, tmp_path / "results")
+
+
+def test_a_run_leaves_what_may_be_told_of_its_dataset(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """Counts as in the record, and a row for each query and image that the evaluation names."""
+    record, _ = run(small_dolls, toy, tmp_path / "results")
+    digest = digest_beside(record, tmp_path / "results")
+    assert digest is not None
+    assert digest.about["counts"] == record.data["counts"]
+    (stored,) = results.load_runs(tmp_path / "results")
+    queries = stored.queries()
+    assert [query["person_id"] for query in queries] == digest.person_of_caption.tolist()
+    for query in queries:
+        hits = digest.person_of_image[query["top_rows"]] == query["person_id"]
+        ranks = [rank for rank in query["hit_ranks"] if rank <= 10]
+        assert (hits.nonzero()[0] + 1).tolist() == ranks
+
+
+def test_what_is_told_of_a_dataset_is_in_no_key() -> None:
+    """Another way to tell of a dataset repeats no run."""
+    roots = sources.Roots()
+    start = [module for name in plan.ENGINE if (module := roots.find(name))]
+    names = {module.name for module in sources.closure(start, roots)}
+    told = {f"harness.data.{name}" for name in ("digest", "audit", "attributes")}
+    assert all(roots.find(name) for name in told)
+    assert not names & told
 
 
 def test_a_method_is_not_trained_without_stages(
@@ -161,3 +196,4 @@ def test_a_broken_image_fails_the_run_with_its_name(
     assert record.error is not None
     assert record.error["kind"] == "HarnessError"
     assert "Split test, image 'test-0000-3' cannot be decoded" in record.error["message"]
+    assert digest_beside(record, tmp_path / "results")

@@ -1,0 +1,236 @@
+"""What a results folder tells of a dataset, so that pages are built from results alone.
+
+``results/<suite>/<dataset>/dataset-<fingerprint>/`` stands for one content and holds
+``about.json`` (what was declared, counts and the audit), ``queries.parquet`` (one row a test
+caption) and ``gallery.parquet`` (one row a test image). Captions and images are in it only where
+the declaration lets a page show them. No torch here: the leaderboard reads this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet
+
+from harness import results
+from harness.data.attributes import count_attributes
+from harness.data.audit import Integers, Rows, audit, count
+from harness.data.declaration import Located
+
+HEIGHT = 96  # of a thumbnail, in pixels
+QUALITY = 70  # of its JPEG
+BATCH = 256  # images held at once
+BUFFER = 1 << 20  # bytes read at once
+
+COLUMNS = ("image", "captions", "person_id", "image_id", "camera")  # read of a dataset
+QUERIES_FILE, GALLERY_FILE = "queries.parquet", "gallery.parquet"
+
+QUERIES = pyarrow.schema(
+    {
+        "caption": pyarrow.string(),
+        "person_id": pyarrow.int64(),
+        "image_row": pyarrow.int64(),
+        "words": pyarrow.int64(),
+        "attributes": pyarrow.int64(),
+    }
+)
+GALLERY = pyarrow.schema(
+    {
+        "image_id": pyarrow.string(),
+        "person_id": pyarrow.int64(),
+        "camera": pyarrow.string(),
+        "thumbnail": pyarrow.binary(),
+    }
+)
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Digest:
+    """N test captions and M test images in the dataset's order, and what is known of the whole."""
+
+    about: Mapping[str, Any]  # title, fingerprint, licence, shown, counts, audit and so on
+    captions: list[str | None]  # N; None where they may not be shown
+    person_of_caption: Integers  # (N,)
+    image_of_caption: Integers  # (N,) row of the gallery
+    words: Integers  # (N,) how many words a caption has
+    attributes: Integers  # (N,) how many attributes it names
+    image_ids: list[str]  # M
+    person_of_image: Integers  # (M,)
+    cameras: list[str | None]  # M; None where the dataset tells none
+    thumbnails: list[bytes | None]  # M, JPEG; None where not to be shown or not to be decoded
+
+
+def digest_path(folder: Path, suite: str, dataset: str, fingerprint: str) -> Path:
+    """Return where a results folder keeps the digest of a dataset's content."""
+    return folder / results.slug(suite) / results.slug(dataset) / f"dataset-{fingerprint[:12]}"
+
+
+def read_digest(path: Path) -> Digest | None:
+    """Read a digest; None where there is none that this version can read."""
+    try:
+        about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+        if about["schema_version"] != results.SCHEMA_VERSION:
+            return None
+        queries, gallery = (
+            _columns(path / QUERIES_FILE, QUERIES),
+            _columns(path / GALLERY_FILE, GALLERY),
+        )
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException):
+        return None
+    return Digest(
+        about=about,
+        captions=queries["caption"],
+        person_of_caption=np.asarray(queries["person_id"]),
+        image_of_caption=np.asarray(queries["image_row"]),
+        words=np.asarray(queries["words"]),
+        attributes=np.asarray(queries["attributes"]),
+        image_ids=gallery["image_id"],
+        person_of_image=np.asarray(gallery["person_id"]),
+        cameras=gallery["camera"],
+        thumbnails=gallery["thumbnail"],
+    )
+
+
+def write_digest(located: Located, path: Path) -> None:
+    """Write the digest of a dataset unless it is there, as this version and declaration want it.
+
+    Reads the Parquet files anew, because the audit tells what loading mends or refuses. All images
+    that lie in them are hashed once, at about two seconds a GB; those that lie elsewhere are not.
+    An image that cannot be decoded has no thumbnail.
+    """
+    shown = located.declaration.thumbnails
+    if _is_current(path, shown):
+        return
+    shutil.rmtree(path, ignore_errors=True)
+    tables = {
+        name: _read(files, thumbnails=shown and name == "test")
+        for name, files in located.files.items()
+    }
+    test, splits = tables["test"], {name: _rows(table) for name, table in tables.items()}
+    unfinished = path.with_name(f"{path.name}.{results.process_tag()}.tmp")
+    results.write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
+    results.write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
+    results.write_json(unfinished / "about.json", _about(located, splits))
+    results.put_in_place(unfinished, path)
+
+
+def _is_current(path: Path, shown: bool) -> bool:
+    """Tell whether a digest is there and shows what may be shown, no more."""
+    try:
+        about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    kind = results.SCHEMA_VERSION, shown
+    return isinstance(about, dict) and (about.get("schema_version"), about.get("shown")) == kind
+
+
+def _read(files: Sequence[Path], thumbnails: bool) -> list[Row]:
+    """Return the rows of a split, each with a hash and a thumbnail in place of its image."""
+    rows: list[Row] = []
+    for file in files:
+        # By default a whole column of images would be taken into memory.
+        with pyarrow.parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False) as parquet:
+            columns = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+            for batch in parquet.iter_batches(BATCH, columns=columns):
+                rows += [_condensed(row, thumbnails) for row in batch.to_pylist()]
+    return rows
+
+
+def _condensed(row: Row, thumbnails: bool) -> Row:
+    encoded, file = _image(row.pop("image"))
+    return {
+        **row,
+        "hash": None if encoded is None else hashlib.sha256(encoded).digest(),
+        "thumbnail": _thumbnail(encoded, file) if thumbnails else None,
+    }
+
+
+def _image(stored: Any) -> tuple[bytes | None, str | None]:
+    """Return the encoded image or its path, of the forms in which `datasets` stores one."""
+    if isinstance(stored, Mapping):
+        return stored.get("bytes"), stored.get("path")
+    return (stored, None) if isinstance(stored, bytes) else (None, stored)
+
+
+def _thumbnail(encoded: bytes | None, file: str | None) -> bytes | None:
+    from PIL import Image
+
+    small = io.BytesIO()
+    try:
+        with Image.open(str(file) if encoded is None else io.BytesIO(encoded)) as opened:
+            image = opened.convert("RGB")
+        width = max(1, round(image.width * HEIGHT / image.height))
+        image.resize((width, HEIGHT), Image.Resampling.BICUBIC).save(small, "JPEG", quality=QUALITY)
+    except Exception:  # a broken file ends in an error of any kind
+        return None
+    return small.getvalue()
+
+
+def _rows(table: Sequence[Row]) -> Rows:
+    """Return what the audit looks at."""
+    captions = [row["captions"] or [] for row in table]
+    return Rows(
+        person_of_image=np.asarray([row["person_id"] for row in table], dtype=np.int64),
+        captions=[text or "" for texts in captions for text in texts],
+        image_of_caption=np.repeat(np.arange(len(table)), [len(texts) for texts in captions]),
+        image_hashes=[row["hash"] for row in table],
+    )
+
+
+def _queries(test: Rows, shown: bool) -> dict[str, Any]:
+    captions = [" ".join(caption.split()) for caption in test.captions]  # as a run searches with
+    return {
+        "caption": captions if shown else [None] * len(captions),
+        "person_id": test.person_of_caption,
+        "image_row": test.image_of_caption,
+        "words": [len(caption.split()) for caption in captions],
+        "attributes": [count_attributes(caption) for caption in captions],
+    }
+
+
+def _gallery(test: Sequence[Row]) -> dict[str, Any]:
+    cameras = [row.get("camera") for row in test]
+    return {
+        "image_id": [str(row["image_id"]) for row in test],
+        "person_id": [row["person_id"] for row in test],
+        "camera": [None if camera is None else str(camera) for camera in cameras],
+        "thumbnail": [row["thumbnail"] for row in test],
+    }
+
+
+def _about(located: Located, splits: Mapping[str, Rows]) -> dict[str, Any]:
+    declaration = located.declaration
+    return {
+        "schema_version": results.SCHEMA_VERSION,
+        "title": declaration.title,
+        "fingerprint": located.fingerprint,
+        "licence": declaration.licence,
+        "url": declaration.url,
+        "drawn": declaration.drawn is not None,
+        "note": declaration.note,
+        "shown": declaration.thumbnails,
+        "counts": {name: count(rows) for name, rows in splits.items()},
+        "audit": audit(splits),
+    }
+
+
+def _typed(schema: Any, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return columns of the schema's types, which empty ones would not tell."""
+    return {field.name: pyarrow.array(columns[field.name], field.type) for field in schema}
+
+
+def _columns(file: Path, schema: Any) -> dict[str, list[Any]]:
+    """Read a table, refusing one that has other columns."""
+    table = pyarrow.parquet.read_table(file).select(schema.names).cast(schema)
+    return dict(table.to_pydict())
