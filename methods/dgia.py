@@ -226,7 +226,7 @@ class Dgia(Method):
         related = related[:, columns.images]  # (B, C)
         images = torch.cat([x.image, self.image_bank.features[columns.stored_images]])  # (C, D)
         texts = torch.cat([x.text, self.text_bank.features[columns.stored_captions]])  # (T, D)
-        # The mirror (eq. 18): a caption is related, and weighed, as the image it describes.
+        # The mirror (eq. 18): a caption column is related and similar as the image it describes.
         mirror = columns.image_column  # (T,)
         mirrored = confidence_target(similarity[:, mirror], related[:, mirror], own[:, mirror])
         return self._matched(x.text, images, confidence_target(similarity, related, own)) + (

@@ -18,7 +18,7 @@ def precise(tensor: Tensor) -> Tensor:
 
 
 def cosine(rows: Tensor, columns: Tensor, lengths: Tensor | None = None) -> Tensor:
-    """Return cosine similarities in float32: (B, D), (C, D) -> (B, C).
+    """Return cosine similarities, at least in float32: (B, D), (C, D) -> (B, C).
 
     `lengths` (C,) are those of the columns, where they are known: then only the product is left
     to normalise. Mixed precision is off here: a similarity in half precision has three digits.

@@ -39,7 +39,7 @@ class MemoryBank(nn.Module):
         """Blend new features in: (B,) items, (B, D). An item given twice is averaged first."""
         features = F.normalize(precise(features), dim=-1)  # (B, D)
         unique = torch.unique(items)  # (U,)
-        given = (unique[:, None] == items[None, :]).float()  # (U, B)
+        given = (unique[:, None] == items[None, :]).to(features.dtype)  # (U, B)
         mean = given @ features / given.sum(dim=1, keepdim=True)  # (U, D)
         blended = self.new_share * mean + (1 - self.new_share) * self.features[unique]  # (U, D)
         self.features[unique] = blended

@@ -320,7 +320,7 @@ def global_pairs(dgia: Dgia, scene: Scene = SCENE) -> Pairs:
     return Pairs(features(scene.images), features(scene.texts), words, batch, cast(Run, run))
 
 
-def close(found: Any, expected: Any, rtol: float = 1e-4) -> None:
+def close(found: Any, expected: Any, rtol: float = 1e-5) -> None:
     """Hold numbers, or rows of them, against the reference."""
     both = [torch.as_tensor(values, dtype=torch.float64) for values in (found, expected)]
     torch.testing.assert_close(*both, rtol=rtol, atol=1e-7)
@@ -408,7 +408,7 @@ def test_equation_8_predictions_are_softmaxes_over_the_batch(matched: list[Match
     dgia = method(threshold=0.6)
     dgia.local_relations(local_pairs(dgia))
     found = [softmax(row) for row in matched[0].logits]
-    close(found, probabilities(IMAGES, TEXTS), rtol=1e-3)
+    close(found, probabilities(IMAGES, TEXTS), rtol=1e-4)
 
 
 def test_equation_9_the_divergence_runs_from_predictions_to_targets(
@@ -505,7 +505,7 @@ def test_equation_16_predictions_are_softmaxes_over_all_columns(matched: list[Ma
     columns = SCENE.image_columns(KIN)
     assert [column.image for column in columns] == IMAGE_COLUMNS
     found = [softmax(row) for row in matched[0].logits]
-    close(found, probabilities(SCENE.texts, [c.feature for c in columns]), rtol=1e-3)
+    close(found, probabilities(SCENE.texts, [c.feature for c in columns]), rtol=1e-4)
 
 
 def test_equation_17_text_to_image_divergence(matched: list[Matched]) -> None:
@@ -524,7 +524,7 @@ def test_equation_18_the_mirror_is_added(matched: list[Matched]) -> None:
     columns = SCENE.caption_columns(KIN)
     close(matched[1].target, SCENE.target(KIN, columns))
     predictions = probabilities(SCENE.images, [c.feature for c in columns])
-    close([softmax(row) for row in matched[1].logits], predictions, rtol=1e-3)
+    close([softmax(row) for row in matched[1].logits], predictions, rtol=1e-4)
     close(found.item(), SCENE.global_loss(KIN))
 
 
@@ -684,8 +684,8 @@ def test_equation_22_the_total_is_the_sum_of_four(monkeypatch: pytest.MonkeyPatc
         + divergence(poor_texts, poor_images, target),
     }
     assert dict(dgia.config.losses) == ALL
-    close([found[name].item() for name in ALL], list(expected.values()), rtol=1e-5)
-    close(sum(loss.item() for loss in found.values()), sum(expected.values()), rtol=1e-5)
+    close([found[name].item() for name in ALL], list(expected.values()), rtol=1e-6)
+    close(sum(loss.item() for loss in found.values()), sum(expected.values()), rtol=1e-6)
 
 
 @torch.no_grad()

@@ -78,3 +78,11 @@ def test_a_bank_is_part_of_a_checkpoint() -> None:
     other.load_state_dict(memory.state_dict())
     query = torch.tensor([[0.3, 0.7]])
     assert torch.equal(other.similarity(query), memory.similarity(query))
+
+
+def test_a_bank_in_double_precision_stays_in_it() -> None:
+    """A method that is checked in float64 can take a whole step."""
+    memory = bank().double()
+    memory.update(torch.tensor([0]), torch.tensor([[0.0, 5.0]], dtype=torch.float64))
+    assert memory.features.dtype is torch.float64
+    assert memory.features[0, 1].item() == 0.8
