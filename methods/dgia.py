@@ -79,6 +79,12 @@ class Pairs:
         return {"image": self.image, "text": self.text}[modality].detach()  # (B, D)
 
 
+# The losses of the ablation rows: the baseline, with local relations, with global ones too.
+B = {"losses": {"itc": 1.0}}
+LRC = {"losses": {"itc": 1.0, "rc_b": 1.0}}
+GSRC_FR = {"losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0}}
+
+
 @register(
     "dgia",
     title="DGIA",
@@ -111,29 +117,23 @@ class Dgia(Method):
     }
     ablations = {
         "Table 4": {
-            "B": {"losses": {"itc": 1.0}},
-            "B+LRC": {"losses": {"itc": 1.0, "rc_b": 1.0}},
+            "B": B,
+            "B+LRC": LRC,
             "B+GSRC-FR": {"losses": {"itc": 1.0, "rc_g": 1.0}},
-            "B+LRC+GSRC-FR": {"losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0}},
+            "B+LRC+GSRC-FR": GSRC_FR,
             "B+LRC+GSRC-FR+IASC-CL": {},
         },
         "Table 5": {
-            "B": {"losses": {"itc": 1.0}},
-            "B+LRCI": {"losses": {"itc": 1.0, "rc_b": 1.0}, "local_modalities": ("image",)},
-            "B+LRCT": {"losses": {"itc": 1.0, "rc_b": 1.0}, "local_modalities": ("text",)},
-            "B+LRC": {"losses": {"itc": 1.0, "rc_b": 1.0}},
+            "B": B,
+            "B+LRCI": {**LRC, "local_modalities": ("image",)},
+            "B+LRCT": {**LRC, "local_modalities": ("text",)},
+            "B+LRC": LRC,
         },
         "Table 6": {
-            "BFE": {"losses": {"itc": 1.0, "rc_b": 1.0}},
-            "BFE+GSRC-T": {
-                "losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0},
-                "global_modalities": ("text",),
-            },
-            "BFE+GSRC-IT": {
-                "losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0},
-                "global_modalities": ("image", "text"),
-            },
-            "BFE+GSRC-FR": {"losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0}},
+            "BFE": LRC,
+            "BFE+GSRC-T": {**GSRC_FR, "global_modalities": ("text",)},
+            "BFE+GSRC-IT": {**GSRC_FR, "global_modalities": ("image", "text")},
+            "BFE+GSRC-FR": GSRC_FR,
         },
         # The paper draws curves without values; this grid covers the range that it names.
         "Figure 3": {
