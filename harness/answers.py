@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 from harness.results import PRIMARY_EVALUATION, StoredRun
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
 
 _DEPTHS = {"r1": 1, "r5": 5, "r10": 10}
 _COLUMNS = {"map": "average_precision", "minp": "inverse_negative_penalty"}
@@ -35,6 +36,7 @@ class Answers:
     queries: NDArray[Any]  # (Q,) ids
     people: NDArray[Any]  # (Q,)
     values: Mapping[str, Floats]  # metric -> (S, Q), percent
+    first_hit: Integers  # (S, Q) rank of the first right image, from 1
 
     @property
     def place(self) -> str:
@@ -75,6 +77,7 @@ def read_answers(
             metric: np.stack([_percent(table, metric) for table in tables])  # (S, Q)
             for metric in (*_DEPTHS, *_COLUMNS)
         },
+        first_hit=np.stack([table["first_hit"] for table in tables]).astype(np.int64),
     )
 
 
@@ -119,8 +122,14 @@ def restrict(answers: Answers, seeds: Sequence[int]) -> Answers:
             f"there are: {_listed(answers.seeds)}."
         )
     rows = [answers.seeds.index(seed) for seed in seeds]
-    values = {metric: table[rows] for metric, table in answers.values.items()}
-    return Answers(**{**vars(answers), "seeds": tuple(seeds), "values": values})
+    return Answers(
+        **{
+            **vars(answers),
+            "seeds": tuple(seeds),
+            "values": {metric: table[rows] for metric, table in answers.values.items()},
+            "first_hit": answers.first_hit[rows],
+        }
+    )
 
 
 def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
@@ -154,6 +163,7 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
             "queries": tagged("queries"),
             "people": tagged("people"),
             "values": {metric: pooled(metric) for metric in first.values},
+            "first_hit": np.concatenate([answers.first_hit for answers in of_datasets], axis=1),
         }
     )
 
@@ -162,12 +172,17 @@ def _read(path: Path) -> dict[str, NDArray[Any]]:
     import pyarrow
     import pyarrow.parquet
 
-    names = ["query_id", "person_id", "first_hit", *_COLUMNS.values()]
+    figures = ["first_hit", *_COLUMNS.values()]
+    names = ["query_id", "person_id", *figures]
     try:
         table = pyarrow.parquet.read_table(path, columns=names)
-    except (OSError, pyarrow.ArrowInvalid) as error:
+        columns = {name: np.asarray(table[name].to_numpy()) for name in names}
+    except (OSError, KeyError, pyarrow.ArrowException) as error:
         raise HarnessError(f"{path} cannot be read: {error}") from error
-    return {name: table[name].to_numpy() for name in names}
+    for name in figures:
+        if columns[name].dtype.kind not in "iuf":
+            raise HarnessError(f"{path} cannot be read: {name} does not hold numbers")
+    return columns
 
 
 def _percent(table: Mapping[str, NDArray[Any]], metric: str) -> Floats:

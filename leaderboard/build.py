@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from leaderboard import method_page, ranking, render
+from leaderboard import compare, datasets, downloads, method, protocol, ranking, render
 from leaderboard.reported_tables import FOLDER
 from leaderboard.site import File, Site, load_site
 from leaderboard.site_folder import write_site
@@ -14,7 +14,11 @@ from leaderboard.site_folder import write_site
 MAKERS: tuple[Callable[[Site], Mapping[str, File]], ...] = (
     render.make_assets,
     ranking.make_files,
-    method_page.make_files,
+    method.make_files,
+    compare.make_files,
+    datasets.make_files,
+    protocol.make_files,
+    downloads.make_files,
 )
 
 

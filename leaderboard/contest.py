@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+
 from harness.answers import Answers, check_comparable, read_answers
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.errors import HarnessError
-from harness.significance import Comparison, Family, compare_all
+from harness.significance import Comparison, Family, compare_all, compare_pairs
 from leaderboard.load import FULL, Ground
 
 Entry = tuple[str, str]  # a method and one of its variants
@@ -23,7 +25,7 @@ class Contest:
         self.ground = ground
         self.silent: dict[Entry, str] = {}  # entries whose answers cannot be used, and why
         self._results = results
-        self._families: dict[tuple[str, tuple[Entry, ...]], Family] = {}
+        self._families: dict[tuple[str, tuple[object, ...]], Family] = {}  # by what they compare
 
     @cached_property
     def answers(self) -> Mapping[Entry, Answers]:
@@ -64,10 +66,25 @@ class Contest:
             self._families[metric, known] = compare_all(values, people)
         return self._families[metric, known]
 
+    def compare_pairs(self, pairs: Sequence[tuple[Entry, Entry]], metric: str) -> Family | None:
+        """Compare some pairs of entries; None where no pair has answers of both."""
+        known = tuple(pair for pair in pairs if all(entry in self.answers for entry in pair))
+        if not known:
+            return None
+        if (metric, known) not in self._families:
+            entries = dict.fromkeys(entry for pair in known for entry in pair)
+            values = {_name(entry): self.answers[entry].values[metric] for entry in entries}
+            names = [(_name(a), _name(b)) for a, b in known]
+            people = next(iter(self.answers.values())).people
+            self._families[metric, known] = compare_pairs(values, names, people)
+        return self._families[metric, known]
+
     def _read(self, entry: Entry, found: dict[Entry, Answers]) -> None:
         runs = [run.stored for run in self.ground.methods[entry[0]][entry[1]]]
         try:
-            found[entry] = read_answers(_name(entry), runs)
+            answers = read_answers(_name(entry), runs)
+            _check_usable(answers)
+            found[entry] = answers
         except HarnessError as error:
             self.silent[entry] = str(error)
 
@@ -94,9 +111,22 @@ def difference(family: Family, a: Entry, b: Entry) -> Comparison:
     return family.between(_name(a), _name(b))
 
 
+def interval(family: Family, entry: Entry) -> tuple[float, float] | None:
+    """Return the 95 % interval of an entry's mean; None where it is not in the family."""
+    return family.intervals.get(_name(entry))
+
+
 def _name(entry: Entry) -> str:
     """Return how an entry is named in a family."""
     return "/".join(entry)
+
+
+def _check_usable(answers: Answers) -> None:
+    """Refuse what no statistic can be made of; a file may hold anything."""
+    if not all(np.isfinite(values).all() for values in answers.values.values()):
+        raise HarnessError(f"The queries of {answers.name} hold figures that are not numbers.")
+    if len(np.unique(answers.people)) < 2:
+        raise HarnessError(f"The queries of {answers.name} are not of two people or more.")
 
 
 def _kind(answers: Answers) -> tuple[object, ...]:

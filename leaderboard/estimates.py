@@ -88,14 +88,14 @@ def _column(
     if not present:
         return MetricColumn(name, "%", "", ""), [None] * len(found)
     scale = round_scale([end for s in present for end in (s.low, s.high)])
-    standings = _standings([round(s.mean, decimals) for s in present]) if rivals else {}
+    standings = standings_as_printed([round(s.mean, decimals) for s in present]) if rivals else {}
     header = MetricColumn(name, "%", f"{scale.low:g}", f"{scale.high:g}")
     return header, [
         _estimate(summary, scale, decimals, standings) if summary else None for summary in found
     ]
 
 
-def _standings(printed: Sequence[float]) -> dict[float, str]:
+def standings_as_printed(printed: Sequence[float]) -> dict[float, str]:
     """Name the best and second figure as printed, so that equal print has equal standing."""
     ordered = sorted(set(printed), reverse=True)
     if len(printed) < 2:

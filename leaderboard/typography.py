@@ -18,6 +18,7 @@ from harness.results import slug
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
+ROUNDING = 9  # decimals; what comes after them is left of arithmetic, and decides no last digit
 LONGEST_NAME = 80  # bytes; file systems stop at 255
 
 # Control characters, lone surrogates, and the marks that turn the reading direction around.
@@ -40,8 +41,29 @@ def shorten(text: str, limit: int) -> str:
 
 def fixed(value: float, decimals: int) -> str:
     """Write a number with thousands separated by commas and a true minus sign."""
+    value = round(value, ROUNDING)
     text = f"{value:,.{decimals}f}" if abs(value) < 1e9 else f"{value:.3g}"
     return text.replace("-", MINUS)
+
+
+def signed(value: float, decimals: int) -> str:
+    """Write a difference with its sign; one that is printed as zero has none."""
+    text = fixed(value, decimals)
+    if not text.strip(f"{MINUS}0."):
+        return text.removeprefix(MINUS)
+    return text if value < 0 else f"+{text}"
+
+
+def probability(p_value: float) -> str:
+    """Write a p-value with what stands before it: "p 0.034" or "p < 0.001".
+
+    One that would round to 0.05 shows on which side of it it is.
+    """
+    if p_value < 0.001:
+        return "p < 0.001"
+    if 0.0495 <= p_value < 0.0505:
+        return f"p {p_value:.4f}"
+    return f"p {p_value:.2f}" if p_value >= 0.1 else f"p {p_value:.3f}"
 
 
 def magnitude_decimals(values: Iterable[float]) -> int:

@@ -7,10 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
-from leaderboard.reported_views import ReportedSection
-
 
 @dataclass(frozen=True)
 class Whisker:
@@ -76,32 +72,6 @@ class Note:
 
 
 @dataclass(frozen=True)
-class RankingRow:
-    """A method with a figure."""
-
-    rank: str
-    name: str
-    alias: str  # the registered name, where titles alone would be ambiguous
-    href: str
-    supervision: str
-    cells: tuple[MetricCell, ...]
-    seeds: Quantity
-    quantities: tuple[Quantity, ...]
-    notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True)
-class UnrankedRow:
-    """A method that has no figure here, and why."""
-
-    name: str
-    alias: str
-    href: str
-    supervision: str
-    notes: tuple[Note, ...]
-
-
-@dataclass(frozen=True)
 class Failure:
     """A run without a result."""
 
@@ -127,106 +97,3 @@ class DatasetCard:
     url: str  # http or https, or empty
     facts: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """One table of the index, with what must be said beside it."""
-
-    card: DatasetCard
-    columns: tuple[MetricColumn, ...]
-    rows: tuple[RankingRow, ...]
-    shows_reported: bool
-    unranked: tuple[UnrankedRow, ...]
-    failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True)
-class IndexPage:
-    """The page that opens the site."""
-
-    rankings: tuple[Ranking, ...]
-    extent: str  # "12 runs of 3 methods, the latest of 2025-01-31"
-
-
-@dataclass(frozen=True)
-class ResultRow:
-    """An evaluation, or a row of an ablation."""
-
-    label: str
-    changes: tuple[str, ...]
-    cells: tuple[MetricCell, ...]
-    seeds: str
-    notes: tuple[Note, ...]
-    reference: bool = False  # stands below a rule, for comparison
-
-
-@dataclass(frozen=True)
-class ResultTable:
-    """A table of a method's page."""
-
-    title: str
-    caption: str
-    label_header: str
-    columns: tuple[MetricColumn, ...]
-    rows: tuple[ResultRow, ...]
-    shows_changes: bool
-
-
-@dataclass(frozen=True)
-class Setting:
-    """A named value, or a named group of settings."""
-
-    name: str
-    value: str = ""
-    parts: tuple[Setting, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunRow:
-    """A run as evidence: what it gave, and how to repeat it."""
-
-    variant: str
-    seed: int
-    status: str
-    failure: str  # the address of its failure, empty where it went well
-    primary: str
-    selected_epoch: str
-    train_seconds: str
-    peak_memory: str
-    date: str
-    key: str
-    environment: str
-    command: str
-
-
-@dataclass(frozen=True)
-class MethodSection:
-    """A method on one dataset of one suite."""
-
-    card: DatasetCard
-    results: tuple[ResultTable, ...]
-    notes: tuple[Note, ...]
-    about_reported: str  # why the paper's figures stand here or do not; empty without a paper
-    legend: Markup
-    charts: tuple[Markup, ...]
-    pair_charts: tuple[Markup, ...]
-    about_pairs: str
-    settings: tuple[Setting, ...]
-    environment: str  # where all runs share one; else each run names its own
-    runs: tuple[RunRow, ...]
-    failures: tuple[Failure, ...]
-
-
-@dataclass(frozen=True)
-class MethodPage:
-    """Everything about a method."""
-
-    title: str
-    name: str
-    summary: str
-    paper: str
-    url: str  # http or https, or empty
-    supervision: str
-    sections: tuple[MethodSection, ...]
-    reported: ReportedSection | None

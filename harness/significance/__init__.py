@@ -1,7 +1,7 @@
 """Which differences between methods are real: paired tests and intervals clustered by person."""
 
 from harness.significance.classical import McNemar, mcnemar, paired_t, wilcoxon
-from harness.significance.comparison import Comparison, Family, compare, compare_all
+from harness.significance.comparison import Comparison, Family, compare, compare_all, compare_pairs
 from harness.significance.planning import (
     VarianceComponents,
     detectable_difference,
@@ -19,6 +19,7 @@ __all__ = [
     "VarianceComponents",
     "compare",
     "compare_all",
+    "compare_pairs",
     "detectable_difference",
     "holm",
     "identities_needed",

@@ -3,12 +3,12 @@
 Queries of one person are not independent: tests that take them for it find differences where there
 are none. So the person is the unit of every test and interval.
 
-Shapes: S seeds, Q queries, C clusters, P pairs of methods.
+Shapes: B resamples, K methods, S seeds, Q queries, C clusters, P pairs of methods.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
@@ -125,21 +125,48 @@ def compare_all(
     """
     if len(values) < 2:
         raise ValueError(f"a comparison needs two methods or more; got {len(values)}")
+    return compare_pairs(values, list(combinations(values, 2)), clusters, flips, seed, resamples)
+
+
+def compare_pairs(
+    values: Mapping[str, ArrayLike],
+    pairs: Sequence[tuple[str, str]],
+    clusters: ArrayLike,
+    flips: int = FLIPS,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
+) -> Family:
+    """Compare some pairs of many methods, at the cost of those pairs; of no pair, only the means.
+
+    `adjusted` is for the pairs that are given. The rest is as in `compare_all`; raises KeyError for
+    a method that has no values.
+    """
     sample = group(values, clusters)
-    pairs = list(combinations(range(len(sample.names)), 2))
-    sums = np.stack([sample.sum_clusters(sample.difference(*pair)) for pair in pairs])  # (P, C)
-    test = flip_signs(sums, flips, seed)
-    draws = resample_means(sample.sum_clusters(sample.values), sample.sizes, resamples, seed)
+    places = {name: place for place, name in enumerate(sample.names)}
+    indices = [(places[a], places[b]) for a, b in pairs]
+    means = resample_means(sample.sum_clusters(sample.values), sample.sizes, resamples, seed)
+    draws = np.ascontiguousarray(means.T)  # (K, B): a pair reads two rows, not two columns
+    tests = _test(sample, indices, flips, seed)
     comparisons = {
-        (sample.names[pair[0]], sample.names[pair[1]]): _describe(sample, pair, draws, *p_values)
-        for pair, *p_values in zip(pairs, *test, strict=True)
+        pair: _describe(sample, index, draws, *p_values)
+        for pair, index, p_values in zip(pairs, indices, tests, strict=True)
     }
-    columns = zip(sample.names, draws.T, strict=True)
+    by_name = zip(sample.names, draws, strict=True)
     return Family(
         means=dict(zip(sample.names, sample.values.mean((1, 2)).tolist(), strict=True)),
-        intervals={name: find_interval(column) for name, column in columns},
+        intervals={name: find_interval(row) for name, row in by_name},
         comparisons=comparisons,
     )
+
+
+def _test(
+    sample: Sample, pairs: Sequence[tuple[int, int]], flips: int, seed: int
+) -> list[tuple[float, float]]:
+    """Return the p-value of each pair, and the one that is adjusted for all of them."""
+    if not pairs:
+        return []
+    sums = np.stack([sample.sum_clusters(sample.difference(*pair)) for pair in pairs])  # (P, C)
+    return list(zip(*flip_signs(sums, flips, seed), strict=True))
 
 
 def _describe(
@@ -147,9 +174,9 @@ def _describe(
 ) -> Comparison:
     first, second = pair
     by_query = sample.difference(first, second)
-    by_seed = sample.values[first].mean(1) - sample.values[second].mean(1)
-    largest = float(np.abs(sample.values[list(pair)]).max())
-    low, high = find_interval(without_rounding(draws[:, first] - draws[:, second], largest))
+    by_seed = sample.seed_means[first] - sample.seed_means[second]
+    largest = float(max(sample.largest[first], sample.largest[second]))
+    low, high = find_interval(without_rounding(draws[first] - draws[second], largest))
     return Comparison(
         difference=float(by_query.mean()),
         p_value=float(p_value),

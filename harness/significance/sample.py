@@ -27,6 +27,9 @@ class Sample:
 
     names: tuple[str, ...]  # K
     values: Floats  # (K, S, Q)
+    means: Floats  # (K, Q) over seeds
+    seed_means: Floats  # (K, S) over queries
+    largest: Floats  # (K,) size of the largest value
     starts: NDArray[np.intp]  # (C,) the first query of each cluster
     sizes: Floats  # (C,) the queries of each cluster
 
@@ -39,9 +42,8 @@ class Sample:
 
         What is left of rounding is exactly zero, so that ties are ties.
         """
-        pair = self.values[[first, second]]
-        difference = (pair[0] - pair[1]).mean(0)
-        return without_rounding(difference, float(np.abs(pair).max()))
+        largest = max(self.largest[first], self.largest[second])
+        return without_rounding(self.means[first] - self.means[second], float(largest))
 
 
 def random_stream(seed: int, purpose: str) -> np.random.SeedSequence:
@@ -84,7 +86,16 @@ def group(values: Mapping[str, ArrayLike], clusters: ArrayLike) -> Sample:
     _, starts, sizes = np.unique(people[order], return_index=True, return_counts=True)
     if len(starts) < 2:
         raise ValueError("all queries are of one person; two are the least that can be compared")
-    return Sample(names, stacked[:, :, order], starts, sizes.astype(np.float64))
+    ordered = stacked[:, :, order]
+    return Sample(
+        names,
+        ordered,
+        means=ordered.mean(1),
+        seed_means=ordered.mean(2),
+        largest=np.abs(ordered).max((1, 2)),
+        starts=starts,
+        sizes=sizes.astype(np.float64),
+    )
 
 
 def _table(name: str, values: ArrayLike) -> Floats:

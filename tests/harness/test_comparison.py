@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.answers import read_answers
+from harness.answers import average_datasets, read_answers, restrict
 from harness.comparison import compare_methods
 from harness.errors import HarnessError
 from harness.results import (
@@ -24,6 +24,9 @@ from harness.results import (
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 PEOPLE = np.repeat(np.arange(30), 4)
+COLUMNS = (
+    "query_id", "person_id", "first_hit", "average_precision", "inverse_negative_penalty",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -82,6 +85,17 @@ def test_answers_are_percent_by_seed_and_query(results: Path) -> None:
     np.testing.assert_array_equal(answers.values["r1"][0], 100.0 * right)
     np.testing.assert_array_equal(answers.values["r5"], 100.0)
     np.testing.assert_array_equal(answers.values["map"][0], np.where(right, 100.0, 25.0))
+    np.testing.assert_array_equal(answers.first_hit[0], np.where(right, 1, 4))
+
+
+def test_first_hits_follow_their_seeds_and_datasets(results: Path) -> None:
+    """Of some seeds only their ranks are kept; of several datasets those of all queries."""
+    runs = [run for run in load_runs(results) if run.record.method == "poor"]
+    answers = read_answers("poor", runs)
+    assert answers.first_hit.shape == (2, 120)
+    np.testing.assert_array_equal(restrict(answers, [1]).first_hit, answers.first_hit[1:])
+    pooled = average_datasets([answers, answers]).first_hit
+    np.testing.assert_array_equal(pooled, np.tile(answers.first_hit, 2))
 
 
 def test_a_real_difference_is_found_and_ranked(results: Path) -> None:
@@ -110,6 +124,19 @@ def test_what_cannot_be_compared_is_refused(
         add(results, "third", seed, 0.5, **change)
     with pytest.raises(HarnessError, match=message):
         compare_methods(results, "demo", ["good", "third"], "r1", ["dolls"])
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [{"query_id": [0] * 120}, {**dict.fromkeys(COLUMNS, [0] * 120), "first_hit": ["one"] * 120}],
+    ids=["columns missing", "words for numbers"],
+)
+def test_a_spoilt_table_is_named(results: Path, columns: dict[str, Any]) -> None:
+    """Whatever a file holds, the error says which one cannot be read."""
+    folder = run_path(results, "demo", "dolls", "poor", "full", 0)
+    write_table(folder / "evaluations/text-to-image/queries.parquet", columns)
+    with pytest.raises(HarnessError, match=r"queries\.parquet cannot be read"):
+        compare_methods(results, "demo", [], "r1")
 
 
 def test_missing_seeds_are_refused_unless_left_out(results: Path) -> None:

@@ -19,6 +19,7 @@ from harness.significance import (
     Standing,
     compare,
     compare_all,
+    compare_pairs,
     holm,
     mcnemar,
     paired_t,
@@ -203,6 +204,33 @@ def test_a_pair_of_a_family_is_as_if_alone() -> None:
         alone_figures, together_figures = figures(alone), figures(together)
         del alone_figures[2], together_figures[2]  # the adjusted p-value
         assert together_figures == pytest.approx(alone_figures)
+
+
+def test_declared_pairs_are_as_in_the_family_of_all() -> None:
+    """Comparing some pairs only changes what their p-values are adjusted for."""
+    values, people, family = family_case()
+    pairs = [("third", "first"), ("second", "fourth")]
+    some = compare_pairs(values, pairs, people, flips=2000, resamples=2000)
+    assert list(some.comparisons) == pairs
+    assert some.means == family.means
+    assert some.intervals == family.intervals
+    for pair in pairs:
+        declared, among_all = some.between(*pair), family.between(*pair)
+        assert declared.p_value <= declared.adjusted <= among_all.adjusted
+        declared_figures, all_figures = figures(declared), figures(among_all)
+        del declared_figures[2], all_figures[2]  # the adjusted p-value
+        assert declared_figures == pytest.approx(all_figures)
+
+
+def test_without_pairs_there_are_means_with_intervals() -> None:
+    """A method alone has its mean and interval, and nothing to be compared with."""
+    values, people, family = family_case()
+    alone = compare_pairs({"first": values["first"]}, [], people, resamples=2000)
+    assert alone.means == pytest.approx({"first": family.means["first"]})
+    assert alone.intervals["first"] == pytest.approx(family.intervals["first"])
+    assert alone.comparisons == {}
+    with pytest.raises(KeyError):
+        compare_pairs(values, [("first", "fifth")], people)
 
 
 def test_a_family_ranks_its_methods() -> None:

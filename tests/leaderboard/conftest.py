@@ -1,14 +1,33 @@
 from __future__ import annotations
 
+import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+import numpy as np
+import playwright.sync_api as playwright
+import pyarrow
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
 
-from harness.results import RunRecord, finish_run, run_path, working_folder, write_json, write_table
+from harness.data.digest import digest_path
+from harness.results import (
+    SCHEMA_VERSION,
+    RunRecord,
+    finish_run,
+    run_path,
+    working_folder,
+    write_json,
+    write_table,
+)
+from leaderboard.site_folder import MARKER
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 HISTORY = {
@@ -135,6 +154,78 @@ def chromium() -> str:
     return found
 
 
+@pytest.fixture(scope="session")
+def browser(chromium: str) -> Iterator[playwright.Browser]:
+    """Return a headless Chromium that all tests of a process share."""
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def open_page(browser: playwright.Browser) -> Iterator[Callable[..., playwright.Page]]:
+    """Return a function that opens a page of a built site from its file.
+
+    The test fails at its end where a page logged an error, raised one, or asked for anything but
+    files of its own site. `scripts=False` opens the page in a browser that runs none.
+    """
+    problems: list[str] = []
+    contexts: list[playwright.BrowserContext] = []
+
+    def open_file(
+        path: Path, width: int = 1440, dark: bool = False, scripts: bool = True, anchor: str = ""
+    ) -> playwright.Page:
+        site = next(folder for folder in path.resolve().parents if (folder / MARKER).is_file())
+        context = browser.new_context(
+            offline=True,
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+        )
+        contexts.append(context)
+        context.on("console", partial(_note_message, problems))
+        context.on("weberror", lambda raised: problems.append(f"raised: {raised.error}"))
+        context.on("request", partial(_note_request, problems, site))
+        page = context.new_page()
+        page.goto(path.resolve().as_uri() + (f"#{anchor}" if anchor else ""))
+        return page
+
+    yield open_file
+    for context in contexts:
+        context.close()
+    assert not problems, problems
+
+
+def _note_message(problems: list[str], message: playwright.ConsoleMessage) -> None:
+    if message.type == "error":
+        problems.append(f"logged: {message.text} ({message.location.get('url')})")
+
+
+def _note_request(problems: list[str], site: Path, request: playwright.Request) -> None:
+    address = urlsplit(request.url)
+    inside = Path(url2pathname(address.path)).is_relative_to(site)
+    if address.scheme != "file" or address.netloc or not inside:
+        problems.append(f"asked for {request.url}")
+
+
+@pytest.fixture
+def find_barriers() -> Callable[[playwright.Page], list[str]]:
+    """Return a function that names what axe-core finds serious or critical on a page."""
+
+    def find(page: playwright.Page) -> list[str]:
+        # Preloading would ask for style sheets in a way that the content policy forbids.
+        found = Axe().run(page, options={"preload": False}).response["violations"]
+        return [
+            f"{one['id']}: {node['target']} {node['html'][:200]}"
+            for one in found
+            if one["impact"] in ("serious", "critical")
+            for node in one["nodes"]
+        ]
+
+    return find
+
+
 def percentages(r1: float) -> dict[str, float]:
     """Return metrics that all follow from R1."""
     return {"r1": r1, "r5": r1 + 10, "r10": r1 + 20, "map": r1 - 3.5, "minp": r1 - 9.5}
@@ -177,3 +268,85 @@ def record_fields(method: str, seed: int) -> dict[str, Any]:
         "parameters": 612_480,
         "selected_epoch": 2,
     }
+
+
+PEOPLE, IMAGES_EACH, CAPTIONS_EACH = 24, 3, 4  # of the small test split below
+
+
+@pytest.fixture
+def add_answers(add_run: Callable[..., Path]) -> Callable[..., Path]:
+    """Return a function that finishes a run with what it retrieved for every query.
+
+    The scores are drawn: `skill` is how far right images stand above wrong ones. The queries are
+    those that `add_digest` tells of.
+    """
+
+    def add(method: str, skill: float, *, seed: int = 0, **fields: Any) -> Path:
+        draw = np.random.default_rng(
+            [seed, *f"{method}/{fields.get('variant', 'full')}".encode("utf-8", "replace")]
+        )
+        gallery = np.repeat(np.arange(PEOPLE), IMAGES_EACH)
+        people = np.repeat(np.arange(PEOPLE), CAPTIONS_EACH)
+        right = people[:, None] == gallery  # (Q, M)
+        order = np.argsort(-(draw.normal(size=right.shape) + skill * right), kind="stable")
+        ranks = [np.flatnonzero(row) + 1 for row in np.take_along_axis(right, order, 1)]
+        first = np.array([row[0] for row in ranks])
+        precision = [np.mean(np.arange(1, len(row) + 1) / row) for row in ranks]
+        path = add_run(method, float(100 * (first == 1).mean()), seed=seed, **fields)
+        write_table(
+            path / "evaluations/text-to-image/queries.parquet",
+            {
+                "query_id": np.arange(len(people)),
+                "person_id": people,
+                "first_hit": first,
+                "average_precision": precision,
+                "inverse_negative_penalty": [len(row) / row[-1] for row in ranks],
+                "hit_ranks": [row.tolist() for row in ranks],
+                "top_rows": order[:, :10].tolist(),
+                "top_scores": np.zeros((len(people), 10)).tolist(),
+            },
+        )
+        return path
+
+    return add
+
+
+@pytest.fixture
+def add_digest(results: Path) -> Callable[..., Path]:
+    """Return a function that writes the digest of the split that `add_answers` answers about."""
+
+    def add(shown: bool = True, captions: Sequence[str] = (), dataset: str = "paperdolls") -> Path:
+        fingerprint = record_fields("any", 0)["data"]["fingerprint"]
+        path = digest_path(results, "demo", dataset, fingerprint)
+        images, queries = PEOPLE * IMAGES_EACH, PEOPLE * CAPTIONS_EACH
+        written = [*captions, *(f"A caption of number {row}" for row in range(queries))][:queries]
+        small = io.BytesIO()
+        Image.new("RGB", (32, 96), (150, 90, 60)).save(small, "JPEG")
+        write_table(
+            path / "queries.parquet",
+            {
+                "caption": written if shown else pyarrow.nulls(queries, pyarrow.string()),
+                "person_id": np.repeat(np.arange(PEOPLE), CAPTIONS_EACH),
+                "image_row": np.arange(queries) // CAPTIONS_EACH * IMAGES_EACH,
+                "words": np.full(queries, 5),
+                "attributes": np.arange(queries) % 4,
+            },
+        )
+        write_table(
+            path / "gallery.parquet",
+            {
+                "image_id": [f"image-{row:03d}" for row in range(images)],
+                "person_id": np.repeat(np.arange(PEOPLE), IMAGES_EACH),
+                "camera": [f"camera {row % 2}" for row in range(images)],
+                "thumbnail": [small.getvalue()] * images
+                if shown
+                else pyarrow.nulls(images, pyarrow.binary()),
+            },
+        )
+        counts = {"test": {"people": PEOPLE, "images": images, "captions": queries}}
+        about = {"schema_version": SCHEMA_VERSION, "title": "PaperDolls", "shown": shown,
+                 "fingerprint": fingerprint, "counts": counts, "audit": {}}  # fmt: skip
+        write_json(path / "about.json", about)
+        return path
+
+    return add

@@ -1,52 +1,242 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from harness.results import read_record, write_json
-from leaderboard.build import build_site
+from harness.results import read_record, run_path, write_json
+from harness.significance import compare
+from leaderboard import ranking, render
+from leaderboard.contest import difference
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import Site, load_site
 from leaderboard.typography import ABSENT as DASH
+from leaderboard.typography import probability, signed
+
+SKILLS = {"faint": 0.1, "weak": 1.2, "strong": 2.2, "equal": 2.25, "rival": 2.2}
 
 
 @pytest.fixture
-def index(small_results: Path, tmp_path: Path, read_page: Callable[[Path], Any]) -> Any:
-    """Return the parsed index of the small results."""
-    return read_page(build_site(small_results, tmp_path / "site"))
+def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
+    """Return results of five methods with three seeds: one far below, three close together."""
+    for seed in range(3):
+        for method, skill in SKILLS.items():
+            add_answers(method, skill, seed=seed)
+    return results
 
 
-def test_figures_equal_the_records(index: Any) -> None:
-    """A row shows mean and range over the seeds of its runs, and the means of their costs."""
-    cells = index.row("BETA")
-    assert cells[3] == f"42.0, second, range 40.0{DASH}45.0"
-    assert cells[4] == f"52.0, second, range 50.0{DASH}55.0"
-    assert cells[6] == f"38.5, second, range 36.5{DASH}41.5"
-    assert cells[8:] == ["3", "0.6", "121", "0.8", "0.3"]
+@pytest.fixture
+def site(answered: Path) -> Site:
+    """Return what the pages of these results are made from."""
+    return load_site(answered, FOLDER)
 
 
-def test_methods_stand_in_the_order_of_mean_r1(index: Any) -> None:
-    """The ranking is by mean R1, the best first."""
-    ranked = [(row[0], row[1]) for row in index.rows if row[0].isdigit()]
-    assert ranked == [("1", "ALPHA"), ("2", "BETA"), ("3", "GAMMA")]
+@pytest.fixture
+def build(tmp_path: Path, read_page: Callable[[Path], Any]) -> Callable[[Path], Any]:
+    """Return a function that writes the ranking page alone, and reads it."""
+
+    def write(results: Path) -> Any:
+        path = tmp_path / "index.html"
+        files = ranking.make_files(load_site(results, FOLDER))
+        path.write_text(str(files["index.html"]), encoding="utf-8")
+        return read_page(path)
+
+    return write
 
 
-def test_equal_means_share_a_rank(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+@pytest.fixture
+def index(answered: Path, build: Callable[[Path], Any]) -> Any:
+    """Return the parsed page of the five methods."""
+    return build(answered)
+
+
+def ranked(page: Any) -> list[list[str]]:
+    """Return the rows of methods that have a rank."""
+    return [row for row in page.rows if row[0][:1].isdigit()]
+
+
+def name_of(row: Sequence[str]) -> str:
+    """Return the method of a row: every name is in capitals, what follows it is not."""
+    return re.match(r"[A-Z]+", row[1])[0]
+
+
+def test_figures_equal_the_answers(index: Any, site: Site) -> None:
+    """A row shows the mean, its interval over people and seeds, the seeds' range, and the costs."""
+    contest = site.contests["demo/paperdolls"]
+    (row,) = [row for row in ranked(index) if name_of(row) == "WEAK"]
+    by_seed = contest.answers["weak", "full"].values["r1"].mean(1)
+    family = contest.family("r1")
+    assert family is not None
+    low, high = family.intervals["weak/full"]
+    assert row[2].startswith(
+        f"{by_seed.mean():.1f}{low:.1f}{DASH}{high:.1f}"
+        f" seeds {by_seed.min():.1f}{DASH}{by_seed.max():.1f}"
+    )
+    average = contest.answers["weak", "full"].values["map"].mean()
+    assert row[6].startswith(f"{average:.1f}")
+    assert row[8:] == ["3 runs", "0.6", "121", "0.8", "0.3"]
+
+
+def test_ranks_are_those_of_the_comparison(index: Any, site: Site) -> None:
+    """Rank, places and sharing are of the family of all pairs; rows stand by rank, then mean."""
+    family = site.contests["demo/paperdolls"].family("r1")
+    assert family is not None
+    standings = {one.name.removesuffix("/full").upper(): one for one in family.standings()}
+    order = sorted(standings.values(), key=lambda one: (one.rank, -one.mean))
+    assert [name_of(row) for row in ranked(index)] == [
+        one.name.removesuffix("/full").upper() for one in order
+    ]
+    sharing = [one.rank for one in order]
+    assert len(set(sharing)) < len(sharing)
+    for row in ranked(index):
+        one = standings[name_of(row)]
+        count = sharing.count(one.rank)
+        shared = f", shared by {count} methods not told apart" if count > 1 else ""
+        places = (
+            f", places {one.rank} to {one.last_rank}{one.rank}{DASH}{one.last_rank}"
+            if one.rank < one.last_rank
+            else ""
+        )
+        assert row[0] == f"{one.rank}{shared}{places}"
+
+
+def test_a_bracket_joins_the_rows_of_one_rank(index: Any) -> None:
+    """The first of those that share a rank opens the bracket, the last closes it."""
+    ranks = [re.match(r"\d+", row[0])[0] for row in ranked(index)]
+    classes = [
+        values["class"].removeprefix("rank").strip()
+        for tag, values in index.elements
+        if tag == "td" and values.get("class", "").startswith("rank")
+    ]
+    for place, rank in enumerate(ranks):
+        above = place > 0 and ranks[place - 1] == rank
+        below = place + 1 < len(ranks) and ranks[place + 1] == rank
+        expected = {
+            (False, True): "tie first",
+            (True, True): "tie inner",
+            (True, False): "tie last",
+        }
+        assert classes[place] == expected.get((above, below), "")
+    assert "tie first" in classes
+    assert "tie last" in classes
+
+
+def test_equal_answers_share_a_rank(
+    results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
 ) -> None:
-    """Two methods with one mean have one rank, and the next method's rank counts both."""
-    for method, r1 in (("one", 30.0), ("two", 30.0), ("three", 20.0)):
-        add_run(method, r1)
-    page = read_page(build_site(results, tmp_path / "site"))
-    ranks = {row[1]: row[0] for row in page.rows if row[0].isdigit()}
-    assert ranks == {"ONE": "1", "TWO": "1", "THREE": "3"}
-    assert "second" not in page.row("THREE")[3]
+    """Two methods with the same answers have one rank, and the next method's rank counts both."""
+    for seed in range(3):
+        for method in ("one", "two"):
+            add_answers(method, 3.0, seed=seed)
+        add_answers("three", 0.2, seed=seed)
+        source = run_path(results, "demo", "paperdolls", "one", "full", seed) / "evaluations"
+        target = run_path(results, "demo", "paperdolls", "two", "full", seed) / "evaluations"
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    page = build(results)
+    assert {name_of(row): row[0][:1] for row in ranked(page)} == {
+        "ONE": "1",
+        "TWO": "1",
+        "THREE": "3",
+    }
+    assert not [cell for row in ranked(page) for cell in row if "second" in cell]
+
+
+def test_the_first_in_rank_is_the_baseline(index: Any, site: Site) -> None:
+    """Each difference has its interval and corrected p; one that may be chance is grey in words."""
+    family = site.contests["demo/paperdolls"].family("r1")
+    assert family is not None
+    first, *others = ranked(index)
+    assert first[3] == "baseline"
+    baseline = name_of(first).lower(), "full"
+    real = []
+    for row in others:
+        found = difference(family, (name_of(row).lower(), "full"), baseline)
+        assert f"{signed(found.difference, 1)}{signed(found.low, 1)} to" in row[3]
+        assert f"to {signed(found.high, 1)}" in row[3]
+        assert row[3].startswith(f"{probability(found.adjusted)} ")
+        assert row[3].endswith("not told apart") == (found.adjusted > 0.05)
+        real.append(found.adjusted <= 0.05)
+    greys = [v["class"] for _, v in index.elements if v.get("class", "").startswith("difference")]
+    assert greys[2:] == ["difference" if one else "difference quiet" for one in real]
+    assert set(real) == {True, False}
+    assert f"to {name_of(first)}" in index.text
+
+
+def test_a_method_that_cannot_be_compared_stands_apart(
+    answered: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path],
+    add_run: Callable[..., Path],
+) -> None:  # fmt: skip
+    """It has figures but no rank, and the reason stands below it, without a path of the machine."""
+    add_answers("short", 5.0, seed=0)
+    add_run("mute", 99.0)
+    page = build(answered)
+    assert {name_of(row) for row in ranked(page)} == {name.upper() for name in SKILLS}
+    apart = {name_of(row): row for row in page.rows if row[0] == f"{DASH}not ranked"}
+    assert apart["SHORT"][3] == "not compared"
+    assert apart["MUTE"][2].startswith("99.0")
+    reasons = " ".join(row[2] for row in page.rows if len(row) == 3)
+    assert "ran with seeds" in reasons
+    assert "demo/paperdolls/mute/full/seed-0/evaluations/text-to-image/queries.parquet" in reasons
+    assert str(answered) not in page.source
+
+
+def test_a_single_method_has_an_interval_and_no_baseline(
+    results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
+) -> None:
+    """Alone, a method holds rank 1 with an interval, and there is no column of differences."""
+    for seed in range(3):
+        add_answers("lone", 1.0, seed=seed)
+    page = build(results)
+    (row,) = ranked(page)
+    values = load_site(results, FOLDER).contests["demo/paperdolls"].answers["lone", "full"]
+    found = compare(values.values["r1"], np.zeros((3, 96)), values.people)
+    assert row[0] == "1"
+    assert f"{found.low:.1f}{DASH}{found.high:.1f} seeds" in row[2]
+    assert not [v for _, v in page.elements if v.get("class", "").startswith("difference")]
+    assert "not told apart" not in page.text
+
+
+def test_a_single_seed_has_no_range_and_says_people(
+    results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
+) -> None:
+    """The range of one value is not shown as if it were one, nor an interval as over seeds."""
+    for method in ("one", "two"):
+        add_answers(method, 1.0)
+    page = build(results)
+    assert all("seeds" not in row[2] for row in ranked(page))
+    assert "95 % intervals over people." in page.text
+
+
+def test_seeds_that_spread_are_said(
+    results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
+) -> None:
+    """Where seeds spread by more than 0.7 points the cell says so, and the key what it means."""
+    for seed, skill in enumerate((0.5, 2.5)):
+        add_answers("wild", skill, seed=seed)
+        add_answers("calm", 1.0, seed=0)
+    shutil.copytree(
+        run_path(results, "demo", "paperdolls", "calm", "full", 0),
+        run_path(results, "demo", "paperdolls", "calm", "full", 1),
+    )
+    path = run_path(results, "demo", "paperdolls", "calm", "full", 1)
+    record = read_record(path)
+    assert record is not None
+    write_json(path / "run.json", replace(record, seed=1).__dict__)
+    page = build(results)
+    cells = {name_of(row): row[2] for row in ranked(page)}
+    assert cells["WILD"].endswith(", wide")
+    assert not cells["CALM"].endswith(", wide")
+    assert "more seeds are needed" in page.text
 
 
 def test_drawn_data_is_named_as_such(
-    index: Any, results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
+    index: Any, results: Path, build: Callable[[Path], Any]
 ) -> None:
     """Drawn data carries a banner; data that is not drawn carries none."""
     assert "say nothing about real photographs" in index.text
@@ -55,53 +245,53 @@ def test_drawn_data_is_named_as_such(
         assert record is not None
         real = replace(record, data={**record.data, "drawn": False})
         write_json(path, real.__dict__)
-    page = read_page(build_site(results, tmp_path / "site"))
-    assert "photographs" not in page.text
+    assert "photographs" not in build(results).text
 
 
-def test_what_is_missing_is_said_where_the_number_stands(index: Any) -> None:
+def test_what_is_missing_is_said_where_the_number_stands(
+    small_results: Path, build: Callable[[Path], Any]
+) -> None:
     """A failed run and fewer seeds are said in the row, and the failure with its message below."""
-    seeds = index.row("ALPHA")[8]
-    assert seeds.split("\n")[0] == "2others have 3"
-    assert "seed 2: error" in seeds
-    assert "ALPHA, full, seed 2: error, FloatingPointError: loss 'itc' is nan" in index.text
-    assert any(href.startswith("methods/alpha.html#") for href in index.attributes("href"))
+    page = build(small_results)
+    (row,) = [row for row in page.rows if row[1].startswith("ALPHA")]
+    assert row[7].startswith("2 runsothers have 3seed 2: error")
+    assert "ALPHA, full, seed 2: error, FloatingPointError: loss 'itc' is nan" in page.text
+    assert any(href.startswith("methods/alpha.html#") for href in page.attributes("href"))
 
 
 def test_a_method_without_a_figure_is_listed_unranked(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+    results: Path, build: Callable[[Path], Any], add_run: Callable[..., Path]
 ) -> None:
     """A method that only failed here, or only ran on another dataset, is named with the reason."""
     add_run("one", 30.0)
     add_run("two", status="killed")
     add_run("three", 20.0, dataset="other")
-    page = read_page(build_site(results, tmp_path / "site"))
-    reasons = [" ".join(row[3].split()) for row in page.rows if row[0].startswith(DASH)]
+    page = build(results)
+    reasons = [" ".join(row[2].split()) for row in page.rows if row[0].startswith(DASH)]
     assert "no run gave a result seed 0: killed" in reasons
     assert reasons.count("not run as published on this dataset") == 3
 
 
 def test_a_metric_that_some_seeds_lack_is_said(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+    results: Path, build: Callable[[Path], Any], add_run: Callable[..., Path]
 ) -> None:
     """A mean over fewer seeds than the row has says so; one without any seed shows no number."""
     add_run("one", 30.0)
     add_run("one", seed=1, metrics={"r1": 32.0, "r5": float("nan"), "r10": 120.0})
     add_run("two", metrics={"r1": 10.0})
-    page = read_page(build_site(results, tmp_path / "site"))
-    cells = page.row("ONE")
-    assert "R5 from 1 of 2 seeds" in cells[8]
-    assert "R10 from 1 of 2 seeds" in cells[8]
-    assert page.row("TWO")[4] == "not recorded"
+    rows = {name_of(row): row for row in build(results).rows if row[0].startswith(DASH)}
+    assert "R5 from 1 of 2 seeds" in rows["ONE"][7]
+    assert "R10 from 1 of 2 seeds" in rows["ONE"][7]
+    assert rows["TWO"][3] == "not recorded"
 
 
 def test_runs_on_different_contents_are_called_incomparable(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+    results: Path, build: Callable[[Path], Any], add_run: Callable[..., Path]
 ) -> None:
     """Where fingerprints differ within a table, the page warns of it."""
     add_run("one", 30.0)
     add_run("two", 31.0, data={"title": "PaperDolls", "fingerprint": "another"})
-    page = read_page(build_site(results, tmp_path / "site"))
+    page = build(results)
     assert "2 different contents" in page.text
     assert "cannot be compared" in page.text
 
@@ -116,6 +306,38 @@ def test_the_dataset_and_the_protocol_are_shown(index: Any) -> None:
     assert "every test caption is a query" in index.text
 
 
-def test_a_single_seed_has_no_range(index: Any) -> None:
-    """The range of one value is not shown as if it were one."""
-    assert index.row("GAMMA")[3] == "12.5"
+def test_the_paper_beside_ours_carries_a_verdict(
+    results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
+) -> None:
+    """On a paper's own dataset and scale, its figure stands in the cell with a verdict in words."""
+    for seed in range(3):
+        add_answers("dgia", 0.5, seed=seed, dataset="cuhk-pedes", scale="paper")
+    (row,) = ranked(build(results))
+    assert re.search(r"paper \d\d\.\d+, above our interval", row[2])
+
+
+def test_the_page_says_when_a_whisker_is_cut(index: Any) -> None:
+    """The key explains the arrow where there is one."""
+    assert "An arrow: the whisker goes on beyond the scale" in index.text
+
+
+def test_the_figure_names_every_method_and_links_those_on_the_front(index: Any) -> None:
+    """Each dot has a title with mean and cost; those off the front are no stop for the keyboard."""
+    assert "R1 against Parameters, M" in index.text
+    titles = re.findall(r"<title>(\w+): R1 [\d.]+ %, [\d.]+ (ms|M)</title>", index.source)
+    assert {name for name, _ in titles} == {name.upper() for name in SKILLS}
+    assert len(titles) == 2 * len(SKILLS)
+    links = [
+        v
+        for tag, v in index.elements
+        if tag == "a" and ("tabindex" in v or "leads" in v.get("class", ""))
+    ]
+    assert len(links) == len(titles)
+    assert 2 <= sum("tabindex" not in values for values in links) < len(links)
+
+
+def test_the_assets_hold_what_the_page_loads(site: Site, index: Any) -> None:
+    """Every script the page names is among the assets, and so is each ranking's data."""
+    files = {**render.make_assets(site), **ranking.make_files(site)}
+    assert set(index.attributes("src")) <= files.keys()
+    assert "data/demo-paperdolls/ranking.js" in files

@@ -6,15 +6,31 @@ from typing import Any
 
 import pytest
 
-from leaderboard.build import build_site
+from leaderboard import method, render
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import load_site
+from leaderboard.site_folder import write_site
 from leaderboard.typography import ABSENT as DASH
 
 
 @pytest.fixture
-def pages(small_results: Path, tmp_path: Path, read_page: Callable[[Path], Any]) -> dict[str, Any]:
+def build(
+    results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
+) -> Callable[[], dict[str, Any]]:
+    """Return a function that writes the pages of the methods and parses them."""
+
+    def write() -> dict[str, Any]:
+        site = load_site(results, FOLDER)
+        write_site({**render.make_assets(site), **method.make_files(site)}, tmp_path / "site")
+        return {path.stem: read_page(path) for path in (tmp_path / "site/methods").glob("*.html")}
+
+    return write
+
+
+@pytest.fixture
+def pages(small_results: Path, build: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Return the parsed pages of the small results' methods."""
-    folder = build_site(small_results, tmp_path / "site").parent / "methods"
-    return {path.stem: read_page(path) for path in folder.glob("*.html")}
+    return build()
 
 
 def test_an_ablation_shows_its_rows_and_what_they_change(pages: dict[str, Any]) -> None:
@@ -23,24 +39,23 @@ def test_an_ablation_shows_its_rows_and_what_they_change(pages: dict[str, Any]) 
     labels = [row[0] for row in page.rows if row[0] in ("Full", "without SDM")]
     assert labels == ["without SDM", "Full"]
     row = page.row("without SDM")
-    assert row[1] == "losses: itc 1.0"
-    assert row[2].startswith("32.0")
-    assert f"30.0{DASH}35.0" in row[2]
+    assert row[3].startswith("32.0")
+    assert f"30.0{DASH}35.0" in row[3]
+    assert "without SDMlosses: itc 1.0" in "".join(page.text.split("\n"))
 
 
 def test_an_ablation_without_the_method_as_published_shows_it_for_reference(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
 ) -> None:
     """The reader can always compare a row with the method as published."""
     add_run("one", 40.0)
     add_run("one", 35.0, variant="A", tables=(("Table 2", "row A", 0),))
     add_run("one", 33.0, variant="loose")
-    build_site(results, tmp_path / "site")
-    page = read_page(tmp_path / "site/methods/one.html")
+    page = build()["one"]
     references = [row for row in page.rows if row[0] == "as published"]
-    assert [row[2][:4] for row in references] == ["40.0", "40.0"]
+    assert [row[1][:4] for row in references] == ["40.0", "40.0"]
     assert "Other variants" in page.text
-    assert page.row("row A")[2].startswith("35.0")
+    assert page.row("row A")[1].startswith("35.0")
 
 
 def test_every_evaluation_is_shown(pages: dict[str, Any]) -> None:
@@ -93,12 +108,11 @@ def test_reported_pairs_are_drawn_apart_from_the_losses(pages: dict[str, Any]) -
 
 
 def test_a_supervised_method_has_seen_the_identities_that_judge_its_pairs(
-    results: Path, tmp_path: Path, add_run: Callable[..., Path], read_page: Callable[[Path], Any]
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
 ) -> None:
     """Nothing is said to be withheld from a method that trains on identities."""
     add_run("one", 40.0, supervision="identity")
-    build_site(results, tmp_path / "site")
-    page = read_page(tmp_path / "site/methods/one.html")
+    page = build()["one"]
     assert "The harness scored them against the identities." in page.text
 
 
@@ -122,12 +136,62 @@ def test_settings_are_laid_out_nested(pages: dict[str, Any]) -> None:
     ],
 )
 def test_only_web_addresses_become_links(
-    url: str, linked: bool, results: Path, tmp_path: Path,
-    add_run: Callable[..., Path], read_page: Callable[[Path], Any],
-) -> None:  # fmt: skip
+    url: str, linked: bool, add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
     """A paper's address is a link only with http or https."""
     add_run("one", 40.0, url=url)
-    build_site(results, tmp_path / "site")
-    hrefs = read_page(tmp_path / "site/methods/one.html").attributes("href")
+    hrefs = build()["one"].attributes("href")
     assert (url in hrefs) is linked
-    assert all(href.startswith(("http://", "https://", "#", "../index.html")) for href in hrefs)
+    assert all(href.startswith(("http://", "https://", "#", "../")) for href in hrefs)
+
+
+def test_every_mean_leads_to_its_runs(pages: dict[str, Any]) -> None:
+    """The link of each mean in a table is the place of the runs of its variant."""
+    page = pages["beta"]
+    links = [
+        values for tag, values in page.elements if tag == "a" and values.get("class") == "mean"
+    ]
+    assert len(links) == 5 * 2 + 5 * 2  # two evaluations and two rows of five metrics
+    places = set(page.attributes("id"))
+    assert {link["href"].removeprefix("#") for link in links} <= places
+    _, after = page.source.split('<tbody id="runs-demo-paperdolls-2">')
+    assert after.split("</tbody>")[0].count("w/o SDM</th>") == 3
+
+
+def test_the_contents_lead_to_every_part(pages: dict[str, Any]) -> None:
+    """What the page holds is listed at its top, each part with its place."""
+    page = pages["beta"]
+    nav = page.source.split('<nav aria-label="Contents">')[1].split("</nav>")[0]
+    for title in ("Results", "Table 4", "Training", "Runs", "Settings"):
+        assert f">{title}</a>" in nav
+    assert "Match curve" not in nav
+
+
+def test_the_verdict_says_place_and_interval(
+    add_answers: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """The first sentences give the mean with its interval, what it stands on, and the rank."""
+    for seed in range(3):
+        add_answers("good", 4.0, seed=seed)
+        add_answers("poor", 0.5, seed=seed)
+    pages = build()
+    assert "over 24 people, 96 queries and 3 seeds." in pages["good"].text
+    assert "Rank 1 of 2 methods." in pages["good"].text
+    assert "Rank 2 of 2 methods." in pages["poor"].text
+
+
+def test_a_method_that_cannot_be_compared_says_why(
+    add_answers: Callable[..., Path], add_run: Callable[..., Path],
+    build: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    """A method with other seeds than most is not ranked, and its page names the seeds."""
+    for seed in range(2):
+        add_answers("one", 1.0, seed=seed)
+        add_answers("two", 1.0, seed=seed)
+    add_answers("few", 1.0, seed=0)
+    add_run("lost", 30.0)
+    pages = build()
+    few = "It is not ranked here: finished with seed 0 where comparisons, which are paired, take"
+    assert f"{few} seeds 0 and 1." in pages["few"].text
+    assert "It is not ranked here" in pages["lost"].text
+    assert "It is not ranked here" not in pages["one"].text

@@ -46,6 +46,12 @@ def main_part(page: Any) -> str:
     return " ".join((before or page.text).split())
 
 
+def row_of(index: Any, title: str) -> list[str]:
+    """Return the row of a method in the ranking, where more may stand below its title."""
+    (found,) = [row for row in index.rows if row[1].startswith(title)]
+    return found
+
+
 def test_the_paper_stands_beside_ours_on_its_own_ground(
     add_dgia: Callable[..., None], build: Callable[..., dict[str, Any]]
 ) -> None:
@@ -57,10 +63,10 @@ def test_the_paper_stands_beside_ours_on_its_own_ground(
     assert ranked[4] == "56.5, paper 36.87"
     assert "paper" not in page.row("image-to-text")[1]
     (ours, _) = [row for row in page.rows if row[0] == "B+LRCI"]
-    assert ours[2].startswith("50.0, paper 51.32, suspect: ")
-    assert not [cell for cell in ours[3:] if "paper" in cell]
+    assert ours[1].startswith("50.0, paper 51.32, suspect: ")
+    assert not [cell for cell in ours[2:] if "paper" in cell]
     reference = next(row for row in page.rows if row[0] == "as published")
-    assert "paper 63.71" in reference[2]
+    assert "paper 63.71" in reference[1]
     assert "Small beside ours stands what the paper prints for this dataset" in page.text
 
 
@@ -72,8 +78,8 @@ def test_the_ranking_shows_what_the_methods_own_paper_prints(
     add_dgia("icfg-pedes", "paper")
     add_run("irra", 61.0, suite="s", dataset="icfg-pedes", scale="paper")
     index = build()["index"]
-    assert index.row("DGIA")[4] == "70.0, paper 79.90"
-    assert not [cell for cell in index.row("IRRA") if "paper" in cell]
+    assert row_of(index, "DGIA")[3] == "70.0paper 79.90"
+    assert not [cell for cell in row_of(index, "IRRA") if "paper" in cell]
     assert "own paper prints for this dataset at the same scale" in index.text
 
 
@@ -83,11 +89,11 @@ def test_a_suspect_figure_says_why_where_it_stands(
     """The word and the reason stand in the cell, in the ranking as on the method's page."""
     add_dgia("icfg-pedes", "paper")
     pages = build()
-    cell = pages["index"].row("DGIA")[7]
-    assert "paper 6.20, suspect: below CPCL" in cell
+    cell = row_of(pages["index"], "DGIA")[6]
+    assert "paper 6.20; suspect: below CPCL" in cell
     assert cell.endswith("6.31, so not the best of its group")
     (ours, _) = [row for row in pages["dgia"].rows if row[0] == "B+LRCI"]
-    assert "suspect: below B, which the text says it outperforms" in ours[2]
+    assert "suspect: below B, which the text says it outperforms" in ours[1]
 
 
 @pytest.mark.parametrize(
@@ -137,7 +143,7 @@ def test_what_the_paper_reports_is_shown_as_printed(
     assert page.rows.count(["Row", "R1 %", "R5 %", "R10 %", "mAP %", "mINP %"]) == 3
     assert "https://arxiv.org/abs/2507.06744" in page.attributes("href")
     assert "92.0 % are right on CUHK-PEDES" in " ".join(page.text.split())
-    assert [tag for tag, _ in page.elements].count("details") == 3
+    assert page.source.split('<section class="reported"')[1].count("<details>") == 3
 
 
 def test_a_suspect_cell_is_marked_and_explained_below(
@@ -192,9 +198,10 @@ def test_hostile_text_in_a_reported_file_is_shown_and_not_obeyed(
     pages = build(reported=folder)
     assert "paper 51.5" in pages["one"].text
     assert f"suspect: {HOSTILE}" in pages["one"].text
-    assert "paper 52.5" in pages["index"].row("ONE")[3]
+    assert "paper 52.5" in row_of(pages["index"], "ONE")[2]
     for page in pages.values():
-        assert [tag for tag, _ in page.elements].count("script") == 1
+        scripts = [values for tag, values in page.elements if tag == "script"]
+        assert all("assets/" in values["src"] for values in scripts)
         assert not [href for href in page.attributes("href") if href.startswith("javascript")]
 
 

@@ -1,0 +1,56 @@
+"""What the compare page shows without its script."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leaderboard.views import DatasetCard, Note, Whisker
+
+
+@dataclass(frozen=True)
+class MethodLink:
+    """A method as published."""
+
+    name: str
+    alias: str
+    href: str
+    entry: str  # file name of its data
+
+
+@dataclass(frozen=True)
+class PairRow:
+    """How the first method differs from the second, which has the lower mean."""
+
+    first: MethodLink
+    second: MethodLink
+    difference: str
+    low: str
+    high: str
+    whisker: Whisker
+    p_value: str  # corrected for all pairs
+    real: bool
+    wins: str
+    ties: str
+    losses: str
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
+class PairTable:
+    """Pairs of methods as published on one ground."""
+
+    card: DatasetCard
+    caption: str
+    scale: tuple[str, str]  # ends of the axis that the whiskers share
+    zero: str  # where it has no difference
+    rows: tuple[PairRow, ...]
+    notes: tuple[Note, ...]  # why there is no row, where there is none
+    silent: tuple[tuple[str, str], ...]  # what cannot be compared, and why
+
+
+@dataclass(frozen=True)
+class ComparePage:
+    """Pairs on every ground."""
+
+    tables: tuple[PairTable, ...]
+    can_choose: bool  # whether there is a ground with two entries for the script to compare

@@ -1,0 +1,142 @@
+"""An ablation table as data: one record a row, and the table a paper prints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.results import METRICS
+from harness.significance import Comparison
+from leaderboard.contest import Contest
+from leaderboard.downloads.latex import CHECK, TexTable, escape_tex
+from leaderboard.downloads.sheets import Record, Value
+from leaderboard.downloads.tex_figures import tex_caption, tex_figures
+from leaderboard.estimates import summaries
+from leaderboard.load import Ground
+from leaderboard.method.ablations import Ablation, Row, find_ablations
+from leaderboard.method.components import Components, find_components
+from leaderboard.method.ledger import COMPARED, Corrected, Ledger, Pair, correct, open_ledger
+from leaderboard.method.parts import find_contributions
+from leaderboard.method.table_views import Mark
+from leaderboard.reported_figures import OwnFigures
+from leaderboard.typography import spread_decimals
+
+ABOVE, PUBLISHED = "vs_row_above", "vs_full"  # what the differences of a record are to
+
+
+def ground_ledger(contest: Contest, results: Path) -> Ledger:
+    """Return the comparisons that the methods' pages make on a ground, as they make them."""
+    ground = contest.ground
+    methods = list(ground.methods)
+    declared = [p for m in methods for table in find_ablations(m, ground) for p in table.pairs]
+    parts = [one.pair for method in methods for one in find_contributions(method, ground)]
+    return open_ledger(contest, [*declared, *parts], results)
+
+
+def ablation_records(ablation: Ablation, ledger: Ledger, paper: OwnFigures) -> list[Record]:
+    """Return a record for each row, and one for the method as published where it is no row."""
+    rows = _rows(ablation)
+    components = _components(ablation)
+    corrected = correct(ledger, ablation.pairs)
+    return [
+        _record(ablation, row, dict(zip(components.names, marks, strict=True)), paper)
+        | _intervals(row, ledger)
+        | _differences(ablation, row, corrected)
+        for row, marks in zip(rows, components.marks, strict=True)
+    ]
+
+
+def ablation_tex(ablation: Ablation, ground: Ground, title: str, label: str) -> TexTable:
+    """Return an ablation as a paper prints it, with a check mark for each component of a row."""
+    rows, components = _rows(ablation), _components(ablation)
+    found = [summaries(row.runs) for row in rows]
+    decimals = spread_decimals([s.high - s.low for row in found for s in row.values() if s])
+    cells = tex_figures(found, decimals)
+    return TexTable(
+        columns="l" + "c" * len(components.names) + "r" * len(METRICS),
+        header=("Row", *(escape_tex(name) for name in components.names), *METRICS.values()),
+        rows=tuple(
+            (escape_tex(row.label), *(_mark(mark) for mark in marks), *figures)
+            for row, marks, figures in zip(rows, components.marks, cells, strict=True)
+        ),
+        caption=tex_caption(ground, [run for row in rows for run in row.runs], title),
+        label=label,
+        rule_before=len(ablation.rows) if ablation.reference else None,
+    )
+
+
+def _rows(ablation: Ablation) -> list[Row]:
+    return [*ablation.rows, *([ablation.reference] if ablation.reference else [])]
+
+
+def _components(ablation: Ablation) -> Components:
+    full = ablation.full.record if ablation.full else None
+    return find_components([row.record for row in _rows(ablation)], full)
+
+
+def _record(
+    ablation: Ablation, row: Row, marks: dict[str, Mark], paper: OwnFigures
+) -> dict[str, Value]:
+    method, variant = row.entry
+    reported = paper.of_row(ablation.title, row.label)
+    values: dict[str, Value] = {
+        "table": ablation.title,
+        "row": row.label,
+        "method": method,
+        "variant": variant,
+        "changes": row.record.changes,
+        "seeds": [run.record.seed for run in row.runs if run.finished],
+    }
+    values |= {f"component {name}": mark.in_words or mark.text for name, mark in marks.items()}
+    for metric, summary in summaries(row.runs).items():
+        values[metric] = summary.mean if summary else None
+        values[f"{metric}_by_seed"] = [run.metric(metric) for run in row.runs if run.finished]
+        values[f"{metric}_reported"] = float(reported[metric].text) if metric in reported else None
+    return values
+
+
+def _intervals(row: Row, ledger: Ledger) -> dict[str, Value]:
+    ends = {metric: ledger.interval(row.entry, metric) or (None, None) for metric in COMPARED}
+    return {
+        f"{metric}_{name}": end
+        for metric, interval in ends.items()
+        for name, end in zip(("low", "high"), interval, strict=True)
+    }
+
+
+def _differences(ablation: Ablation, row: Row, corrected: Corrected | None) -> dict[str, Value]:
+    others = {
+        ABOVE: row.above,
+        PUBLISHED: ablation.full.entry if ablation.full and row is not ablation.full else None,
+    }
+    values: dict[str, Value] = {}
+    for name, other in others.items():
+        for metric in COMPARED:
+            found = _find(corrected, metric, (row.entry, other)) if corrected and other else None
+            values |= _difference(f"{metric}_{name}", *(found or (None, None)))
+    return values
+
+
+def _difference(name: str, found: Comparison | None, corrected: float | None) -> dict[str, Value]:
+    return {
+        name: found.difference if found else None,
+        f"{name}_low": found.low if found else None,
+        f"{name}_high": found.high if found else None,
+        f"{name}_p": found.p_value if found else None,
+        f"{name}_p_corrected": corrected,
+        f"{name}_wins": found.wins if found else None,
+        f"{name}_losses": found.losses if found else None,
+    }
+
+
+def _find(corrected: Corrected, metric: str, pair: Pair) -> tuple[Comparison, float] | None:
+    """Return how the first of a pair differs from the second, and the corrected p-value."""
+    for key, turned in (((metric, pair), False), ((metric, pair[::-1]), True)):
+        if key in corrected.comparisons:
+            found = corrected.comparisons[key]
+            return found.mirrored() if turned else found, corrected.p_values[key]
+    return None
+
+
+def _mark(mark: Mark) -> str:
+    checked = CHECK if mark.checked else ""
+    return " ".join(part for part in (checked, escape_tex(mark.text)) if part)

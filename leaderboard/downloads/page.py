@@ -1,0 +1,134 @@
+"""Makes every download and the page that lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import PurePosixPath
+
+from leaderboard.dataset_card import dataset_card
+from leaderboard.downloads.ablations import ablation_records, ablation_tex, ground_ledger
+from leaderboard.downloads.bibtex import bibtex, merge_sources
+from leaderboard.downloads.columns import COLUMNS
+from leaderboard.downloads.files import FOLDER, ablation_file, ground_file, list_downloads
+from leaderboard.downloads.latex import tex_table
+from leaderboard.downloads.rankings import difference_records, ranking_records, ranking_tex
+from leaderboard.downloads.run_records import all_runs, run_line, run_object
+from leaderboard.downloads.sheets import csv_text, json_text
+from leaderboard.downloads.views import DownloadsPage, Offer, OfferGroup
+from leaderboard.load import Ground
+from leaderboard.method.ablations import Ablation, find_ablations
+from leaderboard.method.ledger import Ledger
+from leaderboard.ranking.competitors import make_board
+from leaderboard.render import render_page
+from leaderboard.reported_figures import own_figures
+from leaderboard.site import File, Site
+from leaderboard.typography import counted, day, page_names
+
+FILE = "downloads.html"
+Files = dict[str, File]
+
+
+def make_files(site: Site) -> Files:
+    """Return every file that can be taken away, and the page that lists them."""
+    files: Files = {}
+    groups = [_site_group(site, files)]
+    groups += [_ground_group(site, ground, files) for ground in site.grounds]
+    page = DownloadsPage(tuple(groups), COLUMNS)
+    return {**files, FILE: render_page("downloads", page, FILE)}
+
+
+def _site_group(site: Site, files: Files) -> OfferGroup:
+    runs = all_runs(site)
+    latest = max(run.record.started for run in runs)
+    cited = [
+        (run.record.paper, run.record.url, site.addresses.titles[run.record.method])
+        for run in {run.record.method: run for run in runs}.values()
+    ]
+    sources = merge_sources(cited)
+    made: Files = {
+        f"{FOLDER}/runs.csv": csv_text([run_line(run) for run in runs]),
+        f"{FOLDER}/runs.json": json_text([run_object(run) for run in runs]),
+        f"{FOLDER}/papers.bib": bibtex(sources, day(latest)),
+    }
+    files |= made
+    tables, papers = list(made)[:2], list(made)[2:]
+    return OfferGroup(
+        anchor="whole-site",
+        title="All runs",
+        suite="",
+        drawn=False,
+        warnings=(),
+        offers=(
+            Offer("Runs", f"{counted(len(runs), 'run')}, one a line; JSON holds each record whole",
+                  list_downloads(files, tables)),
+            Offer("Papers", f"{counted(len(sources), 'paper')} of the methods, and this benchmark",
+                  list_downloads(files, papers)),
+        ),
+    )  # fmt: skip
+
+
+def _ground_group(site: Site, ground: Ground, files: Files) -> OfferGroup:
+    anchor = site.addresses.anchors[ground.label]
+    card = dataset_card(ground, anchor, ground.runs)
+    return OfferGroup(
+        anchor=f"files-{anchor}",
+        title=card.title,
+        suite=card.suite,
+        drawn=card.drawn,
+        warnings=card.warnings,
+        offers=(*_ranking_offers(site, ground, files), *_ablation_offers(site, ground, files)),
+    )
+
+
+def _ranking_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:
+    board = make_board(site, ground)
+    anchor = board.anchor
+    methods, pairs = ranking_records(board), list(difference_records(board))
+    ranking: Files = {
+        ground_file(anchor, "ranking.csv"): csv_text(methods),
+        ground_file(anchor, "ranking.json"): json_text(methods),
+    }
+    if board.ranked:
+        ranking[ground_file(anchor, "ranking.tex")] = tex_table(ranking_tex(board, anchor))
+    differences: Files = {
+        ground_file(anchor, "differences.csv"): csv_text(pairs),
+        ground_file(anchor, "differences.json"): json_text(pairs),
+    }
+    files |= ranking
+    yield Offer("Ranking", counted(len(methods), "method"), list_downloads(files, list(ranking)))
+    if pairs:
+        files |= differences
+        about = "every pair of methods by every metric, with intervals and p-values"
+        yield Offer("Differences", about, list_downloads(files, list(differences)))
+
+
+def _ablation_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:
+    found = [(method, table) for method in sorted(ground.methods)
+             for table in find_ablations(method, ground)]  # fmt: skip
+    contest = site.contests[ground.label]
+    ledger = ground_ledger(contest, site.results) if found else Ledger()
+    for method, table in found:
+        titles = page_names(other.title for name, other in found if name == method)
+        made = _ablation_files(site, ground, ledger, method, table, titles[table.title])
+        files |= made
+        alias = site.addresses.alias(method)
+        title = f"{site.addresses.titles[method]}{f' ({alias})' if alias else ''}"
+        about = counted(len(table.rows), "row")
+        yield Offer(f"{title}: {table.title}", about, list_downloads(files, list(made)))
+
+
+def _ablation_files(
+    site: Site, ground: Ground, ledger: Ledger, method: str, table: Ablation, name: str
+) -> Files:
+    addresses = site.addresses
+    anchor, page = addresses.anchors[ground.label], addresses.files[method]
+    records = ablation_records(table, ledger, own_figures(site.papers, method, ground))
+    title = f"{addresses.titles[method]}, {table.title}"
+    label = f"tab:{PurePosixPath(page).stem}-{name}"
+    return {
+        ablation_file(anchor, page, name, ".csv"): csv_text(records),
+        ablation_file(anchor, page, name, ".json"): json_text(records),
+        ablation_file(anchor, page, name, ".tex"): tex_table(
+            ablation_tex(table, ground, title, label)
+        ),
+    }

@@ -1,0 +1,115 @@
+"""A ranking as data: one record a method, one a pair of methods, and the table a paper prints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from harness.results import METRICS
+from leaderboard.contest import difference
+from leaderboard.downloads.latex import TexTable, escape_tex
+from leaderboard.downloads.sheets import Record, Value
+from leaderboard.downloads.tex_figures import tex_caption, tex_figures
+from leaderboard.estimates import PRIMARY
+from leaderboard.load import FULL
+from leaderboard.ranking.cells import Sheet
+from leaderboard.ranking.competitors import Board, Competitor, reasons
+from leaderboard.ranking.scores import Score
+from leaderboard.reported_figures import own_figures
+from leaderboard.typography import plain
+
+NOT_COMPARED = "Below the rule: runs of other seeds, scales or data, which cannot be compared."
+COSTS = ("parameters", "train_seconds", "image_milliseconds", "text_milliseconds", "peak_memory")
+
+
+def ranking_records(board: Board) -> list[Record]:
+    """Return a record for each method, those that are ranked first."""
+    return [_record(board, competitor) for competitor in (*board.ranked, *board.apart)]
+
+
+def difference_records(board: Board) -> Iterator[Record]:
+    """Yield a record for each pair of ranked methods by each metric, in the ranking's order."""
+    for metric in METRICS:
+        family = board.contest.family(metric)
+        methods = [(one.method, FULL) for one in board.ranked] if family else []
+        for place, a in enumerate(methods):
+            for b in methods[place + 1 :]:
+                assert family is not None
+                found = difference(family, a, b)
+                yield {
+                    "metric": metric,
+                    "a": a[0],
+                    "b": b[0],
+                    "difference": found.difference,
+                    "low": found.low,
+                    "high": found.high,
+                    "p": found.p_value,
+                    "p_corrected": found.adjusted,
+                    "wins": found.wins,
+                    "ties": found.ties,
+                    "losses": found.losses,
+                    "needs_more_seeds": found.needs_more_seeds,
+                }
+
+
+def ranking_tex(board: Board, anchor: str) -> TexTable:
+    """Return the ranking as a paper prints it; what cannot be compared stands below a rule."""
+    decimals = Sheet(board.ranked, board.apart).decimals
+    apart = [one for one in board.apart if one.scores[PRIMARY]]
+    figures = [
+        *tex_figures([one.summaries for one in board.ranked], decimals),
+        *(tex_figures([one.summaries], decimals)[0] for one in apart),
+    ]
+    caption = tex_caption(board.ground, [run for one in board.ranked for run in one.runs])
+    return TexTable(
+        columns="ll" + "r" * len(METRICS),
+        header=("Method", "Supervision", *METRICS.values()),
+        rows=tuple(
+            (escape_tex(board.site.addresses.titles[one.method]), escape_tex(one.supervision), *row)
+            for one, row in zip([*board.ranked, *apart], figures, strict=True)
+        ),
+        caption=f"{caption} {NOT_COMPARED}" if apart else caption,
+        label=f"tab:{anchor}",
+        rule_before=len(board.ranked) if apart else None,
+    )
+
+
+def _record(board: Board, competitor: Competitor) -> Record:
+    method, addresses = competitor.method, board.site.addresses
+    latest = competitor.runs[-1].record if competitor.runs else None
+    reported = own_figures(board.site.papers, method, board.ground).of_method()
+    values: dict[str, Value] = {
+        "method": method,
+        "title": addresses.titles[method],
+        "supervision": competitor.supervision,
+        "backbone": competitor.backbone,
+        "seeds": [run.record.seed for run in competitor.runs if run.finished],
+    }
+    for metric, score in competitor.scores.items():
+        values |= _score_fields(metric, score, _by_seed(board, competitor, metric))
+        values[f"{metric}_reported"] = float(reported[metric].text) if metric in reported else None
+    values |= {cost: competitor.mean_of(cost) or None for cost in COSTS}
+    values |= {"paper": latest.paper if latest else "", "url": latest.url if latest else ""}
+    unranked = "" if competitor.is_ranked else "; ".join(n.text for n in reasons(board, competitor))
+    return values | {"not_ranked_because": plain(unranked)}
+
+
+def _by_seed(board: Board, competitor: Competitor, metric: str) -> list[float | None]:
+    """Return the figure of each seed: of the answers where there are any, which are compared."""
+    answers = board.contest.answers.get((competitor.method, FULL))
+    if answers is None:
+        return [run.metric(metric) for run in competitor.runs if run.finished]
+    return [float(mean) for mean in answers.values[metric].mean(1)]  # (S,)
+
+
+def _score_fields(
+    metric: str, score: Score | None, by_seed: list[float | None]
+) -> dict[str, Value]:
+    place = score.place if score else None
+    return {
+        f"{metric}_rank": place.rank if place else None,
+        f"{metric}_last_rank": place.last_rank if place else None,
+        metric: score.summary.mean if score else None,
+        f"{metric}_low": place.low if place else None,
+        f"{metric}_high": place.high if place else None,
+        f"{metric}_by_seed": by_seed,
+    }

@@ -1,0 +1,42 @@
+"""Every run as data: what was run, what it gave and what repeats it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+
+from harness.results import METRICS
+from leaderboard.downloads.sheets import Record, Value
+from leaderboard.load import Run
+from leaderboard.site import Site
+
+# Fields of a record that a line of a spreadsheet holds as they are.
+FLAT = (
+    "suite", "dataset", "method", "title", "variant", "seed", "status", "scale", "supervision",
+    "key", "started", "total_seconds", "train_seconds", "image_milliseconds", "text_milliseconds",
+    "peak_memory", "parameters", "selected_epoch",
+)  # fmt: skip
+
+
+def all_runs(site: Site) -> list[Run]:
+    """Return the runs of every ground, in the order of their places."""
+    return [run for ground in site.grounds for run in ground.runs]
+
+
+def run_line(run: Run) -> Record:
+    """Return a run without what is nested, for a spreadsheet."""
+    record, error = run.record, run.record.error or {}
+    line: dict[str, Value] = {name: getattr(record, name) for name in FLAT}
+    line |= {metric: run.metric(metric) for metric in METRICS}
+    return line | {
+        "fingerprint": record.data.get("fingerprint"),
+        "commit": record.environment.get("commit"),
+        "error": error.get("kind"),
+        "message": error.get("message"),
+        "command": record.command,
+    }
+
+
+def run_object(run: Run) -> Mapping[str, Value]:
+    """Return a run's whole record, with the metrics of its other evaluations."""
+    return {**asdict(run.record), "evaluations": run.evaluations or {}}

@@ -1,0 +1,65 @@
+"""Tables as data in full precision, written as CSV and JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from leaderboard.typography import printable
+
+Value = Any  # None, a truth value, a number, a text, or a sequence or mapping of these
+Record = Mapping[str, Value]
+
+# What makes a spreadsheet take a text for a formula, half as wide and as wide as a letter.
+_FORMULA = ("=", "+", "-", "@", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+
+
+def csv_text(records: Sequence[Record]) -> str:
+    """Write one line a record, below the names of all fields that any record has.
+
+    Sequences become words apart by spaces, mappings JSON. A text that a spreadsheet would take for
+    a formula gets an apostrophe before it; numbers, negative ones too, stay as they are.
+    """
+    names = list(dict.fromkeys(name for record in records for name in record))
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow([_guarded(name) for name in names])
+    writer.writerows([_cell(record.get(name)) for name in names] for record in records)
+    return text.getvalue()
+
+
+def json_text(value: Value) -> str:
+    """Write JSON that any reader takes: no NaN, no lone surrogate, nothing unprintable."""
+    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+
+
+def _cell(value: Value) -> str:
+    value = _plain(value)
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return _guarded(value)
+    if isinstance(value, list):
+        return _guarded(" ".join(_cell(item) for item in value))
+    return json.dumps(value, ensure_ascii=False)  # a number, a truth value or a mapping
+
+
+def _guarded(text: str) -> str:
+    shown = str(printable(text))
+    is_formula = shown.lstrip().startswith(_FORMULA) or shown.startswith("\t")
+    return f"'{shown}" if is_formula else shown
+
+
+def _plain(value: Value) -> Value:
+    """Return what JSON knows; numbers that are not finite are left out as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(printable(str(key))): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return printable(value)

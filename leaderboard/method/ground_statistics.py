@@ -1,0 +1,49 @@
+"""What the pages of all methods of a ground share: computed once, because resampling is slow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from leaderboard.contest import Contest
+from leaderboard.method.ablations import Ablation, find_ablations
+from leaderboard.method.cmc import Curves, draw_curves
+from leaderboard.method.ledger import Ledger, open_ledger
+from leaderboard.method.parts import Contribution, find_contributions
+from leaderboard.method.slices import SlicedFigures, slice_queries
+from leaderboard.method.verdict import Places
+from leaderboard.ranking.scores import find_places
+
+
+@dataclass(frozen=True)
+class GroundStatistics:
+    """Comparisons, places, curves and slices of every method on one ground."""
+
+    contest: Contest
+    ablations: Mapping[str, tuple[Ablation, ...]]  # by method
+    contributions: Mapping[str, tuple[Contribution, ...]]
+    ledger: Ledger
+    places: Places
+    curves: Curves | None
+    sliced: SlicedFigures
+
+
+def measure(contest: Contest, results: Path) -> GroundStatistics:
+    """Find what the tables of all methods compare, and compare it at once."""
+    ground = contest.ground
+    ablations = {method: find_ablations(method, ground) for method in ground.methods}
+    contributions = {method: find_contributions(method, ground) for method in ground.methods}
+    pairs = [
+        *(pair for tables in ablations.values() for table in tables for pair in table.pairs),
+        *(one.pair for found in contributions.values() for one in found),
+    ]
+    return GroundStatistics(
+        contest=contest,
+        ablations=ablations,
+        contributions=contributions,
+        ledger=open_ledger(contest, pairs, results),
+        places=find_places(contest),
+        curves=draw_curves(contest),
+        sliced=slice_queries(contest),
+    )

@@ -1,0 +1,193 @@
+"""Makes the page of every method, with a section for each dataset that it ran on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from urllib.parse import quote
+
+from leaderboard.addresses import list_failures
+from leaderboard.contest import Entry
+from leaderboard.dataset_card import dataset_card
+from leaderboard.load import FULL, Ground, Variants
+from leaderboard.method.cmc import cmc_view
+from leaderboard.method.ground_statistics import GroundStatistics, measure
+from leaderboard.method.ledger import ABOUT_DIFFERENCES
+from leaderboard.method.parts import part_table
+from leaderboard.method.result_tables import Addresses, ablation_table, evaluation_table
+from leaderboard.method.runs import (
+    environment_in_words,
+    latest,
+    run_anchors,
+    run_groups,
+    setting_groups,
+)
+from leaderboard.method.slices import slice_table
+from leaderboard.method.sweeps import find_sweep, sweep_charts, sweep_words
+from leaderboard.method.table_views import ResultTable
+from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
+from leaderboard.method.verdict import judge
+from leaderboard.method.views import MethodPage, MethodSection, SweepView
+from leaderboard.render import render_page
+from leaderboard.reported_figures import (
+    OwnFigures,
+    explain_reported,
+    own_figures,
+    reported_section,
+)
+from leaderboard.site import File, Site
+from leaderboard.strips.section import strip_section
+from leaderboard.typography import web_address
+from leaderboard.views import Note
+
+
+def make_files(site: Site) -> dict[str, File]:
+    """Return the page of every method."""
+    statistics = [measure(site.contests[ground.label], site.results) for ground in site.grounds]
+    return {
+        file: render_page("method", method_page(method, site, statistics), file)
+        for method, file in site.addresses.files.items()
+    }
+
+
+def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics]) -> MethodPage:
+    """Show a method on every ground where it ran, and what its paper reports."""
+    present = [one for one in statistics if method in one.contest.ground.methods]
+    runs = [run for one in present for run in one.contest.ground.runs_of(method)]
+    record = latest(runs).record
+    return MethodPage(
+        title=record.title.strip() or method,
+        name=method,
+        summary=record.summary,
+        paper=record.paper,
+        url=web_address(record.url),
+        supervision=record.supervision,
+        sections=tuple(_section(Subject(method, site, one)) for one in present),
+        reported=reported_section(site.papers.get(method), site.addresses),
+    )
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method on one ground, with what its figures stand beside and lead to."""
+
+    method: str
+    site: Site
+    statistics: GroundStatistics
+
+    @property
+    def ground(self) -> Ground:
+        return self.statistics.contest.ground
+
+    @property
+    def variants(self) -> Variants:
+        return self.ground.methods[self.method]
+
+    @cached_property
+    def anchor(self) -> str:
+        return self.site.addresses.anchors[self.ground.label]
+
+    @cached_property
+    def paper(self) -> OwnFigures:
+        return own_figures(self.site.papers, self.method, self.ground)
+
+    @cached_property
+    def run_anchors(self) -> dict[Entry, str]:
+        return run_anchors(self.method, self.variants, self.anchor)
+
+    @cached_property
+    def hrefs(self) -> Addresses:
+        return {entry: f"#{quote(anchor)}" for entry, anchor in self.run_anchors.items()}
+
+
+def _section(subject: Subject) -> MethodSection:
+    method, statistics, anchor = subject.method, subject.statistics, subject.anchor
+    contest, ground, addresses = statistics.contest, subject.ground, subject.site.addresses
+    runs, full = ground.runs_of(method), ground.full(method)
+    failures = list_failures(ground, method, addresses)
+    environments = {environment_in_words(run) for run in runs}
+    results = evaluation_table(
+        method, subject.variants, subject.paper, subject.hrefs, f"results-{anchor}"
+    )
+    ablations, sweeps = _ablations(subject)
+    entry = (method, FULL)
+    silence = statistics.ledger.silent.get(entry, "")
+    section = MethodSection(
+        card=dataset_card(ground, anchor, runs),
+        contents=(),
+        verdict=judge(contest, method, statistics.places, subject.paper, silence),
+        results=results,
+        notes=() if results else (Note("The method as published has no finished run here."),),
+        about_reported=explain_reported(subject.site.papers, method, ground),
+        about_differences=ABOUT_DIFFERENCES if _has_differences(ablations, sweeps) else "",
+        ablations=ablations,
+        parts=part_table(
+            statistics.contributions[method], statistics.ledger, subject.hrefs, f"parts-{anchor}"
+        ),
+        sweeps=sweeps,
+        slices=slice_table(statistics.sliced, entry, f"slices-{anchor}"),
+        cmc=cmc_view(statistics.curves, entry, addresses, f"cmc-{anchor}"),
+        strips=strip_section(contest, method, anchor),
+        legend=seed_legend(full),
+        charts=training_charts(full, anchor),
+        pair_charts=pair_charts(full, anchor),
+        about_pairs=_about_pairs(latest(full or runs).record.supervision),
+        settings=tuple(setting_groups(latest(full or runs))),
+        environment=environments.pop() if len(environments) == 1 else "",
+        runs=run_groups(subject.variants, subject.run_anchors, failures),
+        failures=failures,
+    )
+    return replace(section, contents=tuple(_contents(section, anchor)))
+
+
+def _ablations(subject: Subject) -> tuple[tuple[ResultTable, ...], tuple[SweepView, ...]]:
+    """Return the method's tables: those that vary one number with their curves, and the others."""
+    tables, sweeps = [], []
+    found = subject.statistics.ablations[subject.method]
+    for number, ablation in enumerate(found, start=1):
+        anchor = f"ablation-{subject.anchor}-{number}"
+        ledger = subject.statistics.ledger
+        table = ablation_table(ablation, ledger, subject.paper, subject.hrefs, anchor)
+        sweep = find_sweep(ablation)
+        charts = sweep_charts(sweep, ledger, f"sweep-{subject.anchor}-{number}") if sweep else ()
+        if sweep and charts:
+            sweeps.append(SweepView(sweep_words(sweep), charts, table))
+        else:
+            tables.append(table)
+    return tuple(tables), tuple(sweeps)
+
+
+def _has_differences(ablations: Sequence[ResultTable], sweeps: Sequence[SweepView]) -> bool:
+    tables = (*ablations, *(sweep.table for sweep in sweeps))
+    return any(table.difference_columns for table in tables)
+
+
+def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
+    """Yield what a reader can jump to, in the order of the page."""
+    tables = (section.results, *section.ablations, *(sweep.table for sweep in section.sweeps))
+    named = [(table.anchor, table.title) for table in tables if table]
+    before = 1 + len(section.ablations) if section.results else len(section.ablations)
+    yield from named[:before]
+    if section.parts:
+        yield section.parts.anchor, "What each part adds"
+    yield from named[before:]
+    if section.slices:
+        yield section.slices.anchor, "Kinds of queries"
+    if section.cmc:
+        yield section.cmc.anchor, "Match curve"
+    if section.strips:
+        yield f"strips-{anchor}", "What it finds"
+    if section.charts:
+        yield f"training-{anchor}", "Training"
+    yield f"runs-{anchor}", "Runs"
+    if section.settings:
+        yield f"settings-{anchor}", "Settings"
+
+
+def _about_pairs(supervision: str) -> str:
+    seen = "identities" if supervision == "identity" else "identities, which the method never saw"
+    return (
+        "While training, the method reported pairs of an image and a caption that it took to show"
+        f" one person. The harness scored them against the {seen}."
+    )

@@ -1,0 +1,177 @@
+"""The tables of a method's page: its evaluations, and its ablations as the paper lays them out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.results import METRICS, PRIMARY_EVALUATION
+from leaderboard.contest import Entry
+from leaderboard.estimates import Summary, missing_notes, summaries, write_table
+from leaderboard.load import FULL, Run, Variants
+from leaderboard.method.ablations import Ablation, Row
+from leaderboard.method.components import LOSSES, Components, find_components
+from leaderboard.method.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
+from leaderboard.method.table_views import ColumnGroup, DifferenceCell, Mark, ResultRow, ResultTable
+from leaderboard.reported_figures import Figures, OwnFigures, metric_cells
+from leaderboard.typography import listed, plain
+from leaderboard.views import MetricColumn, Note
+
+AS_PUBLISHED = "nothing: the method as published"
+BEST = "Mean and range over seeds; best in bold, second underlined."
+FOLLOW = "A figure leads to its runs."
+
+Addresses = Mapping[Entry, str]  # where on the page the runs of a variant stand
+
+
+@dataclass(frozen=True)
+class Line:
+    """A row before it is written: some runs under a label."""
+
+    label: str
+    runs: Sequence[Run]
+    href: str
+    notes: tuple[str, ...] = ()
+    evaluation: str | None = None
+    is_reference: bool = False
+    reported: Figures = field(default_factory=dict)
+    marks: tuple[Mark, ...] = ()
+    differences: tuple[DifferenceCell, ...] = ()
+
+
+def evaluation_table(
+    method: str, variants: Variants, paper: OwnFigures, hrefs: Addresses, anchor: str
+) -> ResultTable | None:
+    """Return every evaluation of the method as published, the ranked one first."""
+    runs = [run for run in variants.get(FULL, []) if run.finished]
+    if not runs:
+        return None
+    href = hrefs[method, FULL]
+    others = {name: None for run in runs for name in run.evaluations or {}}
+    ranked = Line(PRIMARY_EVALUATION, runs, href, ("ranked",), reported=paper.of_method())
+    lines = [ranked] + [
+        Line(name, runs, href, evaluation=name) for name in others if name != PRIMARY_EVALUATION
+    ]
+    columns, rows = _write_rows(lines, rivals=False)
+    caption = f"Evaluations of the same trained weights: mean and range over seeds. {FOLLOW}"
+    return ResultTable(anchor, "Results", caption, "Evaluation", columns, rows)
+
+
+def ablation_table(
+    ablation: Ablation, ledger: Ledger, paper: OwnFigures, hrefs: Addresses, anchor: str
+) -> ResultTable:
+    """Write an ablation: its components, figures, and differences with their corrected p-values.
+
+    Where the method as published is no row of the table, it stands below as the reference.
+    """
+    rows = [*ablation.rows, *([ablation.reference] if ablation.reference else [])]
+    full = ablation.full.record if ablation.full else None
+    components = find_components([row.record for row in rows], full)
+    corrected = correct(ledger, ablation.pairs)
+    headings = tuple(ablation.comparisons) if corrected else ()
+    differences = _differences(ablation, corrected) or ((),) * len(rows)
+    lines = [
+        Line(
+            row.label, row.runs, hrefs[row.entry], is_reference=row is ablation.reference,
+            reported=_reported(row, ablation, paper), marks=marks, differences=of_row,
+        )
+        for row, marks, of_row in zip(rows, components.marks, differences, strict=True)
+    ]  # fmt: skip
+    columns, written = _write_rows(lines, rivals=True)
+    return ResultTable(
+        anchor, ablation.title, _caption(corrected), "Row", columns, written,
+        is_ablation=True,
+        heads=_heads(components, headings),
+        components=components.names,
+        difference_columns=corrected.columns * len(headings) if corrected else (),
+        changes=tuple((row.label, _changes(row.record.changes)) for row in rows),
+        remarks=explain_silence(rows, ledger),
+    )  # fmt: skip
+
+
+def explain_silence(rows: Sequence[Row], ledger: Ledger) -> tuple[str, ...]:
+    """Say why some rows are not compared; rows with the same reason in one sentence."""
+    by_reason: dict[str, list[str]] = {}
+    for row in rows:
+        if reason := ledger.silent.get(row.entry):
+            by_reason.setdefault(reason, []).append(row.label)
+    return tuple(
+        f"Not compared: {listed(list(dict.fromkeys(labels)))} ({reason})."
+        for reason, labels in by_reason.items()
+    )
+
+
+def _differences(
+    ablation: Ablation, corrected: Corrected | None
+) -> tuple[tuple[DifferenceCell, ...], ...]:
+    """Return the cells of each row, of all that it is compared with, and of the reference."""
+    if corrected is None:
+        return ()
+    cells = [
+        [corrected.cells(pair) for pair in of_row]
+        for of_row in zip(*ablation.comparisons.values(), strict=True)
+    ]
+    rows = [tuple(cell for group in of_row for cell in group) for of_row in cells]
+    nothing = (NO_PAIR,) * len(COMPARED) * len(ablation.comparisons)
+    return (*rows, *([nothing] if ablation.reference else []))
+
+
+def _reported(row: Row, ablation: Ablation, paper: OwnFigures) -> Figures:
+    of_method = paper.of_method() if row.entry[1] == FULL else {}
+    return {**of_method, **paper.of_row(ablation.title, row.label)}
+
+
+def _caption(corrected: Corrected | None) -> str:
+    if corrected is None:
+        return f"{BEST} No significance is claimed. {FOLLOW}"
+    return f"{BEST} {corrected.in_words} {FOLLOW}"
+
+
+def _heads(components: Components, headings: Sequence[str]) -> tuple[ColumnGroup, ...]:
+    """Head the losses and the differences; the columns between them speak for themselves."""
+    if not components.losses and not headings:
+        return ()
+    between = len(components.names) - components.losses + len(METRICS)
+    groups = [
+        ColumnGroup(LOSSES, components.losses),
+        ColumnGroup("", between),
+        *(ColumnGroup(f"Difference {heading}", len(COMPARED)) for heading in headings),
+        ColumnGroup("", 1),
+    ]
+    return tuple(group for group in groups if group.columns)
+
+
+def _write_rows(
+    lines: Sequence[Line], *, rivals: bool
+) -> tuple[tuple[MetricColumn, ...], tuple[ResultRow, ...]]:
+    rows = [summaries(line.runs, line.evaluation) for line in lines]
+    columns, estimates = write_table(rows, rivals=rivals)
+    counts = [sum(run.finished for run in line.runs) for line in lines]
+    written = tuple(
+        ResultRow(
+            label=line.label,
+            notes=line.notes,
+            marks=line.marks,
+            cells=metric_cells(of_line, line.reported),
+            differences=line.differences,
+            seeds=str(count),
+            seed_notes=tuple(_seed_notes(line, row, count, max(counts))),
+            href=line.href,
+            is_reference=line.is_reference,
+        )
+        for line, row, of_line, count in zip(lines, rows, estimates, counts, strict=True)
+    )
+    return columns, written
+
+
+def _seed_notes(line: Line, row: Mapping[str, Summary | None], count: int, most: int) -> list[Note]:
+    failed = [run.record for run in line.runs if not run.finished]
+    fewer = [Note(f"others have {most}")] if count < most else []
+    failures = [Note(f"seed {record.seed}: {record.status}") for record in failed]
+    return [*fewer, *failures, *missing_notes(row, count)]
+
+
+def _changes(changes: Mapping[str, Any]) -> tuple[str, ...]:
+    written = tuple(f"{name}: {plain(value)}" for name, value in changes.items())
+    return written or (AS_PUBLISHED,)

@@ -1,0 +1,125 @@
+"""What a method's page shows: frozen values with all numbers computed and all texts final."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from leaderboard.method.table_views import PartTable, ResultTable, SliceTable
+from leaderboard.reported_views import ReportedSection
+from leaderboard.strips.views import StripSection
+from leaderboard.views import DatasetCard, Failure, Note
+
+
+@dataclass(frozen=True)
+class SweepView:
+    """A setting's effect as curves, with the table they were drawn from."""
+
+    words: str
+    charts: tuple[Markup, ...]
+    table: ResultTable
+
+
+@dataclass(frozen=True)
+class CmcRow:
+    """Points of one curve."""
+
+    name: str
+    href: str  # empty for the method whose page it is
+    values: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class CmcView:
+    """How often the right person is among the first k, as a curve and as figures."""
+
+    anchor: str
+    words: str
+    chart: Markup
+    ranks: tuple[str, ...]
+    rows: tuple[CmcRow, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the figures say: sentences, and the paper's figures beside the interval of ours."""
+
+    sentences: tuple[str, ...]
+    reported: tuple[tuple[str, str], ...]  # metric -> in words
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A named value, or a named group of settings."""
+
+    name: str
+    value: str = ""
+    parts: tuple[Setting, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run as evidence: what it gave, and how to repeat it."""
+
+    variant: str
+    seed: int
+    status: str
+    failure: str  # the address of its failure, empty where it went well
+    primary: str
+    selected_epoch: str
+    train_seconds: str
+    peak_memory: str
+    date: str
+    key: str
+    environment: str
+    command: str
+
+
+@dataclass(frozen=True)
+class RunGroup:
+    """The runs of a variant, which its figures lead to."""
+
+    anchor: str
+    rows: tuple[RunRow, ...]
+
+
+@dataclass(frozen=True)
+class MethodSection:
+    """A method on one dataset of one suite."""
+
+    card: DatasetCard
+    contents: tuple[tuple[str, str], ...]  # anchor -> title of a part
+    verdict: Verdict
+    results: ResultTable | None
+    notes: tuple[Note, ...]
+    about_reported: str  # why the paper's figures stand here or do not; empty without a paper
+    about_differences: str  # how to read them; empty where nothing is compared
+    ablations: tuple[ResultTable, ...]
+    parts: PartTable | None
+    sweeps: tuple[SweepView, ...]
+    slices: SliceTable | None
+    cmc: CmcView | None
+    strips: StripSection | None
+    legend: Markup
+    charts: tuple[Markup, ...]
+    pair_charts: tuple[Markup, ...]
+    about_pairs: str
+    settings: tuple[Setting, ...]
+    environment: str  # where all runs share one; else each run names its own
+    runs: tuple[RunGroup, ...]
+    failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class MethodPage:
+    """Everything about a method."""
+
+    title: str
+    name: str
+    summary: str
+    paper: str
+    url: str  # http or https, or empty
+    supervision: str
+    sections: tuple[MethodSection, ...]
+    reported: ReportedSection | None

@@ -1,0 +1,61 @@
+"""The page of the protocol: definitions in words, with the figures that the code goes by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from harness.significance import bootstrap, classical, comparison, planning, ranking
+from leaderboard.protocol.inflation import find_inflation
+from leaderboard.protocol.references import REFERENCES
+from leaderboard.protocol.views import Constants, ProtocolPage, Recorded
+from leaderboard.protocol.worked_example import worked_example
+from leaderboard.render import render_page
+from leaderboard.site import File, Site
+from leaderboard.typography import counted, plain
+
+FILE = "protocol.html"
+
+
+def make_files(site: Site) -> dict[str, File]:
+    """Return the page of the protocol."""
+    page = ProtocolPage(
+        example=worked_example(),
+        constants=_constants(),
+        recorded=_recorded(site),
+        inflation=find_inflation(site),
+        references=REFERENCES,
+    )
+    return {FILE: render_page("protocol", page, FILE)}
+
+
+def _constants() -> Constants:
+    low, high = bootstrap.TAILS
+    return Constants(
+        flips=f"{comparison.FLIPS:,}",
+        least_p=f"1 / {comparison.FLIPS + 1:,}",
+        resamples=f"{comparison.RESAMPLES:,}",
+        level=f"{100 * planning.LEVEL:g}",
+        threshold=f"{planning.LEVEL:g}",
+        confidence=f"{100 * (high - low):g}",
+        least_seeds=str(bootstrap.LEAST_SEEDS),
+        largest_spread=f"{comparison.LARGEST_SPREAD:g}",
+        largest_family=str(ranking.LARGEST_FAMILY),
+        least_discordant=str(classical.LEAST_DISCORDANT),
+    )
+
+
+def _recorded(site: Site) -> tuple[Recorded, ...]:
+    """Return every protocol that a run recorded, with the number of its runs."""
+    runs: dict[tuple[tuple[str, str], ...], int] = {}
+    for ground in site.grounds:
+        for run in ground.runs:
+            facts = _facts(run.record.protocol)
+            runs[facts] = runs.get(facts, 0) + 1
+    return tuple(Recorded(counted(number, "run"), facts) for facts, number in runs.items() if facts)
+
+
+def _facts(protocol: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    return tuple(
+        (str(name).replace("_", " ").capitalize(), plain(value)) for name, value in protocol.items()
+    )

@@ -1,0 +1,83 @@
+"""What the page of the protocol shows: frozen values whose texts are final, still raw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class RankedRow:
+    """A gallery row of the worked example, at its rank."""
+
+    rank: str
+    gallery_row: str
+    score: str
+    person: str
+    precision: str  # at a match; empty elsewhere
+
+
+@dataclass(frozen=True)
+class Example:
+    """One query with its ranked gallery, and what each metric makes of it."""
+
+    person: str
+    rows: tuple[RankedRow, ...]
+    metrics: tuple[tuple[str, str, str], ...]  # name, how it comes about, value
+    tied: str  # "4 and 5", the ranks of equal scores
+
+
+@dataclass(frozen=True)
+class Constants:
+    """Figures that the code of the tests goes by."""
+
+    flips: str
+    least_p: str
+    resamples: str
+    level: str  # in percent
+    threshold: str  # the same as a p-value
+    confidence: str
+    least_seeds: str
+    largest_spread: str
+    largest_family: str
+    least_discordant: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A protocol as runs recorded it."""
+
+    runs: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Inflation:
+    """What choosing the epoch on test would add for one method."""
+
+    dataset: str
+    method: str
+    href: str
+    selected: str
+    last: str
+    tested: str
+    gain: str
+    seeds: str
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A source, with the address where there is one."""
+
+    text: str
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class ProtocolPage:
+    """How scores, seeds, selection and tests are defined."""
+
+    example: Example
+    constants: Constants
+    recorded: tuple[Recorded, ...]
+    inflation: tuple[Inflation, ...]
+    references: tuple[Reference, ...]

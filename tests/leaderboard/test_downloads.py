@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+
+from harness.answers import read_answers
+from harness.results import METRICS, load_runs
+from harness.significance import compare
+from leaderboard import downloads, render
+from leaderboard.downloads.bibtex import Source, bibtex
+from leaderboard.downloads.latex import TexTable, escape_tex, tex_table
+from leaderboard.downloads.sheets import csv_text, json_text
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import load_site
+from leaderboard.site_folder import write_site
+
+FORMULA = "=cmd|' /C calc'!A0"
+TABLES = "downloads/tables/demo-paperdolls"
+HOSTILE = (
+    "\\input{/etc/passwd}",
+    "100% & $x_1^2$ #3 ~ {",
+    "}\\end{table}",
+    "<script>alert(1)</script>",
+    "--- '' `` \"quoted\" |",
+    "[4pt] first",
+    "\u4e2d\u6587 \U0001f600 \u0127 \u017f",
+    "\u00e9\u00fc\u0151\u00e5\u00e7\u0101 \u00df\u00f8\u0142 \u03b1\u03a3\u03bb \u2264\u00d7\u2212",
+    "a\x00b\u202e\ud800",
+    "new\n\nparagraph",
+)
+# Everything that escaped text may hold: plain signs, commands we know, escaped signs, mathematics.
+HARMLESS = re.compile(
+    r"(?:[A-Za-z0-9 .,:;!?()/*+=@\[\]-]"
+    r"|\\[#$%&_]"
+    r"|\\(?:text[a-z]+|dots|ss|ae|AE|o|O|l|L|oe|OE|i)\{\}"
+    r"|\\[`'^~=u.\"rHvc]\{[A-Za-z]\}"
+    r"|\{\}|\{\\char34\}"
+    r"|\$(?:-|\\[A-Za-z]+|\^[23])\$)*"
+)
+
+
+@pytest.fixture
+def build(results: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that writes the downloads and nothing else, and returns their site."""
+
+    def write() -> Path:
+        site = load_site(results, FOLDER)
+        write_site({**render.make_assets(site), **downloads.make_files(site)}, tmp_path / "site")
+        return tmp_path / "site"
+
+    return write
+
+
+@pytest.fixture
+def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
+    """Return results of two methods with three seeds, and of an ablation of one."""
+    places = {"full": ("Table 4", "Full", 1), "w/o SDM": ("Table 4", "without SDM", 0)}
+    losses = {"full": {"itc": 1.0, "sdm": 1.0}, "w/o SDM": {"itc": 1.0}}
+    for seed in range(3):
+        add_answers("weak", 0.6, seed=seed)
+        for variant, place in places.items():
+            add_answers(
+                "strong", 1.0 + 0.6 * (variant == "full"), seed=seed, variant=variant,
+                tables=(place,), config={"losses": losses[variant]},
+                changes={} if variant == "full" else {"losses": losses[variant]},
+            )  # fmt: skip
+    return results
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    """Return the lines of a CSV file by the names of its columns."""
+    return list(csv.DictReader(io.StringIO(path.read_bytes().decode("utf-8"), newline="")))
+
+
+def test_a_ranking_holds_the_figures_in_full(answered: Path, build: Callable[[], Path]) -> None:
+    """Means, seeds and ranks of CSV and JSON are those of the runs, to the last digit."""
+    folder = build() / TABLES
+    (first, second) = json.loads((folder / "ranking.json").read_text())
+    runs = [run for run in load_runs(answered) if run.record.method == "strong"]
+    full = read_answers("strong", [run for run in runs if run.record.variant == "full"])
+    assert (first["method"], second["method"]) == ("strong", "weak")
+    assert first["seeds"] == [0, 1, 2]
+    for metric in METRICS:
+        assert first[metric] == pytest.approx(full.values[metric].mean(), abs=1e-12)
+        assert first[f"{metric}_by_seed"] == pytest.approx(full.values[metric].mean(1).tolist())
+    assert first["r1_low"] < first["r1"] < first["r1_high"]
+    assert (first["r1_rank"], second["r1_rank"]) == (1, 2)
+    (line, _) = read_csv(folder / "ranking.csv")
+    assert float(line["r1"]) == first["r1"]
+    assert [float(value) for value in line["r1_by_seed"].split()] == first["r1_by_seed"]
+
+
+def test_differences_are_those_of_the_tests(answered: Path, build: Callable[[], Path]) -> None:
+    """Every pair stands once by every metric, with the figures that `compare` gives."""
+    pairs = json.loads((build() / TABLES / "differences.json").read_text())
+    assert [pair["metric"] for pair in pairs] == list(METRICS)
+    answers = {
+        name: read_answers(name, [
+            run for run in load_runs(answered)
+            if run.record.method == name and run.record.variant == "full"
+        ])
+        for name in ("strong", "weak")
+    }  # fmt: skip
+    a, b = answers["strong"], answers["weak"]
+    found = compare(a.values["map"], b.values["map"], a.people)
+    (by_map,) = [pair for pair in pairs if pair["metric"] == "map"]
+    assert by_map["difference"] == pytest.approx(found.difference)
+    assert (by_map["low"], by_map["high"]) == pytest.approx((found.low, found.high))
+    assert by_map["p"] == by_map["p_corrected"] == found.p_value
+    assert (by_map["wins"], by_map["ties"], by_map["losses"]) == (
+        found.wins, found.ties, found.losses,
+    )  # fmt: skip
+
+
+def test_an_ablation_holds_rows_and_differences(answered: Path, build: Callable[[], Path]) -> None:
+    """Rows stand in the paper's order with their components, and differ from the row above."""
+    folder = build() / TABLES / "ablations/strong"
+    rows = json.loads((folder / "Table-4.json").read_text())
+    assert [row["row"] for row in rows] == ["without SDM", "Full"]
+    assert [row["component sdm"] for row in rows] == ["no", "yes"]
+    assert rows[1]["r1_vs_row_above"] == pytest.approx(rows[1]["r1"] - rows[0]["r1"])
+    assert rows[0]["r1_vs_full"] == pytest.approx(-rows[1]["r1_vs_row_above"])
+    assert rows[0]["r1_vs_full_low"] == pytest.approx(-rows[1]["r1_vs_row_above_high"])
+    assert rows[0]["r1_vs_full_wins"] == rows[1]["r1_vs_row_above_losses"]
+    assert rows[0]["r1_vs_row_above"] is None
+    assert len(read_csv(folder / "Table-4.csv")) == 2
+
+
+def test_latex_marks_best_and_second(
+    answered: Path, add_answers: Callable[..., Path], build: Callable[[], Path]
+) -> None:
+    """The best figure is bold and the second underlined; the caption tells what it stands on."""
+    for seed in range(3):
+        add_answers("weaker", 0.2, seed=seed, title="R&D_1")
+    text = (build() / TABLES / "ranking.tex").read_text()
+    strong, weak, weaker = re.findall(r"^(.*?) & pairs & (.*?) &", text, re.MULTILINE)
+    assert strong[0] == "STRONG"
+    assert re.fullmatch(r"\\textbf\{\d+\.\d+\}", strong[1])
+    assert re.fullmatch(r"\\underline\{\d+\.\d+\}", weak[1])
+    assert weaker[0] == r"R\&D\_1"
+    assert "suite demo, scale tiny" in text
+    assert "seeds 0, 1 and 2" in text
+    assert "drawn by a program" in text
+
+
+def test_latex_of_an_ablation_has_check_marks(answered: Path, build: Callable[[], Path]) -> None:
+    """Each component is a column, checked in the rows that have it."""
+    text = (build() / TABLES / "ablations/strong/Table-4.tex").read_text()
+    assert "Row & itc & sdm & R1" in text
+    assert r"without SDM & \checkmark &  &" in text
+    assert r"Full & \checkmark & \checkmark &" in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_is_escaped_for_latex(text: str) -> None:
+    """What comes out is ASCII, balanced, in one line, and holds no sign that LaTeX obeys."""
+    escaped = escape_tex(text)
+    assert escaped.isascii()
+    assert "\n" not in escaped
+    assert "--" not in escaped
+    assert HARMLESS.fullmatch(escaped), escaped
+    assert escaped.count("{") == escaped.count("}")
+
+
+def test_escaping_keeps_what_a_reader_reads() -> None:
+    """Names survive: accents as commands, Greek as mathematics, other scripts as code points."""
+    assert escape_tex("w/o L_k (50%)") == r"w/o L\_k (50\%)"
+    assert escape_tex("Ångström") == r"\r{A}ngstr\"{o}m"
+    assert escape_tex("λ=0.1") == r"$\lambda$=0.1"
+    assert escape_tex("中") == "U+4E2D"
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_tables_of_hostile_texts_keep_their_cells(text: str) -> None:
+    """Whatever the cells hold, every row has the cells of its header and ends once."""
+    cell = escape_tex(text)
+    table = TexTable("lll", (cell, "b", "c"), ((cell, cell, cell), ("x", cell, "")), cell, "tab:x")
+    body = tex_table(table).partition(r"\toprule")[2].partition(r"\bottomrule")[0]
+    rows = [line for line in body.splitlines() if line and not line.startswith(r"\midrule")]
+    assert len(rows) == 3
+    for row in rows:
+        assert len(re.findall(r"(?<!\\)&", row)) == 2
+        assert row.endswith(r"\\")
+        assert not row.startswith(("[", "*"))
+
+
+def test_bibtex_parses_what_citations_tell() -> None:
+    """Authors, title, venue and year of a citation become fields; others stand whole."""
+    text = bibtex(
+        [
+            Source("Zhang, Shang and Li, Two Grains, One Person, ACM MM 2025",
+                   "https://arxiv.org/abs/2507.06744", ("DGIA",)),
+            Source("Somebody et al. A paper. CVPR 2023.", "", ("A", "B")),
+            Source("no citation at all", "javascript:alert(1)", ("C",)),
+        ],
+        "2025-02-03",
+    )  # fmt: skip
+    assert "author = {Zhang and Shang and Li}" in text
+    assert "title = {{Two Grains, One Person}}" in text
+    assert "howpublished = {ACM MM}" in text
+    assert "year = {2025}" in text
+    assert "url = {https://arxiv.org/abs/2507.06744}" in text
+    assert "author = {Somebody and others}" in text
+    assert "On the leaderboard as A and B" in text
+    assert "title = {no citation at all}" in text
+    assert "javascript" not in text
+    assert "Runs up to 2025-02-03" in text
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_bibtex_entries_stay_whole(text: str) -> None:
+    """Keys are letters and digits, differ, and braces are balanced in every field."""
+    sources = [
+        Source(f"{text} and {text}, {text}, {text} 2024", f"https://example.org/{text}", (text,)),
+        Source(text, "", (text,)),
+        Source(text, "", (text,)),
+    ]
+    entries = bibtex(sources, text).split("\n\n")
+    keys = [re.match(r"@misc\{([a-z0-9-]+),\n", entry) for entry in entries]
+    assert all(keys)
+    assert len({key[1] for key in keys if key}) == 4
+    for entry in entries:
+        assert entry.isascii()
+        for line in entry.splitlines()[1:-1]:
+            field = re.fullmatch(r"  ([a-z]+) = \{(.*)\},", line)
+            assert field
+            assert line.count("{") == line.count("}")
+            plain = field[2], field[2][1:-1]  # a title has braces of its own
+            assert field[1] == "url" or any(HARMLESS.fullmatch(value) for value in plain), line
+
+
+@pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\t1", " =1", "\uff1d1"])
+def test_spreadsheets_run_no_text(start: str) -> None:
+    """A text that begins like a formula has an apostrophe before it, in cells and headers."""
+    header, line = csv.reader(io.StringIO(csv_text([{start: start}]), newline=""))
+    assert header[0].startswith("'")
+    assert line[0].startswith("'")
+
+
+def test_numbers_stay_numbers() -> None:
+    """Negative numbers are not taken for formulas, and every digit is kept."""
+    (line,) = csv.DictReader(io.StringIO(csv_text([{"a": -0.1 - 0.2, "b": [1, 2.5], "c": None}])))
+    assert float(line["a"]) == -0.1 - 0.2
+    assert (line["b"], line["c"]) == ("1 2.5", "")
+
+
+def test_json_holds_nothing_that_readers_refuse() -> None:
+    """NaN and infinity are null, and lone surrogates are replaced, in keys too."""
+    text = json_text({"\ud800": [float("nan"), float("inf"), np.float64(1.5), "\ud800</script>"]})
+    assert text.encode("utf-8")
+    assert json.loads(text) == {"\ufffd": [None, None, 1.5, "\ufffd</script>"]}
+
+
+def test_every_run_is_a_line(small_results: Path, build: Callable[[], Path]) -> None:
+    """Runs without a result are there too, with their error; JSON holds whole records."""
+    site = build()
+    lines = read_csv(site / "downloads/runs.csv")
+    runs = list(load_runs(small_results))
+    assert len(lines) == len(runs)
+    (failed,) = [line for line in lines if line["status"] == "error"]
+    assert (failed["error"], failed["r1"]) == ("FloatingPointError", "")
+    objects = json.loads((site / "downloads/runs.json").read_text())
+    assert objects[0]["config"]["losses"] == {"itc": 1.0, "sdm": 0.5}
+    assert objects[0]["evaluations"]["image-to-text"]["r1"] == 77.7
+
+
+def test_the_page_lists_every_file(
+    answered: Path, build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """Each file below downloads/ has one link, and each link a file."""
+    site = build()
+    links = [unquote(href) for href in read_page(site / "downloads.html").attributes("href")]
+    listed = [link for link in links if link.startswith("downloads/")]
+    files = [path.relative_to(site).as_posix() for path in site.glob("downloads/**/*.*")]
+    assert sorted(listed) == sorted(files)
+    assert len(files) > 8
+
+
+def test_methods_of_hostile_names_keep_to_the_folder(
+    add_run: Callable[..., Path], build: Callable[[], Path]
+) -> None:
+    """Names of methods, tables and suites make file names that neither leave nor collide."""
+    names = ("../../up", "ranking.csv", "a/b", "a b", "..", "CON\u202e")
+    tables = (("../../../up", "row", 0), ("..", "row", 0))
+    for seed, name in enumerate(names):  # in folders of their own
+        add_run(name, 30.0, seed=seed, title=FORMULA)
+        add_run(name, 29.0, seed=seed, variant="v", tables=tables, title=FORMULA)
+    site = build()
+    files = list(site.glob("downloads/tables/*/ablations/*/*"))
+    assert len(files) == len(names) * 2 * 3
+    assert all(path.is_file() and path.resolve().is_relative_to(site) for path in files)
+    lines = read_csv(site / TABLES / "ranking.csv")
+    assert all(line["title"].startswith(f"'{FORMULA}") for line in lines)

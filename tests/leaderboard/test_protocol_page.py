@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.metrics import score_rows, summarize
+from harness.results import write_json
+from harness.significance import comparison
+from harness.spec import PROTOCOL
+from leaderboard import protocol, render
+from leaderboard.protocol import worked_example as example
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import load_site
+from leaderboard.site_folder import write_site
+
+
+@pytest.fixture
+def build(results: Path, tmp_path: Path) -> Callable[[], Path]:
+    """Return a function that writes the page of the protocol and nothing else."""
+
+    def write() -> Path:
+        site = load_site(results, FOLDER)
+        write_site({**render.make_assets(site), **protocol.make_files(site)}, tmp_path / "site")
+        return tmp_path / "site/protocol.html"
+
+    return write
+
+
+def test_the_worked_example_is_what_the_harness_scores() -> None:
+    """The figures of the example are those that the harness gives for its scores and people."""
+    people = ["ABCD".index(person) for person, _ in example.GALLERY]
+    scores = np.array([[score for _, score in example.GALLERY]], np.float32)
+    found = score_rows(scores, [people[-1]], people, top=5)
+    by_name = {name: float(value) for name, _, value in example.worked_example().metrics}
+    summary = {name: value / 100 for name, value in summarize(found).items()}
+    assert by_name == {
+        "R1": summary["r1"],
+        "R5": summary["r5"],
+        "AP": pytest.approx(summary["map"]),
+        "INP": pytest.approx(summary["minp"]),
+    }
+    order = example.rank([score for _, score in example.GALLERY])
+    assert order == found.top_rows[0].tolist()
+
+
+def test_the_example_holds_a_tie() -> None:
+    """Two rows of the example score the same, and the earlier one ranks first."""
+    rows = {row.rank: row for row in example.worked_example().rows}
+    assert rows["4"].score == rows["5"].score
+    assert int(rows["4"].gallery_row) < int(rows["5"].gallery_row)
+    assert example.worked_example().tied == "4 and 5"
+
+
+def test_constants_are_those_of_the_code(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The page follows the code: with another number of flips it says another number."""
+    add_run("one", 40.0)
+    assert "at random 10,000 times" in " ".join(read_page(build()).text.split())
+    monkeypatch.setattr(comparison, "FLIPS", 2_500)
+    text = " ".join(read_page(build()).text.split())
+    assert "at random 2,500 times" in text
+    assert "cannot fall below 1 / 2,501" in text
+
+
+def test_recorded_protocols_are_shown(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """What runs recorded of their protocol stands with the number of these runs."""
+    for seed in range(3):
+        add_run("one", 40.0, seed=seed, protocol=PROTOCOL)
+    add_run("two", 40.0, protocol={"queries": "only some"})
+    text = " ".join(read_page(build()).text.split())
+    assert "3 runs recorded this protocol" in text
+    assert "1 run recorded this protocol" in text
+    assert PROTOCOL["order"] in text
+    assert "only some" in text
+
+
+def test_selection_inflation_is_shown_where_it_was_audited(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """The gap is the mean over audited seeds, to the figure that val selected for the same seed."""
+    for seed, (selected, tested) in enumerate(((40.0, 41.0), (42.0, 45.0))):
+        run = add_run("one", selected, seed=seed)
+        write_json(run / "evaluations/test-selected/metrics.json", {"r1": tested})
+        write_json(run / "evaluations/last-epoch/metrics.json", {"r1": selected - 1})
+    add_run("one", 10.0, seed=2)
+    add_run("two", 50.0)
+    page = read_page(build())
+    assert page.row("ONE") == ["ONE", "demo/paperdolls", "41.00", "40.00", "43.00", "2.00", "2"]
+    assert not [row for row in page.rows if "TWO" in row]
+    assert "No run in these results was audited" not in page.text
+
+
+def test_it_is_said_that_nothing_was_audited(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """Without a test-selected figure the page says that the inflation is not known."""
+    add_run("one", 40.0)
+    assert "No run in these results was audited" in read_page(build()).text

@@ -1,0 +1,420 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import playwright.sync_api as playwright
+import pytest
+from playwright.sync_api import expect
+
+from harness.results import METRICS
+from leaderboard import ranking, render
+from leaderboard.contest import difference
+from leaderboard.ranking.differences import difference_decimals
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import Site, load_site
+from leaderboard.site_folder import write_site
+from leaderboard.typography import ABSENT, probability, signed
+
+SKILLS = {"faint": 0.1, "weak": 1.2, "strong": 2.2, "equal": 2.25, "rival": 2.2}
+SUPERVISION = {"faint": "none", "rival": "identity"}
+SIZES = {"faint": 9_000_000, "weak": 1_000_000, "strong": 4_000_000, "equal": 2_000_000}
+
+Page = playwright.Page
+
+
+@pytest.fixture
+def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
+    """Return results of five methods on two datasets, and of one that cannot be compared."""
+    for seed in range(3):
+        for method, skill in SKILLS.items():
+            fields = {
+                "supervision": SUPERVISION.get(method, "pairs"),
+                "recipe": {"backbone": "tiny-albef" if method == "strong" else "tiny-clip"},
+                "parameters": SIZES.get(method, 3_000_000),
+            }
+            add_answers(method, skill, seed=seed, **fields)
+    for method in ("weak", "strong"):
+        backbone = {"recipe": {"backbone": "tiny-albef" if method == "strong" else "tiny-clip"}}
+        add_answers(method, SKILLS[method], dataset="second", **backbone)
+    add_answers("short", 1.0)
+    return results
+
+
+def write(results: Path, folder: Path) -> tuple[Site, Path]:
+    """Write the ranking page with its data, and nothing else."""
+    site = load_site(results, FOLDER)
+    write_site({**render.make_assets(site), **ranking.make_files(site)}, folder)
+    return site, folder / "index.html"
+
+
+@pytest.fixture
+def show(
+    answered: Path, tmp_path: Path, open_page: Callable[..., Page]
+) -> Callable[..., tuple[Site, Page]]:
+    """Return a function that builds the page and opens it, with a query if one is given."""
+
+    def open_built(query: str = "", **how: Any) -> tuple[Site, Page]:
+        site, path = write(answered, tmp_path / "site")
+        page = open_page(path, **how)
+        if query:
+            page.goto(f"{path.as_uri()}?{query}")
+        return site, page
+
+    return open_built
+
+
+def names(page: Page) -> list[str]:
+    """Return the ranked methods that are shown in the first table, from above."""
+    rows = page.locator("table.ranking").first.locator("tbody:not(.apart) tr:visible")
+    return rows.locator("th.pinned a").all_inner_texts()
+
+
+def column(page: Page, key: str) -> list[str]:
+    """Return the texts of a column of the first table, those for screen readers too."""
+    table = page.locator("table.ranking").first
+    keys = table.locator("thead th").evaluate_all("cells => cells.map(cell => cell.dataset.key)")
+    cells = table.locator(f"tbody:not(.apart) tr:visible > :nth-child({keys.index(key) + 1})")
+    return [" ".join(text.split()) for text in cells.all_text_contents()]
+
+
+def header(page: Page, key: str) -> playwright.Locator:
+    """Return a header of the first table."""
+    return page.locator(f'table.ranking >> nth=0 >> th[data-key="{key}"]')
+
+
+def sort_by(page: Page, key: str) -> None:
+    """Click on a header of the first table."""
+    header(page, key).get_by_role("button").click()
+
+
+def query_of(page: Page) -> dict[str, str]:
+    """Return what the address says of the view."""
+    return {name: value for name, (value,) in parse_qs(urlsplit(page.url).query).items()}
+
+
+def standings(site: Site, metric: str) -> list[Any]:
+    """Return the standings by rank and then by mean."""
+    family = site.contests["demo/paperdolls"].family(metric)
+    assert family is not None
+    return sorted(family.standings(), key=lambda one: (one.rank, -one.mean))
+
+
+def title(standing: Any) -> str:
+    """Return the title of the method of a standing."""
+    return str(standing.name.removesuffix("/full").upper())
+
+
+def test_without_scripts_the_tables_say_what_they_say(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """A browser that runs no script shows the ranking with its differences, and no control."""
+    site, page = show(scripts=False)
+    assert names(page) == [title(one) for one in standings(site, "r1")]
+    assert column(page, "difference")[0] == "baseline"
+    assert page.locator("form, input, select, button").count() == 0
+
+
+def test_every_column_sorts_both_ways(show: Callable[..., tuple[Site, Page]]) -> None:
+    """A click on a header sorts by it, another one turns the order around, and both are said."""
+    _, page = show()
+    for key in page.locator("table.ranking >> nth=0 >> th[data-key]").evaluate_all(
+        "cells => cells.map(cell => cell.dataset.key)"
+    ):
+        if key != "rank":
+            sort_by(page, key)
+        first, order = names(page), header(page, key).get_attribute("aria-sort")
+        sort_by(page, key)
+        opposite = {"ascending": "descending", "descending": "ascending"}[order or ""]
+        assert header(page, key).get_attribute("aria-sort") == opposite
+        assert page.locator("table.ranking >> nth=0 >> [aria-sort]").count() == 1
+        assert sorted(names(page)) == sorted(first)
+        assert names(page) != first or key in ("seeds", "training", "image", "caption")
+    sort_by(page, "parameters")
+    assert names(page) == ["WEAK", "EQUAL", "RIVAL", "STRONG", "FAINT"]
+    sort_by(page, "parameters")
+    assert names(page) == ["FAINT", "STRONG", "RIVAL", "EQUAL", "WEAK"]
+    sort_by(page, "name")
+    assert names(page) == sorted(name.upper() for name in SKILLS)
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_the_metric_ranks_anew(metric: str, show: Callable[..., tuple[Site, Page]]) -> None:
+    """The chosen metric stands first, and ranks, order, figure and words are those by it."""
+    site, page = show()
+    page.get_by_role("radio", name=METRICS[metric], exact=True).check()
+    expected = standings(site, metric)
+    assert names(page) == [title(one) for one in expected]
+    assert [text[0] for text in column(page, "rank")] == [str(one.rank) for one in expected]
+    for text, one in zip(column(page, "rank"), expected, strict=True):
+        wide = one.rank < one.last_rank
+        assert text.endswith(f"{one.rank}{ABSENT}{one.last_rank}") == wide
+    headers = page.locator("table.ranking >> nth=0 >> thead th")
+    assert headers.nth(2).get_attribute("data-key") == metric
+    assert headers.nth(3).get_attribute("data-key") == "difference"
+    assert page.locator("caption >> nth=0 >> .by").inner_text() == METRICS[metric]
+    expect(page.locator("svg.panel >> nth=0 >> .up")).to_have_text(f"{METRICS[metric]} (%)")
+    answers = site.contests["demo/paperdolls"].answers
+    for text, one in zip(column(page, metric), expected, strict=True):
+        by_seed = answers[title(one).lower(), "full"].values[metric].mean(1)
+        assert f" seeds {by_seed.min():.1f}{ABSENT}{by_seed.max():.1f}" in text
+    heights = page.locator("svg.panel >> nth=0 >> circle").evaluate_all(
+        "dots => dots.map(dot => [Number(dot.getAttribute('cy')), dot.parentNode.textContent])"
+    )
+    drawn = [words.split(":")[0] for _, words in sorted(heights)]
+    means = sorted(expected, key=lambda one: -one.mean)
+    assert drawn == [title(one) for one in means]
+
+
+def test_every_difference_is_that_of_the_comparison(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """By any metric and to any baseline, the script writes what the tests in Python found."""
+    site, page = show()
+    contest = site.contests["demo/paperdolls"]
+    for metric, printed in METRICS.items():
+        family = contest.family(metric)
+        assert family is not None
+        decimals = difference_decimals(family)
+        page.get_by_role("radio", name=printed, exact=True).check()
+        for baseline in SKILLS:
+            page.get_by_label("Difference to").select_option(baseline)
+            expect(header(page, "difference")).to_contain_text(f"to {baseline.upper()}")
+            expect(page.locator("caption >> nth=0")).to_contain_text(f", {baseline.upper()}: grey")
+            for name, text in zip(names(page), column(page, "difference"), strict=True):
+                if name == baseline.upper():
+                    assert text == "baseline"
+                    continue
+                found = difference(family, (name.lower(), "full"), (baseline, "full"))
+                wide = ", wide" if found.needs_more_seeds else ""
+                chance = ", not told apart" if found.adjusted > 0.05 else ""
+                assert text == (
+                    f"{probability(round(found.adjusted, 4))} {signed(found.difference, decimals)}"
+                    f"{signed(found.low, decimals)} to {signed(found.high, decimals)}{wide}{chance}"
+                )
+
+
+def test_a_difference_that_may_be_chance_is_grey(show: Callable[..., tuple[Site, Page]]) -> None:
+    """Its figures are in the quiet colour, those of a real one in ink."""
+    _, page = show("baseline=strong")
+    cells = page.locator("table.ranking >> nth=0 >> td.difference")
+    expect(header(page, "difference")).to_contain_text("to STRONG")
+    colours = {
+        text.endswith("not told apart"): colour
+        for text, colour in cells.evaluate_all(
+            "cells => cells.map(cell => [cell.textContent, getComputedStyle(cell).color])"
+        )
+        if text.startswith("p ")
+    }
+    assert len(set(colours.values())) == 2
+    ink = page.locator("body").evaluate("body => getComputedStyle(body).color")
+    assert colours[False] == ink
+
+
+def test_a_baseline_that_did_not_run_here_is_said(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """On a dataset where the chosen baseline has no answers, no difference is shown."""
+    _, page = show("baseline=equal")
+    cells = page.locator("table.ranking >> nth=1 >> tbody:not(.apart) td.difference")
+    expect(cells.first).to_have_text(ABSENT)
+    expect(cells.last).to_have_text(ABSENT)
+
+
+def test_filters_hide_rows_and_count_methods(show: Callable[..., tuple[Site, Page]]) -> None:
+    """Name, supervision and backbone narrow the tables; counts say what each choice would leave."""
+    _, page = show()
+    status = page.locator("form output")
+    expect(status).to_have_text("6 methods")
+    supervision = page.get_by_label("Supervision")
+    assert supervision.locator("option").all_inner_texts() == [
+        "all (6)", "identity (1)", "none (1)", "pairs (4)",
+    ]  # fmt: skip
+    supervision.select_option("pairs")
+    assert sorted(names(page)) == ["EQUAL", "STRONG", "WEAK"]
+    expect(status).to_have_text("4 of 6 methods")
+    page.get_by_label("Backbone").select_option("tiny-clip")
+    assert sorted(names(page)) == ["EQUAL", "WEAK"]
+    assert supervision.locator("option").all_inner_texts()[1:] == [
+        "identity (1)", "none (1)", "pairs (3)",
+    ]  # fmt: skip
+    page.get_by_label("Name holds").fill("EAK")
+    assert names(page) == ["WEAK"]
+    drawn = page.locator(".panel a:not(.dim) title").all_text_contents()
+    assert {text.split(":")[0] for text in drawn} == {"WEAK"}
+    page.get_by_role("button", name="Reset").click()
+    assert len(names(page)) == len(SKILLS)
+    expect(page.get_by_role("button", name="Reset")).to_be_hidden()
+
+
+def test_ranks_and_brackets_under_a_filter(show: Callable[..., tuple[Site, Page]]) -> None:
+    """A filter changes no rank, and a bracket joins only neighbours that are shown."""
+    site, page = show()
+    ranks = {title(one): str(one.rank) for one in standings(site, "r1")}
+    tied = [name for name in names(page) if list(ranks.values()).count(ranks[name]) > 1]
+    assert page.locator("table.ranking >> nth=0 >> td.tie").count() == len(tied)
+    page.get_by_label("Name holds").fill(tied[0])
+    assert column(page, "rank")[0].startswith(ranks[tied[0]])
+    assert page.locator("table.ranking >> nth=0 >> td.tie:visible").count() == 0
+
+
+def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> None:
+    """Every choice is in the address: a reload shows the same, and back leads through the views."""
+    _, page = show()
+    page.get_by_role("radio", name="mAP").check()
+    page.get_by_label("Difference to").select_option("weak")
+    page.get_by_label("Supervision").select_option("pairs")
+    page.get_by_label("Name holds").press_sequentially("E")
+    page.get_by_label("Name holds").press_sequentially("A")
+    sort_by(page, "parameters")
+    expected = {
+        "metric": "map", "baseline": "weak", "supervision": "pairs", "name": "EA",
+        "sort": "parameters",
+    }  # fmt: skip
+    assert query_of(page) == expected
+    before = names(page), column(page, "difference")
+    page.reload()
+    expect(header(page, "difference")).to_contain_text("to WEAK")
+    expect(page.locator("td.difference", has_text="baseline").first).to_be_visible()
+    assert (names(page), column(page, "difference")) == before
+    assert page.get_by_role("radio", name="mAP").is_checked()
+    assert page.get_by_label("Name holds").input_value() == "EA"
+    page.go_back()
+    assert header(page, "rank").get_attribute("aria-sort") == "ascending"
+    page.go_back()
+    assert page.get_by_label("Name holds").input_value() == ""
+    assert sorted(names(page)) == ["EQUAL", "STRONG", "WEAK"]
+    page.go_back()
+    assert len(names(page)) == len(SKILLS)
+    page.go_back()
+    expect(page.locator("caption >> nth=0")).to_contain_text("the first in rank")
+    page.go_back()
+    assert query_of(page) == {}
+    assert header(page, "r1").get_attribute("class") == "score primary"
+    page.go_forward()
+    assert header(page, "map").get_attribute("class") == "score primary"
+
+
+def test_an_address_that_names_nothing_known_is_the_plain_view(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """A link of old that names a method, metric or column that is gone does no harm."""
+    site, page = show("metric=r2&baseline=gone&supervision=x&backbone=y&sort=z&order=upwards")
+    assert names(page) == [title(one) for one in standings(site, "r1")]
+    assert column(page, "difference")[0] == "baseline"
+
+
+def test_the_keyboard_is_enough(show: Callable[..., tuple[Site, Page]]) -> None:
+    """Metric, baseline, filter and sorting are reached by tab and worked by keys, focus seen."""
+    _, page = show()
+    page.get_by_role("radio", name="R1", exact=True).focus()
+    page.keyboard.press("ArrowRight")
+    assert query_of(page) == {"metric": "r5"}
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
+    assert query_of(page)["baseline"] == "equal"
+    page.keyboard.press("Tab")
+    page.keyboard.type("strong")
+    assert names(page) == ["STRONG"]
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.closest('th')?.dataset.key") == "name":
+            break
+    outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    assert outline != "none"
+    page.keyboard.press("Enter")
+    assert header(page, "name").get_attribute("aria-sort") == "ascending"
+
+
+@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_nothing_bars_a_reader(
+    width: int, dark: bool, show: Callable[..., tuple[Site, Page]],
+    find_barriers: Callable[[Page], list[str]],
+) -> None:  # fmt: skip
+    """By axe-core the page has no serious fault, light or dark, wide or on a phone."""
+    _, page = show("metric=map&baseline=weak", width=width, dark=dark)
+    expect(header(page, "difference")).to_contain_text("to WEAK")
+    assert find_barriers(page) == []
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+
+
+def test_whiskers_lie_between_the_ends_in_the_header(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """The scale written in a header is as wide as the whiskers below it, and stands above them."""
+    _, page = show()
+    for key in METRICS:
+        left, width = (
+            header(page, key)
+            .locator(".ends")
+            .evaluate("ends => [ends.getBoundingClientRect().x, ends.offsetWidth]")
+        )
+        place = list(METRICS).index(key)
+        whisker = page.locator("table.ranking >> nth=0 >> tbody tr >> nth=0 >> .score svg")
+        box = whisker.nth(place).bounding_box()
+        assert box is not None
+        assert box["x"] == pytest.approx(left, abs=1)
+        assert box["width"] == pytest.approx(width, abs=1)
+
+
+def test_hostile_names_are_text_in_every_control(
+    results: Path, tmp_path: Path, add_answers: Callable[..., Path],
+    open_page: Callable[..., Page],
+) -> None:  # fmt: skip
+    """Markup and marks that turn the reading direction around are shown, in options too."""
+    hostile = '<img src=x onerror="document.title=1">\u202e"></script><script>alert(1)</script>'
+    for number in range(2):
+        for seed in range(3):
+            add_answers(f"m{number}", 1.0, seed=seed, title=f"{hostile} {number}",
+                        supervision=f"{hostile}{number}",
+                        recipe={"backbone": f"{hostile}{number}"})  # fmt: skip
+    page = open_page(write(results, tmp_path / "site")[1])
+    shown = hostile.replace("\u202e", "\ufffd")
+    options = page.get_by_label("Difference to").locator("option").all_text_contents()
+    assert options[1:] == [f"{shown} 0", f"{shown} 1"]
+    page.get_by_label("Difference to").select_option(index=1)
+    page.get_by_label("Supervision").select_option(f"{shown}1")
+    assert names(page) == [f"{shown} 1"]
+    page.reload()
+    assert names(page) == [f"{shown} 1"]
+    assert page.locator("img").count() == 0
+
+
+def test_sixty_methods_are_light_and_soon_at_hand(
+    results: Path, tmp_path: Path, add_answers: Callable[..., Path],
+    open_page: Callable[..., Page],
+) -> None:  # fmt: skip
+    """Sixty rows weigh a third of what three datasets may, and answer within a second."""
+    add_answers("m00", 1.0)
+    for number in range(1, 60):
+        add_answers(f"m{number:02d}", number / 20, title=f"Method number {number}")
+    _, path = write(results, tmp_path / "site")
+    assert path.stat().st_size < 1_000_000 / 3
+    page = open_page(path)
+    ready = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
+    assert ready < 1000
+    taken = page.evaluate(
+        """() => {
+          const start = performance.now();
+          document.querySelector('[data-key="parameters"] button').click();
+          document.body.getBoundingClientRect();
+          return performance.now() - start;
+        }"""
+    )
+    assert taken < 500
+    shutil.rmtree(tmp_path / "site")
+
+
+def test_a_printed_table_fits_its_sheet(show: Callable[..., tuple[Site, Page]]) -> None:
+    """On A4 across, as wide as its margins leave, no column is lost, and controls are left out."""
+    _, page = show(width=1030, dark=True)
+    page.emulate_media(media="print")
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
+    assert page.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(0, 0, 0)"
+    assert page.locator("form").is_hidden()
