@@ -29,8 +29,8 @@ _UNPRINTABLE = re.compile(
 
 def printable(text: Any) -> Any:
     """Replace what a page cannot show by U+FFFD; markup and what is not text pass unchanged."""
-    if not isinstance(text, str) or isinstance(text, Markup):
-        return text
+    if not isinstance(text, str) or isinstance(text, Markup) or text.isprintable():
+        return text  # the most, at once
     return _UNPRINTABLE.sub("\ufffd", text)
 
 

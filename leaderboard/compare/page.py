@@ -14,10 +14,7 @@ FILE = "compare.html"
 def make_files(site: Site) -> dict[str, File]:
     """Return the page, and the answers of every ground packed for the browser."""
     contests = [site.contests[ground.label] for ground in site.grounds]
-    page = ComparePage(
-        tables=tuple(pair_table(contest, site.addresses) for contest in contests),
-        can_choose=any(len(contest.answers) > 1 for contest in contests),
-    )
+    page = ComparePage(tuple(pair_table(contest, site.addresses) for contest in contests))
     files: dict[str, File] = {FILE: render_page("compare", page, FILE)}
     for contest in contests:
         files |= dict(ground_files(site, contest))

@@ -45,6 +45,7 @@ def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
         silent=tuple(
             (_name(entry, addresses), reason) for entry, reason in sorted(contest.silent.items())
         ),
+        can_choose=len(contest.answers) > 1,
     )
 
 

@@ -46,6 +46,7 @@ class PairTable:
     rows: tuple[PairRow, ...]
     notes: tuple[Note, ...]  # why there is no row, where there is none
     silent: tuple[tuple[str, str], ...]  # what cannot be compared, and why
+    can_choose: bool  # whether there are two entries for the script to compare
 
 
 @dataclass(frozen=True)
@@ -53,4 +54,8 @@ class ComparePage:
     """Pairs on every ground."""
 
     tables: tuple[PairTable, ...]
-    can_choose: bool  # whether there is a ground with two entries for the script to compare
+
+    @property
+    def choices(self) -> tuple[DatasetCard, ...]:
+        """The grounds that the script lets a reader choose from."""
+        return tuple(table.card for table in self.tables if table.can_choose)

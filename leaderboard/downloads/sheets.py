@@ -32,20 +32,27 @@ def csv_text(records: Sequence[Record]) -> str:
     return text.getvalue()
 
 
-def json_text(value: Value) -> str:
-    """Write JSON that any reader takes: no NaN, no lone surrogate, nothing unprintable."""
-    return json.dumps(_plain(value), allow_nan=False, ensure_ascii=False, indent=1) + "\n"
+def json_text(records: Sequence[Record]) -> str:
+    """Write a list of records, one a line, as JSON that any reader takes.
+
+    There is no NaN in it, no lone surrogate and nothing unprintable.
+    """
+    lines = [json.dumps(_plain(one), allow_nan=False, ensure_ascii=False) for one in records]
+    return "[\n" + ",\n".join(lines) + "\n]\n"
 
 
 def _cell(value: Value) -> str:
-    value = _plain(value)
     if value is None:
         return ""
     if isinstance(value, str):
         return _guarded(value)
-    if isinstance(value, list):
+    if isinstance(value, bool | Mapping):
+        return json.dumps(_plain(value), ensure_ascii=False)
+    if isinstance(value, list | tuple):
         return _guarded(" ".join(_cell(item) for item in value))
-    return json.dumps(value, ensure_ascii=False)  # a number, a truth value or a mapping
+    if isinstance(value, float):
+        return repr(float(value)) if math.isfinite(value) else ""
+    return str(value)
 
 
 def _guarded(text: str) -> str:
@@ -56,10 +63,12 @@ def _guarded(text: str) -> str:
 
 def _plain(value: Value) -> Value:
     """Return what JSON knows; numbers that are not finite are left out as None."""
+    if isinstance(value, str):
+        return printable(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(printable(str(key))): _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return printable(value)
+    return value

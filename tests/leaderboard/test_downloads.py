@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import numpy as np
 import pytest
 
 from harness.answers import read_answers
@@ -255,9 +254,9 @@ def test_numbers_stay_numbers() -> None:
 
 def test_json_holds_nothing_that_readers_refuse() -> None:
     """NaN and infinity are null, and lone surrogates are replaced, in keys too."""
-    text = json_text({"\ud800": [float("nan"), float("inf"), np.float64(1.5), "\ud800</script>"]})
+    text = json_text([{"\ud800": [float("nan"), float("inf"), 1.5, "\ud800</script>"]}, {}])
     assert text.encode("utf-8")
-    assert json.loads(text) == {"\ufffd": [None, None, 1.5, "\ufffd</script>"]}
+    assert json.loads(text) == [{"\ufffd": [None, None, 1.5, "\ufffd</script>"]}, {}]
 
 
 def test_every_run_is_a_line(small_results: Path, build: Callable[[], Path]) -> None:

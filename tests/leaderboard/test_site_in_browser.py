@@ -1,0 +1,190 @@
+"""What must hold on every page of the site, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from urllib.request import url2pathname
+
+import playwright.sync_api as playwright
+import pytest
+
+from leaderboard.build import build_site
+from leaderboard.typography import printable
+
+Open = Callable[..., playwright.Page]
+
+# Each would set a flag if a page obeyed it; the content policy's refusal would be logged.
+PAYLOADS = (
+    "<script>window.obeyed = 1</script>",
+    "\"><img src=x onerror='window.obeyed = 1'>",
+    "</script><script>window.obeyed = 1</script>",
+    "</style></title></textarea></svg><svg onload='window.obeyed = 1'>",
+    "'; window.obeyed = 1; //",
+    '"}); window.obeyed = 1; ({"',
+    "\\u003cscript>window.obeyed = 1\\u003c/script>",
+    "javascript:window.obeyed=1",
+    "line\u2028window.obeyed = 1\u2029end",
+    "\u202emarked\u2066 right \u200fto left",
+    "\ud800 half a pair",
+    "__proto__",
+    "{{ 1 }} {% raw %} ${window.obeyed = 1}",
+)
+CAPTIONS = [payload for payload in PAYLOADS if "\ud800" not in payload]  # Parquet holds no halves
+
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
+SIDEWAYS = """() => [...document.querySelectorAll("body, body *")].filter((element) => {
+    const style = getComputedStyle(element);
+    const scrolls = ["auto", "scroll"].includes(style.overflowX) && style.display !== "inline";
+    return scrolls && !element.classList.contains("frame")
+      && element.scrollWidth > element.clientWidth;
+  }).map((element) => element.outerHTML.slice(0, 120))"""
+BEYOND = """() => {
+  const root = document.documentElement;
+  return root.scrollWidth - root.clientWidth;
+}"""
+INTRUDERS = """() => [...document.querySelectorAll("*")].filter((element) =>
+    element.matches("script:not([src]), iframe, object, embed, base, [src='x']")
+    || element.matches("[href^='javascript']")
+    || [...element.attributes].some((attribute) => attribute.name.startsWith("on"))
+  ).map((element) => element.outerHTML.slice(0, 120))"""
+ADDRESSES = """() => [...document.querySelectorAll("a[href]")].map((link) =>
+    new URL(link.getAttribute("href"), document.baseURI).href)"""
+HEADINGS = (
+    "() => [document.title, document.querySelectorAll('h1').length, document.documentElement.lang]"
+)
+
+
+@pytest.fixture
+def site(
+    results: Path, tmp_path: Path, add_answers: Callable[..., Path], add_run: Callable[..., Path],
+    add_digest: Callable[..., Path],
+) -> Path:  # fmt: skip
+    """Return a site with all that pages show: answers, an ablation, a failure, a dataset apart."""
+    add_digest()
+    places = (("Table 4", "without SDM", 0),)
+    for seed in range(3):
+        for method, skill in (("one", 0.5), ("two", 1.4), ("three", 1.5)):
+            add_answers(method, skill, seed=seed)
+        add_answers(
+            "three", 1.1, seed=seed, variant="w/o SDM", tables=places,
+            config={"temperature": 0.02, "losses": {"itc": 1.0}},
+            changes={"losses": {"itc": 1.0}},
+        )  # fmt: skip
+    error = {"kind": "ValueError", "message": "too small", "traceback": "Traceback\n" + "x" * 300}
+    add_run("three", seed=3, status="error", error=error, history=False)
+    add_run("one", 30.0, dataset="cuhk-pedes", scale="paper", data={"title": "CUHK-PEDES"})
+    add_run("dgia", 50.0, dataset="cuhk-pedes", scale="paper", data={"title": "CUHK-PEDES"})
+    return build_site(results, tmp_path / "site").parent
+
+
+@pytest.fixture
+def hostile_site(
+    results: Path, tmp_path: Path, add_answers: Callable[..., Path], add_run: Callable[..., Path],
+    add_digest: Callable[..., Path],
+) -> Path:  # fmt: skip
+    """Return a site whose every text is a payload: names, titles, settings, errors, captions."""
+    add_digest(captions=CAPTIONS)
+    for number, payload in enumerate(PAYLOADS):
+        texts = dict.fromkeys(("summary", "paper", "url", "supervision", "command", "key"), payload)
+        nested = {payload: [payload, {payload: payload}]}
+        fields = {"config": {**nested, "losses": {payload: 1.0}}, "recipe": {"backbone": payload}}
+        method = f"{number} {payload}"
+        for seed in range(2):
+            add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
+                        environment=nested, protocol=nested)  # fmt: skip
+        add_answers(method, 0.5, title=method, variant=payload, changes=nested,
+                    tables=((payload, payload, 0),))  # fmt: skip
+        error = {"kind": payload, "message": payload, "traceback": payload}
+        add_run(method, seed=7, title=method, status=payload, error=error, history=False)
+    every = " ".join(PAYLOADS)
+    data = {"title": every, "note": every, "licence": every, "fingerprint": every}
+    add_run("plain", 40.0, suite=PAYLOADS[1], dataset=PAYLOADS[2], data=data)
+    return build_site(results, tmp_path / "site").parent
+
+
+def each_page(site: Path, open_page: Open, **how: object) -> Iterator[tuple[str, playwright.Page]]:
+    """Open every page of a site, one after the other, and wait until its scripts are done."""
+    paths = sorted(site.rglob("*.html"))
+    assert len(paths) >= 8
+    for path in paths:
+        page = open_page(path, **how)
+        page.evaluate(SETTLED)
+        yield path.relative_to(site).as_posix(), page
+        page.close()
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_no_page_has_a_serious_barrier(
+    width: int, dark: bool, site: Path, open_page: Open,
+    find_barriers: Callable[[playwright.Page], list[str]],
+) -> None:  # fmt: skip
+    """On no page does axe-core find what is serious or critical, nor does one log an error."""
+    pages = each_page(site, open_page, width=width, dark=dark)
+    barriers = {name: found for name, page in pages if (found := find_barriers(page))}
+    assert not barriers
+
+
+def test_nothing_but_tables_scrolls_sideways_on_a_phone(site: Path, open_page: Open) -> None:
+    """At 390 pixels no page is wider than the window, and only the frames of tables scroll."""
+    for name, page in each_page(site, open_page, width=390):
+        assert page.evaluate(BEYOND) <= 0, name
+        assert page.evaluate(SIDEWAYS) == [], name
+
+
+def test_every_link_leads_somewhere(site: Path, open_page: Open) -> None:
+    """Each link that a reader sees, scripts included, has its file and its anchor."""
+    targets: dict[str, set[str]] = {}
+    anchors: dict[Path, set[str]] = {}
+    for name, page in each_page(site, open_page):
+        anchors[site / name] = set(page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
+        hrefs = page.evaluate(ADDRESSES)
+        targets[name] = {href for href in hrefs if href.startswith("file:")}
+        assert all(urlsplit(href).scheme in ("file", "https") for href in hrefs), name
+    for name, hrefs in targets.items():
+        for href in hrefs:
+            address = urlsplit(href)
+            path = Path(url2pathname(address.path))
+            assert path.is_file(), (name, href)
+            assert path.is_relative_to(site), (name, href)
+            anchor = "" if "=" in address.fragment else unquote(address.fragment)  # else a view
+            assert not anchor or anchor in anchors[path], (name, href)
+
+
+def test_pages_say_what_they_are(site: Path, open_page: Open) -> None:
+    """Every page has a title of its own, one main heading and a language."""
+    found = [page.evaluate(HEADINGS) for _, page in each_page(site, open_page)]
+    titles = [title for title, _, _ in found]
+    assert all(titles)
+    assert len(set(titles)) == len(titles)
+    assert {(headings, language) for _, headings, language in found} == {(1, "en")}
+
+
+def test_no_text_is_obeyed(hostile_site: Path, open_page: Open) -> None:
+    """Whatever the texts of records and captions hold, pages run and load nothing of it."""
+    for name, page in each_page(hostile_site, open_page):
+        for control in page.locator("button:visible, summary:visible").all()[:20]:
+            control.click()
+        page.evaluate(SETTLED)
+        assert page.evaluate("window.obeyed") is None, name
+        assert page.evaluate(INTRUDERS) == [], name
+        assert page.evaluate("({}).polluted === undefined && !Object.keys(Object.prototype).length")
+
+
+def test_hostile_texts_are_shown_as_they_are(hostile_site: Path, open_page: Open) -> None:
+    """Names stand on index and own page, and captions in the sample, as plain text."""
+    shown = {
+        name: " ".join((page.text_content("body") or "").split())
+        for name, page in each_page(hostile_site, open_page)
+    }
+    for number, payload in enumerate(PAYLOADS):
+        name = " ".join(str(printable(f"{number} {payload}")).split())
+        assert name in shown["index.html"], payload
+        assert name in shown["compare.html"], payload
+        assert name in shown["downloads.html"], payload
+        assert any(name in text for file, text in shown.items() if file.startswith("methods/"))
+    for caption in CAPTIONS[:1]:
+        assert caption in shown["datasets.html"]
+    assert not any(mark in text for text in shown.values() for mark in "\u202e\u2066")
