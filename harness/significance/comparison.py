@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.significance.bootstrap import find_interval, resample_means
-from harness.significance.flips import flip_signs
+from harness.significance.flips import flip_pairs, flip_signs
 from harness.significance.ranking import Standing, rank_groups
 from harness.significance.sample import Floats, Sample, group, without_rounding
 
@@ -166,7 +166,10 @@ def _test(
     if not pairs:
         return []
     sums = np.stack([sample.sum_clusters(sample.difference(*pair)) for pair in pairs])  # (P, C)
-    return list(zip(*flip_signs(sums, flips, seed), strict=True))
+    if len(pairs) <= len(sample.names):
+        return list(zip(*flip_signs(sums, flips, seed), strict=True))
+    of_methods = sample.sum_clusters(sample.means)  # (K, C)
+    return list(zip(*flip_pairs(sums, of_methods, pairs, flips, seed), strict=True))
 
 
 def _describe(

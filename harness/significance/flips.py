@@ -4,12 +4,12 @@ Without a difference between two methods, the difference that a person's queries
 to be its negative. So the signs of whole people are flipped at random, and the p-value says how
 often the flipped mean is at least as far from zero as the observed one.
 
-Shapes: P pairs of methods, C clusters, f the flips of one chunk.
+Shapes: K methods, P pairs of them, C clusters, f the flips of one chunk.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -32,24 +32,53 @@ def flip_signs(differences: Floats, flips: int, seed: int) -> FlipTest:
     step; Westfall and Young 1993) calls the largest: unscaled, the pair of the least similar
     methods would set the bar for all.
     """
+    return _flip(differences, lambda kept: differences @ kept.T, flips, seed)
+
+
+def flip_pairs(
+    differences: Floats, sums: Floats, pairs: Sequence[tuple[int, int]], flips: int, seed: int
+) -> FlipTest:
+    """Test as `flip_signs` does, where the differences are those of pairs of a few methods.
+
+    Takes the sums by cluster of each method (K, C) too: a flipped difference is the difference of
+    flipped sums, so K products are enough for K (K - 1) / 2 pairs.
+    """
+    first, second = np.asarray(pairs).T
+
+    def multiply(kept: Floats) -> Floats:
+        by_method = sums @ kept.T  # (K, f)
+        flipped: Floats = by_method[first]
+        flipped -= by_method[second]
+        return flipped  # (P, f)
+
+    return _flip(differences, multiply, flips, seed)
+
+
+def _flip(
+    differences: Floats, multiply: Callable[[Floats], Floats], flips: int, seed: int
+) -> FlipTest:
+    """Test differences (P, C); `multiply` sums what signs (f, C) keep of them: (P, f)."""
     if flips < 1:
         raise ValueError(f"flips must be at least 1; got {flips}")
-    standard = _standardize(differences)
-    total = standard.sum(1)
+    errors = _standard_errors(differences)
+    total = differences.sum(1) / errors
     bar = np.abs(total) - ROUNDING  # of a unit that is one standard error for every pair
     reached = np.zeros(len(total), np.int64)
     largest = []
     for kept in _draw_signs(differences.shape, flips, seed):
-        flipped = np.abs(2 * (kept @ standard.T) - total)  # (f, P)
-        reached += (flipped >= bar).sum(0)
-        largest.append(flipped.max(1))
+        flipped = multiply(kept)
+        flipped *= (2 / errors)[:, None]
+        flipped -= total[:, None]
+        np.abs(flipped, out=flipped)
+        reached += np.count_nonzero(flipped >= bar[:, None], axis=1)
+        largest.append(flipped.max(0))
     exceeded = flips - np.searchsorted(np.sort(np.concatenate(largest)), bar)
     return FlipTest((reached + 1) / (flips + 1), (exceeded + 1) / (flips + 1))
 
 
-def _standardize(differences: Floats) -> Floats:
-    errors = np.sqrt(np.square(differences).sum(1, keepdims=True))
-    return differences / np.where(errors > 0, errors, 1.0)
+def _standard_errors(differences: Floats) -> Floats:
+    errors = np.sqrt(np.square(differences).sum(1))  # (P,)
+    return np.where(errors > 0, errors, 1.0)
 
 
 def _draw_signs(shape: tuple[int, ...], flips: int, seed: int) -> Iterator[Floats]:
