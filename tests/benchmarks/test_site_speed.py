@@ -21,12 +21,11 @@ from PIL import Image
 from harness.data.digest import digest_path
 from harness.results import SCHEMA_VERSION, RunRecord, run_path, write_json, write_table
 from leaderboard.build import build_site
-from leaderboard.contest import Contest
-from leaderboard.load import load_grounds
 
 METHODS, VARIANTS, SEEDS = 60, 5, 3
-LARGEST_RATIO = 12  # of the time that reading all runs takes
+LONGEST_BUILD = 60  # seconds
 LARGEST_INDEX = 1_000_000  # bytes
+LONGEST_WAIT = 1_000  # milliseconds
 PARTS = ("itc", "sdm", "id", "mlm", "local")  # each variant has one more of them
 TOP = 10
 HISTORY = {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.5], "val_r1": [20.0, 30.0, 31.0]}
@@ -182,32 +181,27 @@ def built(large_results: Path) -> Iterator[tuple[Path, float]]:
 
 @pytest.mark.benchmark
 @pytest.mark.timeout(900)  # the runs are written first
-def test_a_large_site_costs_little_more_than_reading_its_runs(benchmark: Any, request: Any) -> None:
-    """Of 60 methods x 5 variants x 3 seeds x 3 datasets, read to written."""
+def test_a_large_site_is_built_in_a_minute(benchmark: Any, request: Any) -> None:
+    """60 methods x 5 variants x 3 seeds x 3 datasets take less than 60 s, read to written."""
     if not benchmark.enabled:
         pytest.skip("nothing is timed: run with --benchmark-enable")
     results = request.getfixturevalue("large_results")
     site, seconds = benchmark.pedantic(lambda: request.getfixturevalue("built"), rounds=1)
-    began = perf_counter()
-    for ground in load_grounds(results):
-        assert len(Contest(ground, results).answers) == METHODS * VARIANTS
-    reading = perf_counter() - began
     files = [path for path in site.rglob("*") if path.is_file()]
     benchmark.extra_info |= {
         "build_seconds": seconds,
-        "reading_seconds": reading,
-        "ratio_to_reading": seconds / reading,
         "runs": len(list(results.glob("*/*/*/*/seed-*"))),
         "files": len(files),
         "megabytes": sum(path.stat().st_size for path in files) / 1e6,
     }
-    assert seconds < LARGEST_RATIO * reading
+    print(f"{seconds:.1f} s for {len(files)} files")
+    assert seconds < LONGEST_BUILD
 
 
 @pytest.mark.benchmark
 @pytest.mark.timeout(900)
-def test_a_large_index_is_light(benchmark: Any, request: Any) -> None:
-    """The index of three rankings of 60 is below 1 MB, and how soon it has its controls is told."""
+def test_a_large_index_is_light_and_soon_answers(benchmark: Any, request: Any) -> None:
+    """The index of three rankings of 60 is below 1 MB, and has its controls within a second."""
     if not benchmark.enabled:
         pytest.skip("nothing is timed: run with --benchmark-enable")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -222,7 +216,9 @@ def test_a_large_index_is_light(benchmark: Any, request: Any) -> None:
         )
         browser.close()
     benchmark.extra_info |= {"index_bytes": size, "milliseconds_until_controls": median(waits)}
+    print(f"{size / 1000:.0f} kB, {median(waits):.0f} ms until the controls are there")
     assert size < LARGEST_INDEX
+    assert median(waits) < LONGEST_WAIT
 
 
 def wait_for_controls(browser: playwright.Browser, index: Path) -> float:
