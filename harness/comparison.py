@@ -14,7 +14,7 @@ from harness.answers import (
     restrict,
 )
 from harness.errors import HarnessError, unknown
-from harness.results import METRICS, StoredRun, load_runs
+from harness.results import FULL, METRICS, StoredRun, load_runs
 from harness.significance import (
     Family,
     VarianceComponents,
@@ -24,8 +24,6 @@ from harness.significance import (
     seeds_needed,
     variance_components,
 )
-
-FULL = "full"
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import Any, TypeVar
 
 from harness.method import Method, Recipe, Stage, Supervision
 from harness.registry import Registration
-
-FULL = "full"  # the label of a method as published
+from harness.results import FULL
 
 Declared = TypeVar("Declared")
 
@@ -43,6 +42,7 @@ def describe(registration: Registration) -> dict[str, Any]:
         "source": inspect.getsourcefile(method) or "",
         "scales": scales,
         "variants": _variants(method, first),
+        "evaluations": _evaluations(method),
     }
 
 
@@ -98,6 +98,17 @@ def _rows(method: type[Method]) -> Iterator[tuple[str, str, int, Mapping[str, An
 def _variant(label: str, changes: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
     supervision = changes.get("supervision", config["supervision"])
     return {"label": label, "changes": dict(changes), "supervision": supervision, "tables": []}
+
+
+def _evaluations(method: type[Method]) -> dict[str, list[str]]:
+    """Return re-rankings, as `str` writes them, with the labels that the paper gives them."""
+    from harness.rerank import parse_reranking
+
+    found: dict[str, list[str]] = {}
+    for label, rerankings in method.evaluations.items():
+        for text in rerankings:
+            found.setdefault(str(parse_reranking(text)), []).append(label)
+    return found
 
 
 def _plain(value: Any) -> Any:

@@ -143,11 +143,14 @@ class Method(nn.Module, ABC):
     `config_class` declares the settings, `recipes` a `Recipe` for each scale. `ablations` holds
     the paper's tables: table -> row label -> the config fields that the row changes. Heads are
     built whether or not a row uses them, so that all rows of one seed start from the same weights.
+    `evaluations` holds what the paper prints of the trained method scored in another way: the
+    label it prints -> re-rankings, as `harness run --rerank` takes them.
     """
 
     config_class: ClassVar[type[Config]] = Config
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     ablations: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
+    evaluations: ClassVar[Mapping[str, Sequence[str]]] = {}
 
     def __init__(self, config: Any, train: TrainSummary) -> None:
         super().__init__()

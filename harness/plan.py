@@ -6,14 +6,14 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness import registry, results, sources
 from harness.data.declaration import Located
 from harness.errors import HarnessError, unknown
-from harness.spec import PROTOCOL_VERSION, RunSpec
+from harness.spec import PROTOCOL_VERSION, FurtherEvaluation, RunSpec
 
 SUITES = Path(__file__).with_name("suites")
 # What trains and scores every method: the modules whose syntax is part of every key.
@@ -38,6 +38,7 @@ class Choice:
 
     listing: registry.Listing
     variants: tuple[str, ...]
+    evaluations: tuple[str, ...] = ()  # re-rankings of the method as published
 
 
 def read_suite(name: str) -> Suite:
@@ -81,7 +82,7 @@ def choose(
     """
     if not names:
         usable = [item for item in listings if scale in (item.description or {}).get("scales", {})]
-        return [Choice(listing, _labels(listing, None, ablations)) for listing in usable]
+        return [_choice(listing, None, ablations) for listing in usable]
     choices = []
     for name in names:
         method, _, variant = name.partition(":")
@@ -91,7 +92,7 @@ def choose(
                 f"Method {method!r} cannot be used: {listing.error['kind']}: "
                 f"{listing.error['message']} (in {listing.plugin.module.path})"
             )
-        choices.append(Choice(listing, _labels(listing, variant or None, ablations)))
+        choices.append(_choice(listing, variant or None, ablations))
     return choices
 
 
@@ -102,29 +103,40 @@ def plan(
     seeds: Sequence[int],
     settings: Mapping[str, Any],
     options: str = "",
+    rerankings: Sequence[str] = (),
 ) -> list[RunSpec]:
     """Return the runs, seed by seed inside a variant.
 
     Args:
         settings: `--set` values by (dotted) key; they make a variant of their own.
         options: what the command that repeats a run needs beside method, dataset and seed.
+        rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
     """
     engine = engine_hash()
+    reranking_code = _hash("harness.rerank")
     specs = []
     for located in datasets:
         for choice in choices:
             code = _code(choice.listing.plugin, engine)
             for label in choice.variants:
                 resolved = _resolve(choice.listing, suite.scale, label, settings)
+                declared = choice.evaluations if resolved.label == results.FULL else ()
+                wanted = dict.fromkeys((*declared, *rerankings))
                 for seed in seeds:
-                    specs.append(_spec(suite, located, choice, resolved, seed, code, options))
+                    spec = _spec(suite, located, choice, resolved, seed, code, options)
+                    specs.append(_with_evaluations(spec, wanted, reranking_code))
     return specs
 
 
 def engine_hash() -> str:
     """Hash the syntax of everything in the harness that trains and scores."""
+    return _hash(*ENGINE)
+
+
+def _hash(*names: str) -> str:
+    """Hash the syntax of modules and of all that they import."""
     roots = sources.Roots()
-    start = [module for name in ENGINE if (module := roots.find(name))]
+    start = [module for name in names if (module := roots.find(name))]
     return sources.content_hash(sources.closure(start, roots))
 
 
@@ -138,6 +150,12 @@ class _Resolved:
     tables: tuple[results.Place, ...]
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
+
+
+def _choice(listing: registry.Listing, variant: str | None, ablations: bool) -> Choice:
+    labels = _labels(listing, variant, ablations)
+    assert listing.description is not None
+    return Choice(listing, labels, tuple(listing.description["evaluations"]) if ablations else ())
 
 
 def _labels(listing: registry.Listing, variant: str | None, ablations: bool) -> tuple[str, ...]:
@@ -201,6 +219,19 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     if before is None or isinstance(value, kind):
         return value
     raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
+
+
+def _with_evaluations(spec: RunSpec, rerankings: Iterable[str], code: str) -> RunSpec:
+    evaluations = tuple(
+        FurtherEvaluation(
+            key=hashlib.sha256(f"{spec.key} {code} {rerank}".encode()).hexdigest()[:32],
+            rerank=rerank,
+            reported_as=tuple(spec.description["evaluations"].get(rerank, ())),
+            command=f"{spec.command} --rerank {shlex.quote(rerank)}",
+        )
+        for rerank in rerankings
+    )
+    return replace(spec, evaluations=evaluations)
 
 
 def _code(plugin: registry.Plugin, engine: str) -> str:

@@ -249,7 +249,7 @@ def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
 
 def _cache_file(plugin: Plugin) -> Path:
     files = [module.path for module in sources.closure([plugin.module], plugin.roots)]
-    contract = [sources.HARNESS_FOLDER / name for name in ("method.py", "describe.py")]
+    contract = [sources.HARNESS_FOLDER / name for name in ("method.py", "describe.py", "rerank.py")]
     text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     return paths.cache_folder() / "registry" / f"{key}.json"

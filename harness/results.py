@@ -20,6 +20,8 @@ SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
+EVALUATIONS = "evaluations"
+FULL = "full"  # the label of a method as published
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
 
 
@@ -67,6 +69,19 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
+class EvaluationRecord:
+    """A further evaluation of a run's weights: what was done, and what it cost."""
+
+    key: str  # equal keys mean equal results
+    rerank: str  # as `harness run --rerank` takes it
+    reported_as: tuple[str, ...] = ()  # what the method's paper calls it
+    command: str = ""  # repeats it
+    query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside
+    cosine_milliseconds: float = 0.0  # the same by cosine alone
+    error: Mapping[str, str] | None = None  # kind, message, traceback
+
+
+@dataclass(frozen=True)
 class StoredRun:
     """A record with the folder it was read from."""
 
@@ -81,12 +96,20 @@ class StoredRun:
         """Return the metrics of every evaluation by name."""
         return {
             path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(self.path.glob("evaluations/*/metrics.json"))
+            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/metrics.json"))
         }
+
+    def further_evaluations(self) -> dict[str, EvaluationRecord]:
+        """Return what is known of the evaluations that were asked for, by name."""
+        found = {
+            path.parent.name: read_evaluation(path.parent)
+            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/evaluation.json"))
+        }
+        return {name: record for name, record in found.items() if record}
 
     def queries(self, evaluation: str = PRIMARY_EVALUATION) -> list[dict[str, Any]]:
         """Return one dict a query, in the dataset's order."""
-        return read_table(self.path / "evaluations" / evaluation / "queries.parquet")
+        return read_table(self.path / EVALUATIONS / evaluation / "queries.parquet")
 
 
 def slug(label: str) -> str:
@@ -114,6 +137,20 @@ def read_record(path: Path) -> RunRecord | None:
         values["tables"] = tuple((table, row, int(position)) for table, row, position in rows)
         return RunRecord(**values)
     except (TypeError, ValueError):
+        return None
+
+
+def evaluation_path(run: Path, name: str) -> Path:
+    """Return the folder of an evaluation of a run."""
+    return run / EVALUATIONS / slug(name)
+
+
+def read_evaluation(path: Path) -> EvaluationRecord | None:
+    """Read the record of a further evaluation; None where there is none that can be read."""
+    try:
+        values = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
+        return EvaluationRecord(**{**values, "reported_as": tuple(values["reported_as"])})
+    except (OSError, ValueError, TypeError, KeyError):
         return None
 
 

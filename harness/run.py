@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
 import json
 import os
-import platform
 import resource
 import shutil
 import time
@@ -25,20 +22,27 @@ from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels
 from harness.data.schema import Split, TrainView
 from harness.describe import build
+from harness.environment import describe_environment
+from harness.errors import HarnessError
+from harness.evaluation_files import write_evaluation
 from harness.execution import Options
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.progress import Update
-from harness.results import PRIMARY_EVALUATION, WEIGHTS, RunRecord
+from harness.reevaluation import add_evaluations, record_failure
+from harness.results import EVALUATIONS, PRIMARY_EVALUATION, WEIGHTS, RunRecord
 from harness.seeding import seed_everything
 from harness.spec import RunSpec
 from harness.training import LAST, SELECTED, Trained, Watchers, train
 
-PACKAGES = ("torch", "open_clip_torch", "transformers", "accelerate", "datasets", "numpy")
-
 
 def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> RunRecord:
-    """Execute a run and put its folder in place, whatever happens: an error is a record too."""
+    """Execute a run and put its folder in place, whatever happens: an error is a record too.
+
+    A run that is finished is not repeated: only the evaluations that it lacks are added.
+    """
     work = prepare_folder(spec, options)
+    if work == spec.path(options.results):
+        return _evaluate_further(spec, options, say)
     record = spec.record()
     began = time.perf_counter()
     try:
@@ -57,11 +61,14 @@ def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> R
 
 
 def prepare_folder(spec: RunSpec, options: Options) -> Path:
-    """Return the folder a run works in.
+    """Return the folder a run works in: a finished run's own, where only evaluations are missing.
 
     Checkpoints of an interrupted run of the same content stay in it; anything else is cleared.
     """
-    work = results.working_folder(spec.path(options.results))
+    path = spec.path(options.results)
+    if spec.is_trained(options.results) and not options.force:
+        return path
+    work = results.working_folder(path)
     marker = work / "key"
     if not marker.is_file() or marker.read_text(encoding="utf-8") != spec.key:
         shutil.rmtree(work, ignore_errors=True)
@@ -87,6 +94,10 @@ class _Job:
     def weights(self) -> Path:
         return self.work / WEIGHTS
 
+    @property
+    def evaluations(self) -> Path:
+        return self.work / EVALUATIONS
+
 
 def _execute(
     spec: RunSpec,
@@ -101,19 +112,50 @@ def _execute(
         _write_history(work / "history.parquet", trained.history)
     say(Update("evaluating"))
     features = _evaluate(job, trained)
+    add_evaluations(work, spec.evaluations, features, job.data.splits["test"])
     _keep_weights(job.weights, options.keep)
-    primary = work / "evaluations" / PRIMARY_EVALUATION / "metrics.json"
+    primary = job.evaluations / PRIMARY_EVALUATION / "metrics.json"
     return replace(
         record,
         parameters=sum(parameter.numel() for parameter in job.method.parameters()),
         train_seconds=trained.seconds,
         selected_epoch=trained.selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in job.data.splits.items()}},
-        environment={**record.environment, **_environment(job.device, options.jobs)},
+        environment={**record.environment, **describe_environment(job.device, options.jobs)},
         metrics=json.loads(primary.read_text(encoding="utf-8")),
         image_milliseconds=features.image_milliseconds,
         text_milliseconds=features.text_milliseconds,
     )
+
+
+def _evaluate_further(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> RunRecord:
+    """Add the evaluations that a finished run lacks, from its stored weights."""
+    path = spec.path(options.results)
+    wanted = spec.missing(path)
+    try:
+        job = _open(spec, options, path, say)
+        say(Update("evaluating"))
+        _load_weights(job)
+        add_evaluations(path, wanted, _encode_test(job), job.data.splits["test"])
+    except Exception as error:
+        record_failure(path, wanted, error)
+    record = results.read_record(path)
+    assert record is not None
+    return record
+
+
+def _load_weights(job: _Job) -> None:
+    """Load the weights that were selected, or, where nothing was trained, none."""
+    if not job.recipe.stages:
+        return
+    file = job.weights / SELECTED
+    if not file.is_file():
+        raise HarnessError(
+            f"its weights were not kept ({file} is missing): train it again with --force and "
+            "--keep selected."
+        )
+    state = torch.load(file, map_location=job.device, weights_only=True)
+    job.method.load_state_dict(state)
 
 
 def _open(spec: RunSpec, options: Options, work: Path, say: Callable[[Update], None]) -> _Job:
@@ -203,46 +245,20 @@ def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:
     features = _encode_test(job)
     scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
     if trained.selected_epoch is not None:
-        _write_evaluation(job.work, "last-epoch", scores, test, "text")
+        write_evaluation(job.evaluations / "last-epoch", scores, test)
     if trained.selected_epoch not in (None, len(trained.history)):
-        file = job.weights / SELECTED
-        selected = torch.load(file, map_location=job.device, weights_only=True)
-        job.method.load_state_dict(selected)
+        _load_weights(job)
         features = _encode_test(job)
         scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
-    _write_evaluation(job.work, PRIMARY_EVALUATION, scores, test, "text")
+    write_evaluation(job.evaluations / PRIMARY_EVALUATION, scores, test)
     reverse = evaluation.score_image_to_text(features, test)
-    _write_evaluation(job.work, "image-to-text", reverse, test, "image")
+    write_evaluation(job.evaluations / "image-to-text", reverse, test, query="image")
     return features
 
 
 def _encode_test(job: _Job) -> evaluation.Features:
     test, pixels = job.data.splits["test"], job.data.pixels["test"]
     return evaluation.encode_split(job.method, test, pixels, job.device)
-
-
-def _write_evaluation(
-    work: Path, name: str, scores: metrics.QueryScores, split: Split, query: str
-) -> None:
-    """Write an evaluation. `query` is what was searched with: text or image."""
-    by_text = query == "text"
-    people = split.person_of_caption if by_text else split.person_of_image
-    ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
-    folder = work / "evaluations" / name
-    results.write_json(folder / "metrics.json", metrics.summarize(scores))
-    results.write_table(
-        folder / "queries.parquet",
-        {
-            "query_id": ids,
-            "person_id": people,
-            "first_hit": scores.first_hit,
-            "average_precision": scores.average_precision,
-            "inverse_negative_penalty": scores.inverse_negative_penalty,
-            "hit_ranks": list(scores.hit_ranks),
-            "top_rows": list(scores.top_rows),
-            "top_scores": list(scores.top_scores),
-        },
-    )
 
 
 def _write_history(file: Path, history: list[dict[str, Any]]) -> None:
@@ -261,37 +277,3 @@ def _keep_weights(folder: Path, keep: str) -> None:
     elif last.is_file():
         state = torch.load(last, map_location="cpu", weights_only=True)["method"]
         torch.save(state, last)
-
-
-def _environment(device: torch.device, jobs: int) -> dict[str, Any]:
-    """Return what a reader needs to know of the machine and the packages."""
-    versions = {}
-    for package in PACKAGES:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            versions[package] = importlib.metadata.version(package)
-    return {
-        "packages": versions,
-        "commit": _git_commit(),
-        "device": _device_name(device),
-        "threads": torch.get_num_threads(),
-        "jobs": jobs,
-    }
-
-
-def _device_name(device: torch.device) -> str:
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
-
-
-def _git_commit() -> str:
-    """Return the commit of the checkout the harness runs from; "-dirty" where files differ."""
-    import subprocess
-
-    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
-    command = ["git", "-C", str(Path(__file__).parent), *describe]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

@@ -16,7 +16,7 @@ HARNESS_FOLDER = Path(__file__).parent
 
 # What a class or a decorator declares for listings and plans. The values that matter for a run
 # reach its key through the resolved config and recipe, so editing a table repeats nothing else.
-DECLARATIONS = frozenset({"ablations", "recipes"})
+DECLARATIONS = frozenset({"ablations", "evaluations", "recipes"})
 DECORATOR = "register"
 
 WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from

@@ -25,6 +25,21 @@ PROTOCOL = {
 
 
 @dataclass(frozen=True)
+class FurtherEvaluation:
+    """A trained run scored in another way: never a reason to train again."""
+
+    key: str
+    rerank: str  # as `harness.rerank.parse_reranking` reads it; also its name
+    reported_as: tuple[str, ...]  # what the method's paper calls it
+    command: str
+
+    def is_stored(self, run: Path) -> bool:
+        """Tell whether a run's folder holds this very evaluation, without an error."""
+        record = results.read_evaluation(results.evaluation_path(run, self.rerank))
+        return record is not None and record.error is None and record.key == self.key
+
+
+@dataclass(frozen=True)
 class RunSpec:
     """One run, resolved: everything a worker needs to execute it."""
 
@@ -42,6 +57,7 @@ class RunSpec:
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
     command: str
+    evaluations: tuple[FurtherEvaluation, ...] = ()
 
     @property
     def dataset(self) -> str:
@@ -53,10 +69,19 @@ class RunSpec:
             results_folder, self.suite, self.dataset, self.method, self.variant, self.seed
         )
 
-    def is_complete(self, results_folder: Path) -> bool:
+    def is_trained(self, results_folder: Path) -> bool:
         """Tell whether this very run, by content, has been finished without an error."""
         record = results.read_record(self.path(results_folder))
         return record is not None and record.status == "ok" and record.key == self.key
+
+    def is_complete(self, results_folder: Path) -> bool:
+        """Tell whether it is, with every evaluation that is asked for."""
+        path = self.path(results_folder)
+        return self.is_trained(results_folder) and not self.missing(path)
+
+    def missing(self, path: Path) -> list[FurtherEvaluation]:
+        """Return the evaluations that a run's folder does not hold yet."""
+        return [evaluation for evaluation in self.evaluations if not evaluation.is_stored(path)]
 
     def record(self) -> RunRecord:
         """Return what is known of the run before it starts."""

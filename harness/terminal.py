@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from harness.results import METRICS, RunRecord, StoredRun, load_runs
 
@@ -282,7 +282,8 @@ def print_table(
     headers: Sequence[str], rows: Sequence[Sequence[str]], title: str | None = None
 ) -> None:
     """Print rows of text under headers."""
-    table = Table(*headers, title=title, title_justify="left", box=None, pad_edge=False)
+    columns = [Column(header, overflow="fold") for header in headers]
+    table = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table, highlight=False)

@@ -59,6 +59,14 @@ def run(
     ablations: Annotated[
         bool, typer.Option("--ablations", help="Run every ablation row of the methods too.")
     ] = False,
+    rerank: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score each run again with a re-ranking, without training: k-reciprocal, "
+            "visual-neighbours, with settings as in visual-neighbours:weight=0.05,nearest=10. "
+            "May be given again."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="key=value for a config or stage field: --set epochs=1."),
@@ -82,31 +90,35 @@ def run(
 
     A run that is complete is never repeated; a changed method, block, config or dataset is run
     again. A run that fails is recorded while the others go on. Ctrl-C loses nothing: start again
-    to go on.
+    to go on. With --rerank, weights that are trained are scored again, never trained again.
     """
     from harness import registry, terminal
     from harness.broken import record_broken
+    from harness.cli.evaluations import show_evaluations, show_failed_evaluations
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
     listings = registry.list_methods(plugins or [])
     broken = [listing for listing in listings if listing.error] if every else []
     specs = _plan(
-        methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or []
-    )
+        methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
+        rerank or [],
+    )  # fmt: skip
     waiting = [spec for spec in specs if force or not spec.is_complete(results)]
     terminal.say_plan(specs, waiting, results)
     if dry_run:
         terminal.show_plan(specs, waiting)
         return
-    failures = _execute(waiting, results, jobs, device, keep, pixel_cache is Switch.ON)
+    failures = _execute(waiting, results, jobs, device, keep, pixel_cache is Switch.ON, force)
     if every:
         record_broken(broken, specs, results)
     terminal.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
+    show_evaluations(specs, results)
     if report:
         write_reports(results, site)
     terminal.show_failures(failures, broken)
-    if failures or broken:
+    unevaluated = show_failed_evaluations(specs, results)
+    if failures or broken or unevaluated:
         raise typer.Exit(1)
 
 
@@ -119,6 +131,7 @@ def _plan(
     ablations: bool,
     settings: list[str],
     plugins: list[Path],
+    rerankings: list[str],
 ) -> list[RunSpec]:
     from harness import plan, terminal
     from harness.data.catalogue import find_declaration, locate
@@ -134,7 +147,17 @@ def _plan(
     options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
-    return plan.plan(suite, located, choices, chosen, values, options)
+    canonical = _canonical(rerankings)
+    return plan.plan(suite, located, choices, chosen, values, options, canonical)
+
+
+def _canonical(rerankings: list[str]) -> list[str]:
+    """Write re-rankings as the harness names them; refuse what is none."""
+    if not rerankings:
+        return []
+    from harness.rerank import parse_reranking
+
+    return [str(parse_reranking(text)) for text in rerankings]
 
 
 def _parse_setting(setting: str) -> tuple[str, Any]:
@@ -154,7 +177,13 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
 
 
 def _execute(
-    specs: list[RunSpec], results: Path, jobs: int | None, device: Device, keep: Keep, cache: bool
+    specs: list[RunSpec],
+    results: Path,
+    jobs: int | None,
+    device: Device,
+    keep: Keep,
+    cache: bool,
+    force: bool,
 ) -> list[Any]:
     """Execute runs with progress bars and return the records of those that failed."""
     if not specs:
@@ -171,6 +200,7 @@ def _execute(
         pixel_cache=cache,
         keep=keep.value,
         jobs=jobs or _default_jobs(place),
+        force=force,
     )
     with terminal.RunsDisplay(len(specs), options.jobs) as display:
         try:

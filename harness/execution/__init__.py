@@ -15,3 +15,4 @@ class Options:
     pixel_cache: bool = True
     keep: str = "selected"  # none, selected or all
     jobs: int = 1
+    force: bool = False  # run again what is complete

@@ -111,6 +111,8 @@ def _outcome(worker: _Worker, options: Options) -> results.RunRecord:
     record = results.read_record(path)
     if worker.process.exitcode == 0 and record and record.key == worker.spec.key:
         return record
+    if record and worker.spec.is_trained(options.results) and not options.force:
+        return record  # what died was a further evaluation of it
     return _record_death(worker, path)
 
 

@@ -1,0 +1,82 @@
+"""How further evaluations of trained runs are shown in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from statistics import mean
+from typing import NamedTuple
+
+from harness.results import (
+    FULL,
+    METRICS,
+    PRIMARY_EVALUATION,
+    EvaluationRecord,
+    StoredRun,
+    evaluation_path,
+    read_evaluation,
+    read_record,
+)
+from harness.spec import FurtherEvaluation, RunSpec
+from harness.terminal import fail, print_table
+
+SHOWN = ("r1", "map")
+
+
+class Scored(NamedTuple):
+    """A re-ranked evaluation beside the ranking by cosine."""
+
+    record: EvaluationRecord
+    figures: Mapping[str, float]
+    by_cosine: Mapping[str, float]
+
+
+def show_evaluations(specs: Sequence[RunSpec], results: Path) -> None:
+    """Show what re-ranking changed and what it cost: means over seeds, beside the cosine's."""
+    groups: dict[tuple[str, str], list[Scored]] = {}
+    for spec in specs:
+        for evaluation in spec.evaluations:
+            if scored := _read(spec, evaluation, results):
+                label = spec.method if spec.variant == FULL else f"{spec.method}:{spec.variant}"
+                name = f"{spec.dataset} {label}", evaluation.rerank
+                groups.setdefault(name, []).append(scored)
+    rows = [(*name, *_cells(group)) for name, group in groups.items()]
+    if rows:
+        shown = [cell for metric in SHOWN for cell in (METRICS[metric], "change")]
+        title = "Re-ranked, and what that changes to ranking by cosine"
+        print_table(("method", "re-ranked by", *shown, "ms a query"), rows, title)
+
+
+def show_failed_evaluations(specs: Sequence[RunSpec], results: Path) -> int:
+    """List the evaluations that finished runs still lack; return how many there are."""
+    lacking = [
+        (spec, evaluation)
+        for spec in specs
+        if spec.is_trained(results)
+        for evaluation in spec.missing(spec.path(results))
+    ]
+    for spec, evaluation in lacking:
+        record = read_evaluation(evaluation_path(spec.path(results), evaluation.rerank))
+        error = (record and record.error) or {"kind": "Unfinished", "message": "its process died"}
+        fail(f"{spec}, {evaluation.rerank}: {error['kind']}: {error['message']}")
+    return len(lacking)
+
+
+def _read(spec: RunSpec, evaluation: FurtherEvaluation, results: Path) -> Scored | None:
+    path = spec.path(results)
+    run, record = read_record(path), read_evaluation(evaluation_path(path, evaluation.rerank))
+    if run is None or record is None or record.error or record.key != evaluation.key:
+        return None
+    figures = StoredRun(run, path).evaluations()
+    name = evaluation_path(path, evaluation.rerank).name
+    return Scored(record, figures[name], figures[PRIMARY_EVALUATION])
+
+
+def _cells(group: Sequence[Scored]) -> Iterator[str]:
+    for metric in SHOWN:
+        after = mean(scored.figures[metric] for scored in group)
+        before = mean(scored.by_cosine[metric] for scored in group)
+        yield from (f"{after:.2f}", f"{after - before:+.2f}")
+    cost = mean(scored.record.query_milliseconds for scored in group)
+    plain = mean(scored.record.cosine_milliseconds for scored in group)
+    yield f"{plain:.2f} -> {cost:.2f}"

@@ -1,0 +1,47 @@
+"""The machine and the packages that a run is made with."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = ("torch", "open_clip_torch", "transformers", "timm", "accelerate", "datasets", "numpy")
+
+
+def describe_environment(device: torch.device, jobs: int) -> dict[str, Any]:
+    """Return what a reader needs to know of the machine and the packages."""
+    versions = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[package] = importlib.metadata.version(package)
+    return {
+        "packages": versions,
+        "commit": _git_commit(),
+        "device": _device_name(device),
+        "threads": torch.get_num_threads(),
+        "jobs": jobs,
+    }
+
+
+def _device_name(device: torch.device) -> str:
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"
+
+
+def _git_commit() -> str:
+    """Return the commit of the checkout the harness runs from; "-dirty" where files differ."""
+    describe = ["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
+    command = ["git", "-C", str(Path(__file__).parent), *describe]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

@@ -1,0 +1,36 @@
+"""Evaluations on disk: the figures of a split, and what each query found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from harness import metrics, results
+from harness.data.schema import Split
+
+
+def write_evaluation(
+    folder: Path, scores: metrics.QueryScores, split: Split, query: str = "text"
+) -> None:
+    """Write `metrics.json` and `queries.parquet`. `query` is what was searched with: text or image.
+
+    The rows of the table stand in the dataset's order.
+    """
+    by_text = query == "text"
+    people = split.person_of_caption if by_text else split.person_of_image
+    ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
+    results.write_json(folder / "metrics.json", metrics.summarize(scores))
+    results.write_table(
+        folder / "queries.parquet",
+        {
+            "query_id": ids,
+            "person_id": people,
+            "first_hit": scores.first_hit,
+            "average_precision": scores.average_precision,
+            "inverse_negative_penalty": scores.inverse_negative_penalty,
+            "hit_ranks": list(scores.hit_ranks),
+            "top_rows": list(scores.top_rows),
+            "top_scores": list(scores.top_scores),
+        },
+    )
