@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote
 
 from leaderboard.load import Ground, Run
@@ -58,8 +59,6 @@ def list_failures(ground: Ground, method: str, addresses: Addresses) -> tuple[Fa
 
 def _failure(run: Run, anchor: str, addresses: Addresses) -> Failure:
     record = run.record
-    error = record.error or {}
-    unsaid = DIED.get(record.status, "no message was recorded")
     return Failure(
         anchor=anchor,
         href=f"{addresses.page(record.method)}#{quote(anchor)}",
@@ -67,7 +66,15 @@ def _failure(run: Run, anchor: str, addresses: Addresses) -> Failure:
         variant=record.variant,
         seed=record.seed,
         status=record.status,
-        kind=str(error.get("kind") or ""),
-        message=shorten(str(error.get("message") or unsaid), LONGEST_MESSAGE),
-        traceback=str(error.get("traceback") or "")[-LONGEST_TRACEBACK:],
+        **error_texts(record.error, DIED.get(record.status, "no message was recorded")),
     )
+
+
+def error_texts(error: Mapping[str, Any] | None, unsaid: str) -> dict[str, str]:
+    """Return kind, message and traceback of an error; `unsaid` where there is no message."""
+    known = error or {}
+    return {
+        "kind": str(known.get("kind") or ""),
+        "message": shorten(str(known.get("message") or unsaid), LONGEST_MESSAGE),
+        "traceback": str(known.get("traceback") or "")[-LONGEST_TRACEBACK:],
+    }

@@ -61,7 +61,7 @@ class Contest:
         if len(known) < 2:
             return None
         if (metric, known) not in self._families:
-            values = {_name(entry): self.answers[entry].values[metric] for entry in known}
+            values = {family_name(entry): self.answers[entry].values[metric] for entry in known}
             people = self.answers[known[0]].people
             self._families[metric, known] = compare_all(values, people)
         return self._families[metric, known]
@@ -73,8 +73,8 @@ class Contest:
             return None
         if (metric, known) not in self._families:
             entries = dict.fromkeys(entry for pair in known for entry in pair)
-            values = {_name(entry): self.answers[entry].values[metric] for entry in entries}
-            names = [(_name(a), _name(b)) for a, b in known]
+            values = {family_name(entry): self.answers[entry].values[metric] for entry in entries}
+            names = [(family_name(a), family_name(b)) for a, b in known]
             people = next(iter(self.answers.values())).people
             self._families[metric, known] = compare_pairs(values, names, people)
         return self._families[metric, known]
@@ -82,8 +82,8 @@ class Contest:
     def _read(self, entry: Entry, found: dict[Entry, Answers]) -> None:
         runs = [run.stored for run in self.ground.methods[entry[0]][entry[1]]]
         try:
-            answers = read_answers(_name(entry), runs)
-            _check_usable(answers)
+            answers = read_answers(family_name(entry), runs)
+            check_usable(answers)
             found[entry] = answers
         except HarnessError as error:
             self.silent[entry] = str(error)
@@ -108,20 +108,20 @@ class Contest:
 
 def difference(family: Family, a: Entry, b: Entry) -> Comparison:
     """Return how entry a differs from entry b."""
-    return family.between(_name(a), _name(b))
+    return family.between(family_name(a), family_name(b))
 
 
 def interval(family: Family, entry: Entry) -> tuple[float, float] | None:
     """Return the 95 % interval of an entry's mean; None where it is not in the family."""
-    return family.intervals.get(_name(entry))
+    return family.intervals.get(family_name(entry))
 
 
-def _name(entry: Entry) -> str:
+def family_name(entry: Entry) -> str:
     """Return how an entry is named in a family."""
     return "/".join(entry)
 
 
-def _check_usable(answers: Answers) -> None:
+def check_usable(answers: Answers) -> None:
     """Refuse what no statistic can be made of; a file may hold anything."""
     if not all(np.isfinite(values).all() for values in answers.values.values()):
         raise HarnessError(f"The queries of {answers.name} hold figures that are not numbers.")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
-from harness.results import RunRecord, StoredRun, load_runs
+from harness.results import UNFINISHED, EvaluationRecord, RunRecord, StoredRun, load_runs
 
 FULL = "full"  # the variant that is the method as published
 LARGEST = 1e100  # beyond it the arithmetic of an axis may overflow
@@ -24,6 +24,7 @@ class Run:
     stored: StoredRun
     history: tuple[Mapping[str, Any], ...] = ()
     evaluations: Mapping[str, Mapping[str, Any]] | None = None
+    further: Mapping[str, EvaluationRecord] = field(default_factory=dict)  # failed ones too
 
     @property
     def finished(self) -> bool:
@@ -102,7 +103,10 @@ def _grouped(runs: Iterable[Run]) -> list[Ground]:
 
 
 def _with_tables(stored: StoredRun) -> Run:
-    return Run(stored.record, stored, tuple(_history(stored)), _evaluations(stored))
+    further = _further(stored)
+    return Run(
+        stored.record, stored, tuple(_history(stored)), _evaluations(stored, further), further
+    )
 
 
 def _history(stored: StoredRun) -> list[dict[str, Any]]:
@@ -112,19 +116,36 @@ def _history(stored: StoredRun) -> list[dict[str, Any]]:
         return []
 
 
-def _evaluations(stored: StoredRun) -> dict[str, dict[str, Any]]:
+def _further(stored: StoredRun) -> dict[str, EvaluationRecord]:
+    found = stored.further_evaluations()
+    return {name: one for name, one in found.items() if _is_whole(name) and _is_sound(one)}
+
+
+def _evaluations(
+    stored: StoredRun, further: Mapping[str, EvaluationRecord]
+) -> dict[str, dict[str, Any]]:
+    """Return the metrics by evaluation; where one failed, those beside its error are older."""
+    failed = {name for name, one in further.items() if one.error is not None}
     try:
         found = stored.evaluations()
     except (OSError, ValueError):
         return {}
-    return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
+    return {
+        name: metrics
+        for name, metrics in found.items()
+        if _is_whole(name) and name not in failed and isinstance(metrics, dict)
+    }
 
 
-def _is_sound(record: RunRecord) -> bool:
+def _is_whole(evaluation: str) -> bool:
+    """Say whether a folder of an evaluation is not one that a killed process left half-made."""
+    return not evaluation.endswith(UNFINISHED)
+
+
+def _is_sound(record: RunRecord | EvaluationRecord) -> bool:
     """Say whether the values have the types that the record declares; JSON promises none."""
     return all(
-        isinstance(getattr(record, field.name), _type_of(str(field.type)))
-        for field in fields(RunRecord)
+        isinstance(getattr(record, one.name), _type_of(str(one.type))) for one in fields(record)
     )
 
 

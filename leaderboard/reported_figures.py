@@ -45,6 +45,11 @@ class OwnFigures:
         tables = [table for table in self.tables if table.title == title]
         return self._collect([(t, row) for t in tables for row in t.rows if row.label == label])
 
+    def of_labels(self, labels: Sequence[str]) -> Figures:
+        """Return the figures of the rows that the paper calls so, in whichever table."""
+        rows = [(table, row) for table in self.tables for row in table.rows]
+        return self._collect([(table, row) for table, row in rows if row.label in labels])
+
     def _collect(self, rows: Sequence[tuple[Table, Row]]) -> Figures:
         found: dict[str, ReportedFigure] = {}
         for table, row in rows:
@@ -78,10 +83,12 @@ def explain_reported(papers: Mapping[str, Paper], method: str, ground: Ground) -
     return "Small beside ours stands what the paper prints for this dataset, at the same scale."
 
 
-def metric_cells(estimates: Sequence[Estimate | None], reported: Figures) -> tuple[MetricCell, ...]:
-    """Return the cells of a table's row: our figures with the paper's beside them."""
+def metric_cells(
+    estimates: Sequence[Estimate | None], reported: Figures, absent: str
+) -> tuple[MetricCell, ...]:
+    """Return the cells of a table's row: our figures, or why there is none, and the paper's."""
     pairs = zip(METRICS, estimates, strict=True)
-    return tuple(MetricCell(estimate, reported.get(metric)) for metric, estimate in pairs)
+    return tuple(MetricCell(estimate, reported.get(metric), absent) for metric, estimate in pairs)
 
 
 def _differences(paper: Paper, ground: Ground) -> list[str]:

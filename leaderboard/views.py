@@ -43,6 +43,7 @@ class MetricCell:
 
     estimate: Estimate | None
     reported: ReportedFigure | None
+    absent: str = "not recorded"  # what stands where there is no estimate
 
 
 @dataclass(frozen=True)

@@ -21,5 +21,7 @@ COLUMNS = (
      " all pairs of a ranking by MaxT, for the pairs of an ablation by Holm."),
     ("wins, ties, losses", "Queries on which a is better, equal or worse, on means over seeds."),
     ("needs_more_seeds", "Seeds spread so far that the interval is too short."),
+    ("query_milliseconds, cosine_milliseconds", "To rank the gallery for one query, re-ranked and"
+     " by cosine alone, encoding left aside."),
     ("key", "The content key: runs with one key have the same result."),
 )  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from leaderboard.dataset_card import dataset_card
@@ -12,10 +12,10 @@ from leaderboard.downloads.columns import COLUMNS
 from leaderboard.downloads.files import FOLDER, ablation_file, ground_file, list_downloads
 from leaderboard.downloads.latex import tex_table
 from leaderboard.downloads.rankings import difference_records, ranking_records, ranking_tex
-from leaderboard.downloads.run_records import all_runs, run_line, run_object
+from leaderboard.downloads.run_records import all_runs, evaluation_lines, run_line, run_object
 from leaderboard.downloads.sheets import csv_text, json_text
 from leaderboard.downloads.views import DownloadsPage, Offer, OfferGroup
-from leaderboard.load import Ground
+from leaderboard.load import Ground, Run
 from leaderboard.method.ablations import Ablation, find_ablations
 from leaderboard.method.ledger import Ledger
 from leaderboard.ranking.competitors import make_board
@@ -52,6 +52,7 @@ def _site_group(site: Site, files: Files) -> OfferGroup:
     }
     files |= made
     tables, papers = list(made)[:2], list(made)[2:]
+    rerankings = _reranking_offers(runs, files)
     return OfferGroup(
         anchor="whole-site",
         title="All runs",
@@ -61,10 +62,24 @@ def _site_group(site: Site, files: Files) -> OfferGroup:
         offers=(
             Offer("Runs", f"{counted(len(runs), 'run')}, one a line; JSON holds each record whole",
                   list_downloads(files, tables)),
+            *rerankings,
             Offer("Papers", f"{counted(len(sources), 'paper')} of the methods, and this benchmark",
                   list_downloads(files, papers)),
         ),
     )  # fmt: skip
+
+
+def _reranking_offers(runs: Sequence[Run], files: Files) -> tuple[Offer, ...]:
+    lines = [line for run in runs for line in evaluation_lines(run)]
+    if not lines:
+        return ()
+    made: Files = {
+        f"{FOLDER}/rerankings.csv": csv_text(lines),
+        f"{FOLDER}/rerankings.json": json_text(lines),
+    }
+    files |= made
+    about = f"{counted(len(lines), 're-ranking')} of single runs, with what a query took"
+    return (Offer("Re-rankings", about, list_downloads(files, list(made))),)
 
 
 def _ground_group(site: Site, ground: Ground, files: Files) -> OfferGroup:

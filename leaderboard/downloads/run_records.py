@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 
 from harness.results import METRICS
@@ -38,5 +38,30 @@ def run_line(run: Run) -> Record:
 
 
 def run_object(run: Run) -> Mapping[str, Value]:
-    """Return a run's whole record, with the metrics of its other evaluations."""
-    return {**asdict(run.record), "evaluations": run.evaluations or {}}
+    """Return a run's whole record, with the metrics of its other evaluations and their records."""
+    return {
+        **asdict(run.record),
+        "evaluations": run.evaluations or {},
+        "further_evaluations": {name: asdict(one) for name, one in run.further.items()},
+    }
+
+
+def evaluation_lines(run: Run) -> Iterator[Record]:
+    """Yield what each further evaluation of a run was, gave and cost, failed ones too."""
+    record = run.record
+    for name, one in run.further.items():
+        error = one.error or {}
+        yield {
+            **{field: getattr(record, field) for field in ("suite", "dataset", "method")},
+            "variant": record.variant,
+            "seed": record.seed,
+            "rerank": one.rerank,
+            "reported_as": list(one.reported_as),
+            **{metric: run.metric(metric, name) for metric in METRICS},
+            "query_milliseconds": one.query_milliseconds,
+            "cosine_milliseconds": one.cosine_milliseconds,
+            "key": one.key,
+            "error": error.get("kind"),
+            "message": error.get("message"),
+            "command": one.command,
+        }

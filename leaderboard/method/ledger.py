@@ -80,9 +80,14 @@ def _why_silent(contest: Contest, entry: Entry, results: Path) -> str:
         return "no run was finished"
     taken = next((list(map(str, known.seeds)) for known in contest.answers.values()), seeds)
     if seeds != taken:
-        ran, needed = (f"seed{'s' if len(s) > 1 else ''} {listed(s)}" for s in (seeds, taken))
-        return f"finished with {ran} where comparisons, which are paired, take {needed}"
+        return f"finished with {unpaired(seeds, taken)}"
     return contest.silent[entry].replace(f"{results}/", "").rstrip(".")
+
+
+def unpaired(seeds: Sequence[str], taken: Sequence[str]) -> str:
+    """Say that some seeds are not those of a comparison."""
+    ran, needed = (f"seed{'s' if len(s) > 1 else ''} {listed(s)}" for s in (seeds, taken))
+    return f"{ran} where comparisons, which are paired, take {needed}"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,11 @@ from leaderboard.contest import Entry
 from leaderboard.dataset_card import dataset_card
 from leaderboard.load import FULL, Ground, Variants
 from leaderboard.method.cmc import cmc_view
+from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.ledger import ABOUT_DIFFERENCES
 from leaderboard.method.parts import part_table
-from leaderboard.method.result_tables import Addresses, ablation_table, evaluation_table
+from leaderboard.method.result_tables import Addresses, ablation_table
 from leaderboard.method.runs import (
     environment_in_words,
     latest,
@@ -107,9 +108,8 @@ def _section(subject: Subject) -> MethodSection:
     runs, full = ground.runs_of(method), ground.full(method)
     failures = list_failures(ground, method, addresses)
     environments = {environment_in_words(run) for run in runs}
-    results = evaluation_table(
-        method, subject.variants, subject.paper, subject.hrefs, f"results-{anchor}"
-    )
+    evaluations = _evaluations(subject)
+    results = evaluation_table(evaluations) if evaluations.runs else None
     ablations, sweeps = _ablations(subject)
     entry = (method, FULL)
     silence = statistics.ledger.silent.get(entry, "")
@@ -119,8 +119,9 @@ def _section(subject: Subject) -> MethodSection:
         verdict=judge(contest, method, statistics.places, subject.paper, silence),
         results=results,
         notes=() if results else (Note("The method as published has no finished run here."),),
+        failed_evaluations=evaluations.failures,
         about_reported=explain_reported(subject.site.papers, method, ground),
-        about_differences=ABOUT_DIFFERENCES if _has_differences(ablations, sweeps) else "",
+        about_differences=_about_differences(results, ablations, sweeps),
         ablations=ablations,
         parts=part_table(
             statistics.contributions[method], statistics.ledger, subject.hrefs, f"parts-{anchor}"
@@ -141,6 +142,17 @@ def _section(subject: Subject) -> MethodSection:
     return replace(section, contents=tuple(_contents(section, anchor)))
 
 
+def _evaluations(subject: Subject) -> Evaluations:
+    return Evaluations(
+        method=subject.method,
+        runs=[run for run in subject.variants.get(FULL, []) if run.finished],
+        results=subject.site.results,
+        paper=subject.paper,
+        href=subject.hrefs.get((subject.method, FULL), ""),
+        anchor=f"results-{subject.anchor}",
+    )
+
+
 def _ablations(subject: Subject) -> tuple[tuple[ResultTable, ...], tuple[SweepView, ...]]:
     """Return the method's tables: those that vary one number with their curves, and the others."""
     tables, sweeps = [], []
@@ -158,9 +170,14 @@ def _ablations(subject: Subject) -> tuple[tuple[ResultTable, ...], tuple[SweepVi
     return tuple(tables), tuple(sweeps)
 
 
-def _has_differences(ablations: Sequence[ResultTable], sweeps: Sequence[SweepView]) -> bool:
+def _about_differences(
+    results: ResultTable | None, ablations: Sequence[ResultTable], sweeps: Sequence[SweepView]
+) -> str:
+    """Explain the differences of the ablations, unless the table of results did before."""
     tables = (*ablations, *(sweep.table for sweep in sweeps))
-    return any(table.difference_columns for table in tables)
+    is_said = results is not None and results.difference_columns
+    has_any = any(table.difference_columns for table in tables)
+    return ABOUT_DIFFERENCES if has_any and not is_said else ""
 
 
 def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:

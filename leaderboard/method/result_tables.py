@@ -1,4 +1,4 @@
-"""The tables of a method's page: its evaluations, and its ablations as the paper lays them out."""
+"""The tables of a method's page: rows of runs, and its ablations as the paper lays them out."""
 
 from __future__ import annotations
 
@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.results import METRICS, PRIMARY_EVALUATION
+from harness.results import METRICS
 from leaderboard.contest import Entry
 from leaderboard.estimates import Summary, missing_notes, summaries, write_table
-from leaderboard.load import FULL, Run, Variants
+from leaderboard.load import FULL, Run
 from leaderboard.method.ablations import Ablation, Row
 from leaderboard.method.components import LOSSES, Components, find_components
 from leaderboard.method.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
-from leaderboard.method.table_views import ColumnGroup, DifferenceCell, Mark, ResultRow, ResultTable
+from leaderboard.method.table_views import (
+    ColumnGroup,
+    Cost,
+    DifferenceCell,
+    Mark,
+    ResultRow,
+    ResultTable,
+)
 from leaderboard.reported_figures import Figures, OwnFigures, metric_cells
 from leaderboard.typography import listed, plain
 from leaderboard.views import MetricColumn, Note
@@ -34,28 +41,13 @@ class Line:
     href: str
     notes: tuple[str, ...] = ()
     evaluation: str | None = None
+    absent: str = "not recorded"  # in place of a figure
     is_reference: bool = False
     reported: Figures = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
     differences: tuple[DifferenceCell, ...] = ()
-
-
-def evaluation_table(
-    method: str, variants: Variants, paper: OwnFigures, hrefs: Addresses, anchor: str
-) -> ResultTable | None:
-    """Return every evaluation of the method as published, the ranked one first."""
-    runs = [run for run in variants.get(FULL, []) if run.finished]
-    if not runs:
-        return None
-    href = hrefs[method, FULL]
-    others = {name: None for run in runs for name in run.evaluations or {}}
-    ranked = Line(PRIMARY_EVALUATION, runs, href, ("ranked",), reported=paper.of_method())
-    lines = [ranked] + [
-        Line(name, runs, href, evaluation=name) for name in others if name != PRIMARY_EVALUATION
-    ]
-    columns, rows = _write_rows(lines, rivals=False)
-    caption = f"Evaluations of the same trained weights: mean and range over seeds. {FOLLOW}"
-    return ResultTable(anchor, "Results", caption, "Evaluation", columns, rows)
+    cost: Cost | None = None
+    failures: tuple[Note, ...] = ()
 
 
 def ablation_table(
@@ -78,10 +70,10 @@ def ablation_table(
         )
         for row, marks, of_row in zip(rows, components.marks, differences, strict=True)
     ]  # fmt: skip
-    columns, written = _write_rows(lines, rivals=True)
+    columns, written = write_rows(lines, rivals=True)
     return ResultTable(
         anchor, ablation.title, _caption(corrected), "Row", columns, written,
-        is_ablation=True,
+        is_compact=True,
         heads=_heads(components, headings),
         components=components.names,
         difference_columns=corrected.columns * len(headings) if corrected else (),
@@ -142,9 +134,10 @@ def _heads(components: Components, headings: Sequence[str]) -> tuple[ColumnGroup
     return tuple(group for group in groups if group.columns)
 
 
-def _write_rows(
+def write_rows(
     lines: Sequence[Line], *, rivals: bool
 ) -> tuple[tuple[MetricColumn, ...], tuple[ResultRow, ...]]:
+    """Write lines below one header; only among `rivals` are the best and the second named."""
     rows = [summaries(line.runs, line.evaluation) for line in lines]
     columns, estimates = write_table(rows, rivals=rivals)
     counts = [sum(run.finished for run in line.runs) for line in lines]
@@ -153,12 +146,13 @@ def _write_rows(
             label=line.label,
             notes=line.notes,
             marks=line.marks,
-            cells=metric_cells(of_line, line.reported),
+            cells=metric_cells(of_line, line.reported, line.absent),
             differences=line.differences,
             seeds=str(count),
             seed_notes=tuple(_seed_notes(line, row, count, max(counts))),
             href=line.href,
             is_reference=line.is_reference,
+            cost=line.cost,
         )
         for line, row, of_line, count in zip(lines, rows, estimates, counts, strict=True)
     )
@@ -169,7 +163,7 @@ def _seed_notes(line: Line, row: Mapping[str, Summary | None], count: int, most:
     failed = [run.record for run in line.runs if not run.finished]
     fewer = [Note(f"others have {most}")] if count < most else []
     failures = [Note(f"seed {record.seed}: {record.status}") for record in failed]
-    return [*fewer, *failures, *missing_notes(row, count)]
+    return [*fewer, *failures, *line.failures, *missing_notes(row, count)]
 
 
 def _changes(changes: Mapping[str, Any]) -> tuple[str, ...]:

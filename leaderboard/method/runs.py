@@ -96,7 +96,7 @@ def _row(run: Run, failures: Mapping[tuple[str, int], str]) -> RunRow:
         date=day(record.started),
         key=record.key[:SHORT_KEY],
         environment=environment_in_words(run),
-        command=record.command,
+        commands=(record.command, *(one.command for one in run.further.values())),
     )
 
 

@@ -39,6 +39,15 @@ class DifferenceCell:
 
 
 @dataclass(frozen=True)
+class Cost:
+    """Milliseconds to rank the gallery for one query: by cosine, and re-ranked."""
+
+    cosine: str
+    reranked: str
+    factor: str  # how many times as long
+
+
+@dataclass(frozen=True)
 class ColumnGroup:
     """A heading over columns; empty over columns that need none."""
 
@@ -59,11 +68,12 @@ class ResultRow:
     seed_notes: tuple[Note, ...]
     href: str  # the runs behind the figures
     is_reference: bool = False  # stands below a rule, for comparison
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True)
 class ResultTable:
-    """A table of a method's page; `heads` stand over components, metrics, differences and seeds."""
+    """A table of a method's page; `heads` stand over all columns but that of the labels."""
 
     anchor: str
     title: str
@@ -71,10 +81,11 @@ class ResultTable:
     label_header: str
     columns: tuple[MetricColumn, ...]
     rows: tuple[ResultRow, ...]
-    is_ablation: bool = False
+    is_compact: bool = False  # of many columns
     heads: tuple[ColumnGroup, ...] = ()
     components: tuple[str, ...] = ()
     difference_columns: tuple[MetricColumn, ...] = ()
+    has_costs: bool = False
     changes: tuple[tuple[str, tuple[str, ...]], ...] = ()  # row -> what it changes, in words
     remarks: tuple[str, ...] = ()  # what is not compared, and why
 

@@ -73,7 +73,7 @@ class RunRow:
     date: str
     key: str
     environment: str
-    command: str
+    commands: tuple[str, ...]  # of the run, then of its further evaluations
 
 
 @dataclass(frozen=True)
@@ -93,8 +93,9 @@ class MethodSection:
     verdict: Verdict
     results: ResultTable | None
     notes: tuple[Note, ...]
+    failed_evaluations: tuple[Failure, ...]
     about_reported: str  # why the paper's figures stand here or do not; empty without a paper
-    about_differences: str  # how to read them; empty where nothing is compared
+    about_differences: str  # how to read them; empty where none stand here or it was said before
     ablations: tuple[ResultTable, ...]
     parts: PartTable | None
     sweeps: tuple[SweepView, ...]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -20,7 +21,9 @@ from PIL import Image
 from harness.data.digest import digest_path
 from harness.results import (
     SCHEMA_VERSION,
+    EvaluationRecord,
     RunRecord,
+    evaluation_path,
     finish_run,
     run_path,
     working_folder,
@@ -282,33 +285,67 @@ def add_answers(add_run: Callable[..., Path]) -> Callable[..., Path]:
     """
 
     def add(method: str, skill: float, *, seed: int = 0, **fields: Any) -> Path:
-        draw = np.random.default_rng(
-            [seed, *f"{method}/{fields.get('variant', 'full')}".encode("utf-8", "replace")]
-        )
-        gallery = np.repeat(np.arange(PEOPLE), IMAGES_EACH)
-        people = np.repeat(np.arange(PEOPLE), CAPTIONS_EACH)
-        right = people[:, None] == gallery  # (Q, M)
-        order = np.argsort(-(draw.normal(size=right.shape) + skill * right), kind="stable")
-        ranks = [np.flatnonzero(row) + 1 for row in np.take_along_axis(right, order, 1)]
-        first = np.array([row[0] for row in ranks])
-        precision = [np.mean(np.arange(1, len(row) + 1) / row) for row in ranks]
-        path = add_run(method, float(100 * (first == 1).mean()), seed=seed, **fields)
-        write_table(
-            path / "evaluations/text-to-image/queries.parquet",
-            {
-                "query_id": np.arange(len(people)),
-                "person_id": people,
-                "first_hit": first,
-                "average_precision": precision,
-                "inverse_negative_penalty": [len(row) / row[-1] for row in ranks],
-                "hit_ranks": [row.tolist() for row in ranks],
-                "top_rows": order[:, :10].tolist(),
-                "top_scores": np.zeros((len(people), 10)).tolist(),
-            },
-        )
+        name = f"{method}/{fields.get('variant', 'full')}"
+        queries, r1 = draw_queries(name, seed, skill)
+        path = add_run(method, r1, seed=seed, **fields)
+        write_table(path / "evaluations/text-to-image/queries.parquet", queries)
         return path
 
     return add
+
+
+@pytest.fixture
+def add_reranking() -> Callable[..., Path]:
+    """Return a function that adds a re-ranking to the folder of a run.
+
+    Without a `skill` it has no figures; keyword arguments replace fields of its record.
+    """
+
+    def add(run: Path, rerank: str, skill: float | None = None, **fields: Any) -> Path:
+        seed = int(run.name.removeprefix("seed-"))
+        path = evaluation_path(run, rerank)
+        if skill is not None:
+            # Drawn alike for all re-rankings of a run and as the run itself, as they are in truth.
+            queries, r1 = draw_queries(f"{run.parent.parent.name}/full", seed, skill)
+            write_table(path / "queries.parquet", queries)
+            write_json(path / "metrics.json", percentages(r1))
+        record = EvaluationRecord(
+            **{
+                "key": f"{seed:02d}rerank",
+                "rerank": rerank,
+                "command": f"harness run one --seeds {seed} --rerank {rerank}",
+                "query_milliseconds": 0.6 + 0.02 * seed,
+                "cosine_milliseconds": 0.05,
+                **fields,
+            }
+        )
+        write_json(path / "evaluation.json", asdict(record))
+        return path
+
+    return add
+
+
+def draw_queries(name: str, seed: int, skill: float) -> tuple[dict[str, Any], float]:
+    """Return a table of drawn answers to the queries of the small test split, and its R1."""
+    draw = np.random.default_rng([seed, *name.encode("utf-8", "replace")])
+    gallery = np.repeat(np.arange(PEOPLE), IMAGES_EACH)
+    people = np.repeat(np.arange(PEOPLE), CAPTIONS_EACH)
+    right = people[:, None] == gallery  # (Q, M)
+    order = np.argsort(-(draw.normal(size=right.shape) + skill * right), kind="stable")
+    ranks = [np.flatnonzero(row) + 1 for row in np.take_along_axis(right, order, 1)]
+    first = np.array([row[0] for row in ranks])
+    precision = [np.mean(np.arange(1, len(row) + 1) / row) for row in ranks]
+    queries = {
+        "query_id": np.arange(len(people)),
+        "person_id": people,
+        "first_hit": first,
+        "average_precision": precision,
+        "inverse_negative_penalty": [len(row) / row[-1] for row in ranks],
+        "hit_ranks": [row.tolist() for row in ranks],
+        "top_rows": order[:, :10].tolist(),
+        "top_scores": np.zeros((len(people), 10)).tolist(),
+    }
+    return queries, float(100 * (first == 1).mean())
 
 
 @pytest.fixture

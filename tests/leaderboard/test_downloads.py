@@ -272,6 +272,35 @@ def test_every_run_is_a_line(small_results: Path, build: Callable[[], Path]) -> 
     assert objects[0]["evaluations"]["image-to-text"]["r1"] == 77.7
 
 
+def test_rerankings_have_their_figures_and_costs(
+    add_answers: Callable[..., Path], add_reranking: Callable[..., Path],
+    build: Callable[[], Path],
+) -> None:  # fmt: skip
+    """Each is a line, failed ones too, and stands in its run's record with its metrics."""
+    run = add_answers("one", 1.5)
+    add_reranking(run, "k-reciprocal", 2.5, reported_as=("One(RR)",))
+    error = {"kind": "HarnessError", "message": FORMULA}
+    add_reranking(run, "visual-neighbours", 2.5, error=error)
+    site = build()
+    made, failed = read_csv(site / "downloads/rerankings.csv")
+    assert (made["rerank"], made["reported_as"], made["seed"]) == ("k-reciprocal", "One(RR)", "0")
+    assert (made["query_milliseconds"], made["cosine_milliseconds"]) == ("0.6", "0.05")
+    assert (failed["r1"], failed["error"]) == ("", "HarnessError")
+    assert failed["message"].startswith("'")
+    (record,) = json.loads((site / "downloads/runs.json").read_text())
+    assert record["evaluations"]["k-reciprocal"]["r1"] == pytest.approx(float(made["r1"]))
+    assert "visual-neighbours" not in record["evaluations"]
+    assert record["further_evaluations"]["visual-neighbours"]["error"] == error
+    assert record["further_evaluations"]["k-reciprocal"]["cosine_milliseconds"] == 0.05
+
+
+def test_without_rerankings_none_are_offered(
+    small_results: Path, build: Callable[[], Path]
+) -> None:
+    """There is no file of re-rankings where there are none."""
+    assert not list(build().glob("downloads/rerankings.*"))
+
+
 def test_the_page_lists_every_file(
     answered: Path, build: Callable[[], Path], read_page: Callable[[Path], Any]
 ) -> None:
