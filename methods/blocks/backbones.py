@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import open_clip
 import torch
@@ -35,6 +36,24 @@ class Vocabulary:
     trims: bool  # whether padding beyond the longest text of a batch can be left out exactly
 
 
+class Encoder(Protocol):
+    """An image and a text tower, with or without a joint space."""
+
+    vocabulary: Vocabulary
+    image_width: int  # of image tokens
+    text_width: int  # of text tokens
+    grid: tuple[int, int]  # rows and columns of patches
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        """(B, 3, H, W) uint8 -> embedding, tokens: class token, patches row by row."""
+
+    def encode_tokens(self, ids: Tensor) -> Encoded:
+        """(B, L) token ids -> embedding, tokens, mask."""
+
+    def tokenize(self, captions: Sequence[str]) -> Tensor:
+        """B captions -> (B, L) ids on the encoder's device: start, words, end, padding."""
+
+
 class DualEncoder(nn.Module):
     """An image and a text tower with a joint space of D dimensions."""
 
@@ -54,7 +73,8 @@ class DualEncoder(nn.Module):
         self.visual = visual
         self.text = text
         self.vocabulary = vocabulary
-        self.width = int(visual.output_dim)
+        self.width = self.image_width = self.text_width = int(visual.output_dim)
+        self.grid: tuple[int, int] = visual.grid_size
         self._words = lru_cache(REMEMBERED_CAPTIONS)(words)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1) * 255
@@ -91,6 +111,15 @@ class DualEncoder(nn.Module):
         """(B, L) ids -> (B, L) bool, True up to the end token. The padding id may be a word's."""
         ends = (ids == self.vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
         return torch.arange(ids.shape[1], device=ids.device) <= ends  # (B, L)
+
+
+def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:
+    """Build an encoder by name: "ViT+BERT" as in `load_vit_bert`, any other a dual encoder."""
+    if "+" not in name:
+        return load_dual_encoder(name, image_size)
+    from methods.blocks.vit_bert import load_vit_bert
+
+    return load_vit_bert(name, image_size)
 
 
 def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:

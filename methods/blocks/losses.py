@@ -95,3 +95,16 @@ def identity(image_logits: Tensor, text_logits: Tensor, person_ids: Tensor) -> T
     """
     images = F.cross_entropy(precise(image_logits), person_ids)
     return (images + F.cross_entropy(precise(text_logits), person_ids)) / 2
+
+
+def hardest_triplet(similarity: Tensor, person_ids: Tensor, margin: float) -> Tensor:
+    """Return the mean hinge of each anchor's pair against its most similar other person.
+
+    (B, B) similarities of anchors (rows) whose pairs are on the diagonal, (B,) -> (): mean of
+    [margin - s_ii + max_j s_ij]_+ over the j of another identity. An anchor without one is left
+    out. Faghri et al., "VSE++", BMVC 2018. https://arxiv.org/abs/1707.05612
+    """
+    same = person_ids[:, None] == person_ids[None, :]  # (B, B)
+    hardest = similarity.masked_fill(same, -torch.inf).amax(dim=1)  # (B,)
+    hinges = F.relu(margin - similarity.diagonal() + hardest)  # (B,), 0 without a negative
+    return hinges.sum() / (~same).any(dim=1).sum().clamp_min(1)

@@ -166,3 +166,74 @@ def test_double_precision_is_kept(pairs: tuple[Tensor, Tensor, Tensor]) -> None:
     assert losses.infonce(images, texts, 0.02).dtype is torch.float64
     assert losses.sdm(images, texts, people, 0.02).dtype is torch.float64
     assert losses.cmpm(images, texts, people).dtype is torch.float64
+
+
+def hardest(similarity: list[list[float]], people: list[int], margin: float) -> float:
+    """Return the mean over anchors with a negative of [margin - own + highest other person]_+."""
+    hinges = []
+    for i, row in enumerate(similarity):
+        others = [value for value, person in zip(row, people, strict=True) if person != people[i]]
+        if others:
+            hinges.append(max(0.0, margin - row[i] + max(others)))
+    return sum(hinges) / len(hinges) if hinges else 0.0
+
+
+def test_hardest_triplet_takes_the_most_similar_other_person() -> None:
+    """Rows are anchors; a second pair of the same person, however similar, is no negative."""
+    similarity = [
+        [0.5, 0.4, 0.9, 0.45, -0.2],
+        [0.1, 0.3, 0.2, 0.7, 0.95],
+        [0.8, 0.1, 0.6, 0.2, 0.3],
+        [-0.9, -0.6, -0.7, -0.5, -0.8],
+        [0.2, 0.9, 0.3, 0.1, 0.25],
+    ]
+    people = [7, 3, 7, 9, 3]
+    values = torch.tensor(similarity, dtype=torch.float64)
+    for margin in (0.0, 0.2, 0.35):
+        for table in (values, values.T):
+            found = losses.hardest_triplet(table, torch.tensor(people), margin)
+            expected = hardest(table.tolist(), people, margin)
+            assert found.item() == pytest.approx(expected, rel=1e-12)
+    by_hand = (0.2 - 0.5 + 0.45 + 0.2 - 0.3 + 0.7 + 0 + 0.2 + 0.5 - 0.6 + 0.2 - 0.25 + 0.3) / 5
+    found = losses.hardest_triplet(values, torch.tensor(people), 0.2)
+    assert found.item() == pytest.approx(by_hand)
+
+
+def test_hardest_triplet_of_random_batches() -> None:
+    """As loops have it, whatever is alike."""
+    torch.manual_seed(0)
+    for _ in range(20):
+        similarity = torch.rand(6, 6, dtype=torch.float64) * 2 - 1
+        people = torch.randint(0, 3, (6,))
+        found = losses.hardest_triplet(similarity, people, 0.2).item()
+        assert found == pytest.approx(hardest(similarity.tolist(), people.tolist(), 0.2))
+
+
+def test_hardest_triplet_is_zero_where_all_are_told_apart() -> None:
+    """Beyond the margin nothing is left to learn, and nothing is earned either."""
+    similarity = torch.eye(3, requires_grad=True)
+    loss = losses.hardest_triplet(similarity, torch.arange(3), 0.2)
+    loss.backward()
+    assert loss.item() == 0
+    assert similarity.grad is not None
+    assert (similarity.grad == 0).all()
+
+
+def test_hardest_triplet_of_one_person() -> None:
+    """A batch without a negative has no loss, and a gradient of zeros, not NaN."""
+    similarity = torch.randn(4, 4).requires_grad_()
+    loss = losses.hardest_triplet(similarity, torch.full((4,), 3), 0.2)
+    loss.backward()
+    assert loss.item() == 0
+    assert similarity.grad is not None
+    assert (similarity.grad == 0).all()
+
+
+def test_hardest_triplet_moves_the_pair_and_one_negative() -> None:
+    """The gradient is -1 / B on the diagonal and 1 / B on the hardest of each row."""
+    similarity = torch.tensor([[0.1, 0.2, 0.3], [0.6, 0.2, 0.5], [0.1, 0.4, 0.2]])
+    similarity.requires_grad_()
+    losses.hardest_triplet(similarity, torch.arange(3), 0.2).backward()
+    expected = torch.tensor([[-1.0, 0, 1], [1, -1, 0], [0, 1, -1]]) / 3
+    assert similarity.grad is not None
+    torch.testing.assert_close(similarity.grad, expected)

@@ -1,0 +1,126 @@
+"""A ViT with ImageNet's weights beside BERT with a Bi-GRU: two towers that share no space yet.
+
+Shapes: B items, N patches, L text tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from transformers import AutoConfig, AutoTokenizer, BertModel
+
+from harness.method import Encoded
+from methods.blocks.backbones import REMEMBERED_CAPTIONS, Vocabulary
+
+TEXT_LENGTH = 100  # tokens; the longest captions of the three benchmarks have about that many
+GRU_WIDTH = 512  # of each direction
+
+
+class VitBert(nn.Module):
+    """timm's ViT and transformers' BERT behind the interface of a dual encoder."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(
+        self,
+        visual: Any,
+        text: BertModel,
+        vocabulary: Vocabulary,
+        words: Callable[[str], list[int]],
+    ) -> None:
+        """`words` turns a caption into the ids of its word pieces."""
+        super().__init__()
+        self.visual = visual
+        self.text = text
+        self.vocabulary = vocabulary
+        self.image_width = int(visual.num_features)
+        self.text_width = GRU_WIDTH
+        self.grid: tuple[int, int] = tuple(visual.patch_embed.grid_size)
+        self.gru = nn.GRU(text.config.hidden_size, GRU_WIDTH, batch_first=True, bidirectional=True)
+        self._words = lru_cache(REMEMBERED_CAPTIONS)(words)
+        for name, key in (("mean", "mean"), ("deviation", "std")):
+            values = torch.tensor(visual.pretrained_cfg[key]).view(1, 3, 1, 1) * 255
+            self.register_buffer(name, values, persistent=False)
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        """(B, 3, H, W) uint8 -> embedding (B, 768), tokens (B, 1 + N, 768): class token, patches.
+
+        Pixels are normalised as the weights expect.
+        """
+        tokens = self.visual.forward_features((images - self.mean) / self.deviation)
+        return Encoded(tokens[:, 0], tokens)  # (B, 768), (B, 1 + N, 768)
+
+    def encode_texts(self, captions: Sequence[str]) -> Encoded:
+        """B captions -> embedding (B, 512), tokens (B, L, 512), mask (B, L)."""
+        return self.encode_tokens(self.tokenize(captions))
+
+    def encode_tokens(self, ids: Tensor) -> Encoded:
+        """(B, L) token ids -> embedding (B, 512), tokens (B, L, 512), mask (B, L).
+
+        The directions of the Bi-GRU, which never reads padding, are averaged.
+        """
+        mask = ids != self.vocabulary.pad  # (B, L)
+        words = self.text(input_ids=ids, attention_mask=mask.long()).last_hidden_state
+        packed = pack_padded_sequence(
+            words, mask.sum(dim=1).cpu(), batch_first=True, enforce_sorted=False
+        )
+        both, _ = pad_packed_sequence(
+            self.gru(packed)[0], batch_first=True, total_length=ids.shape[1]
+        )  # (B, L, 1024)
+        tokens = (both[..., :GRU_WIDTH] + both[..., GRU_WIDTH:]) / 2  # (B, L, 512)
+        return Encoded(tokens[:, 0], tokens, mask)
+
+    def tokenize(self, captions: Sequence[str]) -> Tensor:
+        """B captions -> (B, L) ids on the encoder's device: start, words, end, padding.
+
+        A caption that is too long loses its last words, never its end.
+        """
+        v = self.vocabulary
+        rows = [[v.start, *self._words(caption)[: v.length - 2], v.end] for caption in captions]
+        length = max(map(len, rows))
+        padded = [row + [v.pad] * (length - len(row)) for row in rows]
+        return torch.tensor(padded, device=self.mean.device)  # (B, L)
+
+
+def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
+    """Build an encoder from "ViT+BERT" for images of (height, width).
+
+    The first is a name of timm's, the second one of the hub's or a folder, as transformers reads
+    it. A ViT with a tag (`vit_base_patch16_224.augreg_in21k_ft_in1k`) takes those weights from the
+    hub, interpolated to the image size; without one both towers start from random weights.
+
+    Raises:
+        ValueError: timm knows no such ViT or weights.
+    """
+    vit, _, bert = name.partition("+")
+    model, _, tag = vit.partition(".")
+    if model not in timm.list_models("vit_*"):
+        raise ValueError(f"timm has no ViT {model!r}; `timm.list_models('vit_*')` shows them")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{model}.*")]
+    if tag and tag not in tags:
+        raise ValueError(f"timm has no weights {tag!r} for {model}; there are: {tags}")
+    visual = timm.create_model(vit, pretrained=bool(tag), img_size=image_size, num_classes=0)
+    if tag:
+        text = BertModel.from_pretrained(bert, add_pooling_layer=False)
+    else:
+        text = BertModel(AutoConfig.from_pretrained(bert), add_pooling_layer=False)
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    vocabulary = Vocabulary(
+        size=len(tokenizer),
+        pad=tokenizer.pad_token_id,
+        start=tokenizer.cls_token_id,
+        mask=tokenizer.mask_token_id,
+        end=tokenizer.sep_token_id,
+        length=TEXT_LENGTH,
+        trims=True,
+    )
+    return VitBert(
+        visual, text, vocabulary, lambda text: tokenizer.encode(text, add_special_tokens=False)
+    )
