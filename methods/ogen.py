@@ -159,7 +159,8 @@ class Ogen(Method):
             threads=1,
             config={"width": 64, "heads": 4, "encoder_rate": 0.3},
         ),
-        # Schedule and warm-up are not given.
+        # Schedule and warm-up are not given. NOTE: pixels are normalised as the ViT's weights
+        # expect, not by 1/256, and word embeddings are BERT's own, not of 400 dimensions.
         "paper": Recipe(
             "vit_base_patch16_224.augreg_in21k_ft_in1k+google-bert/bert-base-uncased",
             (384, 192),
@@ -197,6 +198,11 @@ class Ogen(Method):
 
     def __init__(self, config: OgenConfig, train: TrainSummary) -> None:
         super().__init__(config, train)
+        if config.aggregation != "none" and config.granularities != (1, 2, 3):
+            raise ValueError(
+                f"aggregation needs granularities (1, 2, 3), not {config.granularities}; "
+                'without it, set aggregation to "none"'
+            )
         assert train.person_count is not None  # given to every IDENTITY method
         self.encoder = load_encoder(config.backbone, config.image_size)
         self.augmentation = Augmentation()
@@ -339,6 +345,7 @@ def _attend(attention: nn.Module, sequence: Tensor) -> Tensor:
 
 
 def _feedforward(width: int) -> nn.Sequential:
+    """Return a two-layer network; how wide it is inside is not given in the paper."""
     return nn.Sequential(nn.Linear(width, 4 * width), nn.ReLU(), nn.Linear(4 * width, width))
 
 

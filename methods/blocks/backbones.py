@@ -25,7 +25,7 @@ REMEMBERED_CAPTIONS = 200_000
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The token ids that a method has to know. `end` is the largest: text is pooled there."""
+    """The token ids that a method has to know. CLIP pools a text at the largest, its `end`."""
 
     size: int
     pad: int

@@ -107,6 +107,8 @@ def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
     if tag and tag not in tags:
         raise ValueError(f"timm has no weights {tag!r} for {model}; there are: {tags}")
     visual = timm.create_model(vit, pretrained=bool(tag), img_size=image_size, num_classes=0)
+    if visual.num_prefix_tokens != 1:
+        raise ValueError(f"{model} has {visual.num_prefix_tokens} tokens before the patches, not 1")
     if tag:
         text = BertModel.from_pretrained(bert, add_pooling_layer=False)
     else:
@@ -121,6 +123,10 @@ def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
         length=TEXT_LENGTH,
         trims=True,
     )
-    return VitBert(
-        visual, text, vocabulary, lambda text: tokenizer.encode(text, add_special_tokens=False)
-    )
+
+    def words(caption: str) -> list[int]:
+        """A caption that spells a special token, "[SEP]", means the letters."""
+        ids = tokenizer.encode(caption, add_special_tokens=False, split_special_tokens=True)
+        return list(ids)
+
+    return VitBert(visual, text, vocabulary, words)

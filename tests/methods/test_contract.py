@@ -20,6 +20,7 @@ from harness.evaluation import encode_images, encode_texts
 from harness.method import Encoded, Method, Recipe, Supervision
 from harness.seeding import seed_everything
 from harness.training import LAST, Watchers, train
+from methods.ogen import CrossGranularityAggregation
 
 CPU = torch.device("cpu")
 LISTINGS = {listing.name: listing for listing in registry.list_methods()}
@@ -199,8 +200,13 @@ def test_a_trained_parameter_gets_a_gradient(
 UNTRAINED = {
     name: {f"encoder.masked_word_head.{part}" for part in
            ("0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias")}
-    for name in ("clip-itc", "irra", "dgia")
+    for name in ("clip-itc", "irra", "dgia", "ogen")
 }  # fmt: skip
+# Only the row "no shared CGAM" gives the teacher an aggregation of its own, and one part attends
+# to nothing.
+UNTRAINED["ogen"] |= {"text_parts.1.heads.weight"} | {
+    f"teacher.{name}" for name, _ in CrossGranularityAggregation(8, 2).named_parameters()
+}
 
 
 def _permuted(split: Split) -> Split:
@@ -215,4 +221,4 @@ def _embedding(encoded: Tensor | Encoded) -> Tensor:
 
 def _changes_shape(changes: dict[str, Any]) -> bool:
     """Tell whether a row changes sizes or the backbone, and so cannot share weights."""
-    return bool(changes.keys() & {"backbone", "depth", "width"})
+    return bool(changes.keys() & {"backbone", "depth", "parts", "width"})

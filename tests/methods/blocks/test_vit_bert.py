@@ -101,6 +101,14 @@ def test_a_caption_that_is_too_long_keeps_its_end(loaded: VitBert) -> None:
     assert ids[1, :6].tolist() == [2, *loaded._words(SHORT), 3]
 
 
+def test_a_spelled_special_token_is_read_as_letters(loaded: VitBert) -> None:
+    """Padding or an end that a caption only names stands for neither."""
+    ids = loaded.tokenize(["red [SEP] [PAD] [MASK] red"])[0].tolist()
+    vocabulary = loaded.vocabulary
+    assert not {vocabulary.pad, vocabulary.mask, vocabulary.start} & set(ids[1:])
+    assert ids.index(vocabulary.end) == len(ids) - 1
+
+
 def test_the_mask_holds_real_tokens(small: VitBert) -> None:
     """Start, words and end are real, padding is not."""
     encoded = small.encode_texts([SHORT, MIDDLE])
@@ -281,6 +289,12 @@ def test_unknown_vits_and_weights_are_refused(folder: Path, vit: str, message: s
     """The error says what exists."""
     with pytest.raises(ValueError, match=message):
         load_vit_bert(f"{vit}+{folder}", (96, 32))
+
+
+def test_a_vit_without_a_class_token_is_refused(folder: Path) -> None:
+    """What does not fit the grid is said when it is built, not in a shape error later."""
+    with pytest.raises(ValueError, match="has 0 tokens before the patches"):
+        load_vit_bert(f"vit_base_patch16_siglip_gap_224+{folder}", (96, 32))
 
 
 def test_every_weight_learns(small: VitBert) -> None:
