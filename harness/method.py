@@ -110,6 +110,9 @@ class Stage:
     warmup_start: float = 0.1  # share of the learning rate at which the warm-up starts
     clip_norm: float | None = None
     losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
+    # Config fields that play no part up to the end of this stage. Variants that differ in them and
+    # in losses of later stages alone share its checkpoint; one stage is trained once a seed.
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,7 @@ class Recipe:
     threads: int | None = None  # None: as many as there are; the number decides the bits
     precision: str = "no"  # "no", "fp16" or "bf16", used where the device has it
     candidates: int = 0  # how many images of a query a method that re-scores looks at again
+    val_candidates: int = 0  # the same on val, after every epoch; 0: by cosine
     config: Mapping[str, Any] = field(default_factory=dict)  # what this scale changes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -221,6 +221,37 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
 
 
+def _key(content: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _stages(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what decides the weights at the end of each stage but the last.
+
+    Of the losses those that are on so far, of the config what a stage does not call unread, of the
+    recipe no later stage.
+    """
+    config, recipe = content["config"], content["recipe"]
+    stages = recipe["stages"]
+    for number, stage in enumerate(stages[:-1], start=1):
+        weights = config["losses"]
+        on = {
+            str(position): {n: w for n, w in weights.items() if _trains(n, earlier["losses"])}
+            for position, earlier in enumerate(stages[:number])
+        }
+        read = {name: value for name, value in config.items() if name not in stage["unread"]}
+        yield {
+            **content,
+            "config": {**read, "losses": on},
+            "recipe": {"stages": stages[:number], "threads": recipe["threads"],
+                       "precision": recipe["precision"]},
+        }  # fmt: skip
+
+
+def _trains(loss: str, of_stage: Sequence[str] | None) -> bool:
+    return of_stage is None or loss in of_stage
+
+
 def _with_evaluations(spec: RunSpec, rerankings: Iterable[str], code: str) -> RunSpec:
     evaluations = tuple(
         FurtherEvaluation(
@@ -261,7 +292,6 @@ def _spec(
         "data": located.fingerprint,
         "seed": seed,
     }
-    text = json.dumps(content, sort_keys=True)
     name = choice.listing.name
     if resolved.base != description["variants"][0]["label"]:
         name = shlex.quote(f"{name}:{resolved.base}")
@@ -273,7 +303,8 @@ def _spec(
         variant=resolved.label,
         seed=seed,
         scale=suite.scale,
-        key=hashlib.sha256(text.encode()).hexdigest()[:32],
+        key=_key(content),
+        stage_keys=tuple(_key(part) for part in _stages(content)),
         plugin=choice.listing.plugin,
         description=description,
         changes=resolved.changes,

@@ -21,6 +21,7 @@ PRIMARY_EVALUATION = "text-to-image"
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
 EVALUATIONS = "evaluations"
+STAGES = ".stages"  # no label is written so
 FULL = "full"  # the label of a method as published
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
 
@@ -138,6 +139,11 @@ def read_record(path: Path) -> RunRecord | None:
         return RunRecord(**values)
     except (TypeError, ValueError):
         return None
+
+
+def stages_path(results: Path, suite: str, dataset: str, method: str) -> Path:
+    """Return the folder of the checkpoints that variants of a method share."""
+    return results / slug(suite) / slug(dataset) / slug(method) / STAGES
 
 
 def evaluation_path(run: Path, name: str) -> Path:

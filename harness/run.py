@@ -7,7 +7,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -107,7 +107,8 @@ def _execute(
     say: Callable[[Update], None],
 ) -> RunRecord:
     job = _open(spec, options, work, say)
-    trained = _train(job)
+    shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
+    trained = _train(job, shared)
     if trained.history:
         _write_history(work / "history.parquet", trained.history)
     say(Update("evaluating"))
@@ -219,14 +220,14 @@ def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
     return registration.method(config, summary)
 
 
-def _train(job: _Job) -> Trained:
+def _train(job: _Job, shared: Sequence[Path]) -> Trained:
     if not job.recipe.stages:
         return Trained([], None, 0.0)
     val, people = job.data.splits["val"], job.data.splits["train"]
 
     def validate(method: Method) -> dict[str, float]:
         features = evaluation.encode_split(method, val, job.data.pixels["val"], job.device)
-        candidates = job.recipe.candidates // 4  # re-scoring val in full would dominate an epoch
+        candidates = job.recipe.val_candidates
         scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
         return metrics.summarize(scores)
 
@@ -236,7 +237,8 @@ def _train(job: _Job) -> Trained:
         return int(np.sum(same))
 
     watchers = Watchers(validate, judge, lambda progress: job.say(Update("training", progress)))
-    return train(job.method, job.view, job.recipe, job.seed, job.device, job.weights, watchers)
+    where = job.device, job.weights
+    return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
 
 
 def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:

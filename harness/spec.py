@@ -58,10 +58,15 @@ class RunSpec:
     recipe: Mapping[str, Any]
     command: str
     evaluations: tuple[FurtherEvaluation, ...] = ()
+    stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
 
     @property
     def dataset(self) -> str:
         return self.located.declaration.name
+
+    def stages_path(self, results_folder: Path) -> Path:
+        """Return the folder of the checkpoints that variants of the method share."""
+        return results.stages_path(results_folder, self.suite, self.dataset, self.method)
 
     def path(self, results_folder: Path) -> Path:
         """Return the folder of the run."""

@@ -6,9 +6,10 @@ and ends with the same bits: what a step draws depends on the seed and its numbe
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from harness.evaluation import encode_images, encode_texts
 from harness.method import Batch, Encoded, Method, Recipe, Stage, TrainSet
 from harness.optimization import build_optimizer, build_schedule
 from harness.progress import Progress
+from harness.results import UNFINISHED, process_tag, put_in_place
 from harness.seeding import derive, seed_everything
 
 LAST = "last.pt"
@@ -98,8 +100,12 @@ def train(
     device: torch.device,
     folder: Path,
     watchers: Watchers,
+    shared: Sequence[Path] = (),
 ) -> Trained:
     """Train a method through the stages of a recipe.
+
+    `shared` are the folders of the checkpoints at the end of each stage but the last: one that is
+    there is taken up in place of training so far, one that is not is written.
 
     Leaves the weights after the last epoch in `folder/last.pt`, those of the epoch with the best
     val R1 (then mAP, then the earliest) in `folder/selected.pt`, and in `method` the last ones.
@@ -113,10 +119,12 @@ def train(
     seed_everything(seed, "prepare")
     method.prepare(view, run)
     loop = _Loop(method, view, recipe, run, folder, watchers)
-    loop.resume()
+    loop.resume(shared)
     for number, stage in enumerate(recipe.stages):
         if number >= loop.stage:
             loop.run_stage(number, stage)
+            if number < len(shared):
+                loop.share(shared[number])
     return Trained(loop.history, loop.selected_epoch, loop.seconds)
 
 
@@ -146,11 +154,29 @@ class _Loop:
         self.resumed: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
-    def resume(self) -> None:
-        """Take up the last checkpoint, if there is one."""
-        file = self.folder / LAST
-        if not file.is_file():
+    def resume(self, shared: Sequence[Path]) -> None:
+        """Take up the last checkpoint, or the furthest that another variant left, or none."""
+        if (self.folder / LAST).is_file():
+            self._load(self.folder / LAST)
             return
+        for folder in reversed(shared):
+            if (folder / LAST).is_file():
+                for name in (SELECTED, LAST):  # in this order: the last one says that all is there
+                    if (folder / name).is_file():
+                        shutil.copyfile(folder / name, self.folder / name)
+                self._load(folder / LAST)
+                return
+
+    def share(self, folder: Path) -> None:
+        """Leave the end of a stage for variants that begin with the same."""
+        unfinished = folder.with_name(f"{folder.name}.{process_tag()}{UNFINISHED}")
+        unfinished.mkdir(parents=True, exist_ok=True)
+        if (self.folder / SELECTED).is_file():
+            shutil.copyfile(self.folder / SELECTED, unfinished / SELECTED)
+        _write(unfinished / LAST, self._state())
+        put_in_place(unfinished, folder)
+
+    def _load(self, file: Path) -> None:
         saved = torch.load(file, map_location=self.run.device, weights_only=True)
         self.method.load_state_dict(saved["method"])
         for name in ("stage", "epoch", "history", "selected_epoch", "seconds"):
@@ -240,16 +266,22 @@ class _Loop:
 
     def _save(self, optimizer: Any, schedule: Any) -> None:
         state = {
-            "method": self.method.state_dict(),
+            **self._state(),
+            "stage": self.run.stage,
             "optimizer": optimizer.state_dict(),
             "schedule": schedule.state_dict(),
-            "stage": self.run.stage,
+        }
+        _write(self.folder / LAST, state)
+
+    def _state(self) -> dict[str, Any]:
+        return {
+            "method": self.method.state_dict(),
+            "stage": self.stage,
             "epoch": self.epoch,
             "history": self.history,
             "selected_epoch": self.selected_epoch,
             "seconds": self.seconds,
         }
-        _write(self.folder / LAST, state)
 
     def _report(self, step: int, loss: float) -> None:
         epochs = sum(stage.epochs for stage in self.recipe.stages)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shlex
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -110,6 +111,9 @@ def run(
         terminal.show_plan(specs, waiting)
         return
     failures = _execute(waiting, results, jobs, device, keep, pixel_cache is Switch.ON, force)
+    if not failures and keep is not Keep.ALL:
+        for folder in {spec.stages_path(results) for spec in waiting}:
+            shutil.rmtree(folder, ignore_errors=True)
     if every:
         record_broken(broken, specs, results)
     terminal.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})

@@ -107,6 +107,10 @@ class DualEncoder(nn.Module):
         padded = [row + [v.pad] * (length - len(row)) for row in rows]
         return torch.tensor(padded, device=self.mean.device)  # (B, L)
 
+    def word_pieces(self, text: str) -> list[int]:
+        """Return the ids of a text's word pieces."""
+        return self._words(text)
+
     def real_tokens(self, ids: Tensor) -> Tensor:
         """(B, L) ids -> (B, L) bool, True up to the end token. The padding id may be a word's."""
         ends = (ids == self.vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)

@@ -36,14 +36,32 @@ class FusionEncoder(nn.Module):
 
     def forward(self, texts: Tensor, text_mask: Tensor, images: Tensor) -> Tensor:
         """(B, L, D), (B, L) bool, (B, N, D) -> (B, L, D)."""
-        keep = _additive(text_mask, texts)  # (B, 1, L, L)
+        keep = additive_mask(text_mask, texts)  # (B, 1, L, L)
         see = torch.zeros(len(images), 1, 1, images.shape[1], device=images.device)  # (B, 1, 1, N)
         for layer in self.layers:
             texts = layer(texts, keep, images, see)  # (B, L, D)
         return texts
 
+    def watch(
+        self, texts: Tensor, text_mask: Tensor, images: Tensor, layer: int
+    ) -> tuple[Tensor, Tensor]:
+        """Fuse, and show the cross-attention of a layer from 1: (B, L, D), (B, heads, L, N).
 
-def _additive(mask: Tensor, like: Tensor) -> Tensor:
+        The attention is part of the graph, as it is applied: where there is dropout, after it.
+        """
+        seen: list[Tensor] = []
+        attention: Any = self.layers[layer - 1].crossattention
+        hook = attention.self.register_forward_hook(
+            lambda module, given, gave: seen.append(gave[1])
+        )
+        try:
+            fused = self(texts, text_mask, images)  # (B, L, D)
+        finally:
+            hook.remove()
+        return fused, seen[0]
+
+
+def additive_mask(mask: Tensor, like: Tensor) -> Tensor:
     """(B, L) bool -> (B, 1, L, L): 0 where a token may look, the lowest number where not."""
     length = mask.shape[1]
     lowest = torch.finfo(like.dtype).min

@@ -81,6 +81,10 @@ class TinyAlbef(nn.Module):
         """Tokens of B texts and B images -> (B, L, D)."""
         return self.fusion(texts.tokens, texts.mask, images.tokens)  # type: ignore[no-any-return]  # a module
 
+    def project_images(self, tokens: Tensor) -> Tensor:
+        """(B, D) -> (B, D): tiny-clip's image tokens are in the joint space already."""
+        return tokens
+
 
 def masked_word_head(width: int, vocabulary: int) -> nn.Sequential:
     """Return a head from tokens of a width to logits over a vocabulary."""

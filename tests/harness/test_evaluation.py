@@ -1,14 +1,16 @@
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from harness import evaluation
+from harness import evaluation, rescoring
 from harness.data.schema import Split
 from harness.evaluation import Features
 from harness.method import Config, Encoded, Method
+from harness.rescoring import Items
 
 GALLERY, QUERIES, WIDTH = 12, 24, 5
 
@@ -49,16 +51,26 @@ class Rescoring(Plain):
         return self.table[texts.tokens[:, 0, 0].long(), images.tokens[:, 0, 0].long()]
 
 
+def items(count: int, asked: list[Tensor] | None = None) -> Items:
+    """Return items whose only token is their row, padded to row % 5 + 1 tokens."""
+
+    def encode(rows: Tensor) -> Encoded:
+        if asked is not None:
+            asked.append(rows)
+        lengths = rows % 5 + 1
+        mask = torch.arange(int(lengths.max())) < lengths[:, None]
+        tokens = rows[:, None, None].float() * mask[..., None]
+        return Encoded(torch.zeros(len(rows), WIDTH), tokens, mask)
+
+    return Items(encode, count)
+
+
 @pytest.fixture
 def features() -> Features:
-    """Random embeddings; the token of an item is its row."""
+    """Random embeddings; the first token of an item is its row."""
     torch.manual_seed(0)
-
-    def encoded(count: int) -> Encoded:
-        tokens = torch.arange(count).float()[:, None, None]
-        return Encoded(torch.randn(count, WIDTH), tokens, torch.ones(count, 1, dtype=torch.bool))
-
-    return Features(encoded(GALLERY), encoded(QUERIES), 0.0, 0.0)
+    images, texts = torch.randn(GALLERY, WIDTH), torch.randn(QUERIES, WIDTH)
+    return Features(Encoded(images), Encoded(texts), 0.0, 0.0, items(GALLERY), items(QUERIES))
 
 
 def orders(scores: evaluation.metrics.QueryScores) -> list[list[int]]:
@@ -118,6 +130,54 @@ def test_scores_that_are_not_finite_are_refused(split: Split, features: Features
     method = Rescoring(torch.full((QUERIES, GALLERY), torch.nan))
     with pytest.raises(ValueError, match=r"Rescoring.rescore gave no finite score"):
         evaluation.score_text_to_image(method, features, split, 4)
+
+
+def test_scores_of_a_wrong_shape_are_refused(split: Split, features: Features) -> None:
+    """A cross-encoder has to give one score a pair; the message names it."""
+
+    class Wrong(Rescoring):
+        """Gives one score in all."""
+
+        def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+            return torch.zeros(1)
+
+    with pytest.raises(ValueError, match=r"Wrong.rescore must return \(96,\)"):
+        evaluation.score_text_to_image(Wrong(torch.zeros(1)), features, split, 4)
+
+
+@pytest.mark.parametrize("limit", [1, 200, 2**31])
+def test_blocks_of_tokens_change_nothing(
+    split: Split, features: Features, monkeypatch: pytest.MonkeyPatch, limit: int
+) -> None:
+    """However few tokens are held at a time, and pairs scored together, the order is the same."""
+    method = Rescoring(torch.rand(QUERIES, GALLERY))
+    expected = orders(evaluation.score_text_to_image(method, features, split, 5, top=GALLERY))
+    monkeypatch.setattr(rescoring, "BATCH", 5)
+    monkeypatch.setattr(rescoring, "TOKEN_BYTES", limit)
+    monkeypatch.setattr(rescoring, "PAIR_BYTES", limit)
+    found = orders(evaluation.score_text_to_image(method, features, split, 5, top=GALLERY))
+    assert found == expected
+
+
+def test_tokens_are_held_within_the_limit(
+    split: Split, features: Features, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No block that is handed to a method's `rescore` holds more images than the limit allows."""
+    images: list[Tensor] = []
+    held = replace(features, image_items=items(GALLERY, images))
+    monkeypatch.setattr(rescoring, "BATCH", 2)
+    monkeypatch.setattr(rescoring, "TOKEN_BYTES", 2 * 2 * 5 * 2)  # two items of five tokens, twice
+    method = Rescoring(torch.rand(QUERIES, GALLERY))
+    evaluation.score_text_to_image(method, held, split, 5)
+    assert torch.cat(images).tolist() == list(range(GALLERY))  # each image is encoded once
+
+
+def test_a_method_that_rescores_needs_tokens(split: Split, features: Features) -> None:
+    """Without tokens there is nothing to score; the message says so."""
+    bare = Items(lambda rows: Encoded(torch.zeros(len(rows), WIDTH)), GALLERY)
+    method = Rescoring(torch.zeros(QUERIES, GALLERY))
+    with pytest.raises(ValueError, match="Encoded with tokens"):
+        evaluation.score_text_to_image(method, replace(features, image_items=bare), split, 3)
 
 
 def test_both_directions_are_scored(split: Split, features: Features) -> None:

@@ -223,3 +223,53 @@ def test_encode_shows_the_whole_training_split(tmp_path: Path) -> None:
     images, texts = method.features
     assert images.embedding.shape == texts.embedding.shape == (COUNT, 1)
     assert not images.embedding.requires_grad
+
+
+STAGES = recipe(
+    Stage(epochs=2, learning_rate=0.01, batch_size=10, losses=("fit",)),
+    Stage(epochs=1, learning_rate=0.02, batch_size=20),
+)
+
+
+def test_a_shared_stage_changes_no_bit(tmp_path: Path) -> None:
+    """A variant that takes up another's first stage ends as one that trained it, and repeats
+    nothing: weights, history and selection."""
+
+    def validate(method: Method) -> dict[str, float]:
+        weight = float(method.state_dict()["layer.weight"].sum())
+        return {"r1": weight, "map": 0.0}
+
+    def trained(folder: Path, shared: Path | None) -> tuple[Trained, Regression]:
+        torch.manual_seed(0)
+        method = Regression()
+        watch = Watchers(validate=validate)
+        places = [shared] if shared else []
+        return train(method, view(), STAGES, 0, CPU, folder, watch, places), method
+
+    alone, _ = trained(tmp_path / "alone", None)
+    first, one = trained(tmp_path / "first", tmp_path / "shared")
+    second, two = trained(tmp_path / "second", tmp_path / "shared")
+    assert len(one.batches) == 10
+    assert len(two.batches) == 2  # the second stage alone
+    for other in (first, second):
+        assert other.selected_epoch == alone.selected_epoch
+        assert [row["val_r1"] for row in other.history] == [row["val_r1"] for row in alone.history]
+        assert [row["loss"] for row in other.history] == [row["loss"] for row in alone.history]
+    for name in (LAST, SELECTED):
+        states = [
+            torch.load(tmp_path / folder / name, weights_only=True)
+            for folder in ("alone", "first", "second")
+        ]
+        states = [state.get("method", state) for state in states]
+        for state in states[1:]:
+            assert all(torch.equal(state[key], states[0][key]) for key in states[0])
+
+
+def test_an_own_checkpoint_goes_before_a_shared_one(tmp_path: Path) -> None:
+    """A run that was stopped in its second stage goes on there."""
+    shared = [tmp_path / "shared"]
+    torch.manual_seed(0)
+    train(Regression(), view(), STAGES, 0, CPU, tmp_path / "own", Watchers(), shared)
+    again = Regression()
+    train(again, view(), STAGES, 0, CPU, tmp_path / "own", Watchers(), shared)
+    assert again.batches == []

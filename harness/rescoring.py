@@ -1,0 +1,187 @@
+"""The first candidates of each query, scored again with the tokens behind their embeddings.
+
+Tokens of a whole gallery may not fit in memory (19,848 images of 577 x 768 are 33 GB), so they are
+encoded again, a block of items at a time, and held in half precision: at most `TOKEN_BYTES` of
+images and as many of captions.
+
+Shapes: Q queries, G gallery rows, k candidates, c the queries of one chunk.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.counting import Floats, Integers
+from harness.method import Encoded, Method
+from harness.neighbours import Features as Units
+from harness.neighbours import cosine_chunks, top_rows, unit_features
+
+TOKEN_BYTES = 2**31  # of either modality, counting the moment in which a block is put together
+PAIR_BYTES = 2**27  # of the tokens of pairs that are scored together, in single precision
+BATCH = 128
+
+
+@dataclass(frozen=True)
+class Items:
+    """The items of one modality: encoded again whenever their tokens are needed."""
+
+    encode: Callable[[Tensor], Encoded]  # rows (B,) -> with tokens
+    count: int
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Items from `start` on, with tokens in half precision."""
+
+    start: int
+    encoded: Encoded
+
+    @property
+    def stop(self) -> int:
+        return self.start + len(self.encoded.embedding)
+
+
+def rescored_chunks(
+    method: Method,
+    queries: Tensor,
+    gallery: Tensor,
+    texts: Items,
+    images: Items,
+    candidates: int,
+) -> Iterator[Floats]:
+    """Yield scores (c, G) that cover the queries in order: candidates first, then by cosine.
+
+    Takes embeddings (Q, D) and (G, D). The `candidates` nearest images of a query are lifted above
+    every cosine, in the order that `method.rescore` gives them; below, the embedding's stays.
+
+    Raises:
+        ValueError: a pair's score is missing or not finite.
+    """
+    units = unit_features(queries, gallery)
+    chosen = _candidates(units, candidates)  # (Q, k), ascending
+    scores = _score(method, texts, images, chosen)  # (Q, k)
+
+    def lift(start: int, block: Floats) -> None:
+        for row, query in zip(block, range(start, start + len(block)), strict=True):
+            # Ranks in place of scores: their scale is unknown, and ties stay in gallery order.
+            levels = np.unique(scores[query], return_inverse=True)[1]  # (k,)
+            row[chosen[query]] = 2.0 + levels
+
+    return cosine_chunks(units.queries, units.gallery, lift)
+
+
+def _candidates(units: Units, count: int) -> Integers:
+    """Return the nearest gallery rows of each query, in the order of the gallery: (Q, k)."""
+    chunks = cosine_chunks(units.queries, units.gallery, lambda start, block: None)
+    nearest = [top_rows(chunk, units.gallery_size, count) for chunk in chunks]
+    return np.sort(np.concatenate(nearest), axis=1)
+
+
+@torch.no_grad()
+def _score(method: Method, texts: Items, images: Items, chosen: Integers) -> Floats:
+    """Score every query with its candidates (Q, k): (Q, k)."""
+    scores = np.full(chosen.shape, np.nan, np.float32)
+    whole: list[_Block] = []  # the captions, where one block holds them all
+    for of_images in _blocks(images):
+        for of_texts in whole or _blocks(texts):
+            _score_block(method, of_texts, of_images, chosen, scores)
+            if (of_texts.start, of_texts.stop) == (0, texts.count):
+                whole = [of_texts]
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{type(method).__name__}.rescore gave no finite score for each pair")
+    return scores
+
+
+def _score_block(
+    method: Method, texts: _Block, images: _Block, chosen: Integers, scores: Floats
+) -> None:
+    """Fill in the scores of pairs whose items are in these blocks, short captions first."""
+    rows = chosen[texts.start : texts.stop]
+    queries, slots = np.nonzero((rows >= images.start) & (rows < images.stop))
+    lengths = _lengths(texts.encoded)
+    order = np.argsort(lengths[queries], kind="stable")
+    queries, slots = queries[order], slots[order]
+    size = _pairs_at_a_time(texts, images)
+    for start in range(0, len(queries), size):
+        query, slot = queries[start : start + size], slots[start : start + size]
+        longest = int(lengths[query].max())
+        found = method.rescore(
+            _select(texts.encoded, query, longest),
+            _select(images.encoded, rows[query, slot] - images.start),
+        )
+        if found.shape != query.shape:
+            shape = tuple(found.shape)
+            name = f"{type(method).__name__}.rescore"
+            raise ValueError(f"{name} must return {query.shape} for as many pairs, got {shape}")
+        scores[texts.start + query, slot] = found.float().cpu().numpy()
+
+
+def _pairs_at_a_time(texts: _Block, images: _Block) -> int:
+    bytes_of_pair = 4 * sum(_tokens(block.encoded)[0].numel() for block in (texts, images))
+    return max(1, PAIR_BYTES // bytes_of_pair)
+
+
+def _blocks(items: Items) -> Iterator[_Block]:
+    """Encode items in order; a block ends before putting it together would pass the limit."""
+    start = 0
+    while start < items.count:
+        parts: list[Encoded] = []
+        stop, held = start, 0
+        while stop < items.count and 2 * held < TOKEN_BYTES:
+            rows = torch.arange(stop, min(stop + BATCH, items.count))
+            parts.append(_halved(items.encode(rows)))
+            held += 2 * _tokens(parts[-1]).numel()
+            stop += len(rows)
+        yield _Block(start, join(parts))
+        start = stop
+
+
+def _halved(encoded: Encoded) -> Encoded:
+    tokens, mask = _tokens(encoded), encoded.mask
+    if mask is None:
+        mask = torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device)
+    return Encoded(encoded.embedding, tokens.half(), mask)
+
+
+def _lengths(encoded: Encoded) -> Integers:
+    """Return how long each item is up to its last real token: (B,)."""
+    assert encoded.mask is not None
+    places = torch.arange(1, encoded.mask.shape[1] + 1, device=encoded.mask.device)
+    return (encoded.mask * places).amax(dim=1).cpu().numpy()
+
+
+def _select(encoded: Encoded, rows: Integers, length: int | None = None) -> Encoded:
+    """Return rows in single precision, cut to a length."""
+    assert encoded.mask is not None
+    index = torch.from_numpy(rows).to(encoded.embedding.device)
+    tokens = _tokens(encoded)[index, :length].float()
+    return Encoded(encoded.embedding[index], tokens, encoded.mask[index, :length])
+
+
+def _tokens(encoded: Encoded) -> Tensor:
+    if encoded.tokens is None:
+        raise ValueError("a method that re-scores has to return Encoded with tokens")
+    return encoded.tokens
+
+
+def join(parts: list[Encoded]) -> Encoded:
+    """Concatenate batches with tokens and masks, padded to the longest."""
+    length = max(_tokens(part).shape[1] for part in parts)
+    masks: list[Any] = [part.mask for part in parts]
+    return Encoded(
+        torch.cat([part.embedding for part in parts]),
+        torch.cat([_pad(_tokens(part), length) for part in parts]),
+        torch.cat([_pad(mask, length) for mask in masks]),
+    )
+
+
+def _pad(values: Tensor, length: int) -> Tensor:
+    """Pad dimension 1 with zeros."""
+    missing = length - values.shape[1]
+    return torch.nn.functional.pad(values, [0, 0] * (values.ndim - 2) + [0, missing])

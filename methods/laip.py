@@ -1,0 +1,522 @@
+"""LAIP: local alignment from image-phrase modelling, on ALBEF.
+
+Wang, Wu, Wu, Cao and Zhang, "LAIP: Learning Local Alignment from Image-Phrase Modeling for
+Text-based Person Search". Where the paper is silent, as in ALBEF (Li et al., NeurIPS 2021,
+https://arxiv.org/abs/2107.07651).
+
+Shapes: B pairs, D the width of a token, E that of the joint space, L text tokens, N patches, H
+heads, P phrases of the batch, C columns of the contrast (the batch and the queue).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate, chain
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.method import (
+    Batch,
+    Config,
+    Encoded,
+    Method,
+    Recipe,
+    Run,
+    Stage,
+    Supervision,
+    TrainSet,
+    TrainSummary,
+)
+from harness.registry import register
+from methods.blocks.albef import load_albef
+from methods.blocks.losses import cosine, precise
+from methods.blocks.masking import mask_words
+from methods.blocks.momentum import FeatureQueue, MomentumCopy
+from methods.blocks.objective import weighted
+from methods.blocks.phrases import Word, noun_phrases, tag
+
+Phrase = list[list[int]]  # the word pieces of each word
+
+
+@dataclass(frozen=True)
+class LaipConfig(Config):
+    """The paper's values; where it gives none, ALBEF's."""
+
+    supervision: Supervision = Supervision.IDENTITY
+    # Eq. 1 and 12; "mlm" takes the place of "mpm" in Table V.
+    losses: Mapping[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("itc", "itm", "tri", "biatt", "mpm"), 1.0)
+    )
+    weights: Literal["albef", "coco"] = "coco"  # pre-trained, or also fine-tuned on COCO
+    positives: Literal["person", "pair"] = "person"  # what matches in the contrast
+    attention: Literal["forward", "backward", "bidirectional"] = "bidirectional"
+    layer: int = 3  # the cross-attention layer that weighs patches, from 1
+    margin: float = 0.6  # delta
+    temperature: float = 0.07  # where tau, which is learned, starts
+    momentum: float = 0.995
+    queue: int = 65_536
+    distillation: float = 0.4  # share of the momentum model's targets, ramped over an epoch
+    masked_share: float = 0.15  # of the words, for "mlm"
+    most_phrases: int = 8  # of a caption; not given in the paper
+    tagger: Literal["perceptron", "lexicon"] = "perceptron"
+
+
+class Phrases(NamedTuple):
+    """The noun phrases of a batch, each with one word masked."""
+
+    ids: Tensor  # (P, L)
+    masked: Tensor  # (P, L)
+    chosen: Tensor  # (P, L) bool, the pieces of the masked word
+    row: Tensor  # (P,) the pair that each belongs to
+
+
+class Fused(NamedTuple):
+    """Matching logits of pairs and, where a row has a negative, of its hard negatives."""
+
+    own: Tensor  # (B, 2)
+    other_image: Tensor  # (B', 2)
+    other_text: Tensor  # (B', 2)
+    rows: Tensor  # (B',) the rows that have a negative
+
+
+class Masked(NamedTuple):
+    """Phrases with a word masked, fused with their images."""
+
+    logits: Tensor  # (P, L, vocabulary)
+    attention: Tensor  # (P, H, L, 1 + N) of the cross-attention layer
+
+
+class Pairs:
+    """A batch, encoded; what several losses need is computed once."""
+
+    def __init__(
+        self,
+        batch: Batch,
+        run: Run,
+        images: Encoded,
+        words: Tensor,
+        labels: Tensor,
+        laip: Laip,
+    ) -> None:
+        self.batch = batch
+        self.run = run
+        self.images = images  # embedding (B, E), tokens (B, 1 + N, D)
+        self.words = words  # (B, L)
+        self.labels = labels  # (B,), equal where two pairs match
+        self._laip = laip
+
+    @cached_property
+    def texts(self) -> Encoded:
+        return self._laip.albef.encoder.encode_tokens(self.words)  # type: ignore[no-any-return]  # a module
+
+    @cached_property
+    def momentum(self) -> tuple[Tensor, Tensor]:
+        """Embeddings (B, E) of images and texts by the momentum encoders, of unit length."""
+        return self._laip.encode_with_momentum(self.batch.images, self.words)
+
+    @cached_property
+    def fused(self) -> Fused:
+        return self._laip.fuse_with_negatives(self)
+
+    @cached_property
+    def phrases(self) -> Phrases:
+        return self._laip.mask_phrases(self.batch, self.run.generator("phrases"))
+
+    @cached_property
+    def masked(self) -> Masked:
+        return self._laip.fuse_phrases(self.phrases, self.images)
+
+
+STAGE_1 = ("itc", "itm")
+STAGE_2_ALONE = ("attention", "layer", "margin", "masked_share", "most_phrases", "tagger")
+
+
+def _weights(*names: str) -> dict[str, dict[str, float]]:
+    return {"losses": dict.fromkeys(names, 1.0)}
+
+
+@register(
+    "laip",
+    title="LAIP",
+    paper="Wang, Wu, Wu, Cao and Zhang, LAIP: Learning Local Alignment from Image-Phrase Modeling "
+    "for Text-based Person Search",
+)
+class Laip(Method):
+    """Phrases aligned with the patches that they attend to, forward and backward, on ALBEF.
+
+    At retrieval a cosine finds candidates, which the fusion encoder scores again.
+    """
+
+    config_class = LaipConfig
+    recipes = {
+        "tiny": Recipe(
+            "tiny-albef",
+            (96, 32),
+            stages=(
+                Stage(
+                    epochs=2, learning_rate=1e-3, optimizer="adamw", weight_decay=0.02,
+                    warmup_epochs=0.5, losses=STAGE_1, unread=STAGE_2_ALONE,
+                ),
+                Stage(
+                    epochs=2, learning_rate=1e-3, optimizer="adamw", weight_decay=0.02,
+                    warmup_epochs=0.5,
+                ),
+            ),
+            threads=1,
+            candidates=16,
+            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon"},
+        ),
+        # Batch size and weight decay are not given: ALBEF's for retrieval.
+        "paper": Recipe(
+            "albef",
+            (384, 384),
+            stages=(
+                Stage(
+                    epochs=30, learning_rate=1e-5, batch_size=32, optimizer="adamw",
+                    weight_decay=0.02, warmup_epochs=1, losses=STAGE_1, unread=STAGE_2_ALONE,
+                ),
+                Stage(
+                    epochs=15, learning_rate=1e-5, batch_size=32, optimizer="adamw",
+                    weight_decay=0.02, warmup_epochs=1,
+                ),
+            ),
+            precision="fp16",
+            candidates=128,
+            val_candidates=32,
+        ),
+    }  # fmt: skip
+    ablations = {
+        "Table IV": {
+            "Baseline": {**_weights("itc", "itm"), "weights": "albef"},
+            "Baseline⁺": _weights("itc", "itm"),
+            "+ForAtt": {**_weights("itc", "itm", "biatt"), "attention": "forward"},
+            "+BackAtt": {**_weights("itc", "itm", "biatt"), "attention": "backward"},
+            "+BidirAtts": _weights("itc", "itm", "biatt"),
+            "+MPM": _weights("itc", "itm", "mpm"),
+            "+BidirAtts+MPM": _weights("itc", "itm", "biatt", "mpm"),
+            "LAIP(Ours)": {},
+        },
+        "Table V": {
+            "MLM": _weights("itc", "itm", "tri", "biatt", "mlm"),
+        },
+        "Table VI": {
+            "Baseline": {**_weights("itc", "itm"), "weights": "albef"},
+            "Baseline⁺": _weights("itc", "itm"),
+            "LAIP": {"weights": "albef"},
+            "LAIP⁺": {},
+        },
+        "Figure 6, layer": {f"layer {layer}": {"layer": layer} for layer in (1, 2, 3, 4, 5)},
+        # The paper draws a curve without values; this grid covers the range that it names.
+        "Figure 6, delta": {
+            f"delta {delta}": {"margin": delta} for delta in (0.2, 0.4, 0.6, 0.8, 1.0)
+        },
+    }
+
+    def __init__(self, config: LaipConfig, train: TrainSummary) -> None:
+        super().__init__(config, train)
+        self.albef = load_albef(config.backbone, config.weights, config.image_size)
+        self._refuse_layer(config.layer)
+        self.temperature = nn.Parameter(torch.tensor(config.temperature))
+        self.momentum_copy = MomentumCopy(self.albef.encoder, config.momentum)
+        width = self.albef.encoder.width
+        self.image_queue = FeatureQueue(config.queue, width)
+        self.text_queue = FeatureQueue(config.queue, width)
+        self.phrases_of_caption: list[list[Phrase]] = []
+        self.seen: Pairs | None = None  # what the queues take up after the step
+
+    def _refuse_layer(self, layer: int) -> None:
+        last = len(self.albef.fusion.layers)
+        if not 1 <= layer < last:
+            raise ValueError(
+                f"layer {layer} cannot weigh patches: it has to be 1 to {last - 1}. Behind the "
+                f"cross-attention of the last layer, {last}, a masked word is read from its own "
+                "row alone, so the row of the whole phrase gets no gradient."
+            )
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        return self.albef.encoder.encode_images(images)  # type: ignore[no-any-return]  # a module
+
+    def encode_texts(self, captions: Sequence[str]) -> Encoded:
+        return self.albef.encoder.encode_texts(captions)  # type: ignore[no-any-return]  # a module
+
+    def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+        """sim_fine: two logits stand for W^O = w_1 - w_0 (eq. 18). Probabilities would tie."""
+        logits = self.albef.matching_head(self.albef.fuse(texts, images)[:, 0])  # (P, 2)
+        difference: Tensor = logits[:, 1] - logits[:, 0]  # (P,)
+        return difference
+
+    def prepare(self, train: TrainSet, run: Run) -> None:
+        """Parse the noun phrases of every training caption."""
+        if {"biatt", "mpm"} & self.config.losses.keys():
+            tagged = tag(train.captions, self.config.tagger)
+            encoder, most = self.albef.encoder, self.config.most_phrases
+            longest = encoder.vocabulary.length - 2  # beside start and end
+            self.phrases_of_caption = [
+                parse_phrases(words, encoder.word_pieces, most, longest) for words in tagged
+            ]
+
+    def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        # NOTE: no augmentation: the paper names none.
+        pairs = Pairs(
+            batch,
+            run,
+            self.encode_images(batch.images),
+            self.albef.encoder.tokenize(batch.captions),
+            self._labels(batch),
+            self,
+        )
+        self.seen = pairs
+        return weighted(
+            run.losses,
+            pairs,
+            itc=self.contrast,
+            itm=self.matching,
+            tri=self.fusion_triplet,
+            biatt=self.local_alignment,
+            mpm=self.masked_phrases,
+            mlm=self.masked_words,
+        )
+
+    def _labels(self, batch: Batch) -> Tensor:
+        if self.config.positives == "pair":
+            return batch.image_index
+        assert batch.person_ids is not None  # given to every IDENTITY method
+        return batch.person_ids
+
+    def contrast(self, x: Pairs) -> Tensor:
+        """L_itc against the batch and the queues, with momentum distillation (eq. 15 to 17)."""
+        images, texts = x.momentum  # (B, E) each
+        old_images, labels = self.image_queue.filled()  # (q, E), (q,)
+        old_texts, _ = self.text_queue.filled()
+        matches = x.labels[:, None] == torch.cat([x.labels, labels])[None, :]  # (B, C)
+        target = matches / matches.sum(dim=1, keepdim=True)  # (B, C)
+        share = self._distillation(x.run)
+        sides = (
+            (x.images.embedding, images, torch.cat([texts, old_texts])),
+            (x.texts.embedding, texts, torch.cat([images, old_images])),
+        )
+        terms = [
+            self._soft_contrast(rows, taught, columns, target, share)
+            for rows, taught, columns in sides
+        ]
+        return torch.stack(terms).mean()
+
+    def _soft_contrast(
+        self, rows: Tensor, taught: Tensor, columns: Tensor, target: Tensor, share: float
+    ) -> Tensor:
+        """Cross-entropy of a direction, towards the matches and the momentum model's view."""
+        with torch.no_grad():
+            view = (cosine(taught, columns) / self.tau).softmax(dim=1)  # (B, C)
+            target = share * view + (1 - share) * target  # (B, C)
+        log_p = (cosine(rows, columns) / self.tau).log_softmax(dim=1)  # (B, C)
+        return -(target * log_p).sum(dim=1).mean()
+
+    @property
+    def tau(self) -> Tensor:
+        return self.temperature.clamp(0.001, 0.5)
+
+    def _distillation(self, run: Run) -> float:
+        """Return the share of the momentum model's targets: it rises over the first epoch."""
+        risen = 1.0 if run.stage or run.epoch else run.step / run.steps_per_epoch
+        return float(self.config.distillation * risen)
+
+    @torch.no_grad()
+    def encode_with_momentum(self, images: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        encoder: Any = self.momentum_copy.module
+        found = encoder.encode_images(images), encoder.encode_tokens(words)
+        visual, textual = (F.normalize(precise(one.embedding), dim=-1) for one in found)
+        return visual, textual
+
+    def matching(self, x: Pairs) -> Tensor:
+        """L_itm: pairs against hard negatives of either side (eq. 18 and 19)."""
+        logits = torch.cat([x.fused.own, x.fused.other_image, x.fused.other_text])  # (M, 2)
+        labels = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+        labels[: len(x.fused.own)] = 1
+        return F.cross_entropy(precise(logits), labels)
+
+    def fusion_triplet(self, x: Pairs) -> Tensor:
+        """L_tri on matching probabilities (eq. 20; its signs are printed the wrong way round)."""
+        own, other_image, other_text = (
+            precise(logits).softmax(dim=1)[:, 1]
+            for logits in (x.fused.own[x.fused.rows], x.fused.other_image, x.fused.other_text)
+        )  # (B',)
+        return fusion_triplet(own, other_image, other_text, self.config.margin)
+
+    def fuse_with_negatives(self, x: Pairs) -> Fused:
+        """Fuse each pair, and what is most mistaken for its image and for its text."""
+        images, texts, rows = self.draw_negatives(x)
+        own = torch.arange(len(x.labels), device=rows.device)  # (B,)
+        of_text = torch.cat([own, own[rows], texts])  # (B + 2 B',)
+        of_image = torch.cat([own, images, own[rows]])
+        fused = self.albef.fuse(_select(x.texts, of_text), _select(x.images, of_image))
+        logits = self.albef.matching_head(fused[:, 0])  # (B + 2 B', 2)
+        of_pairs, other_image, other_text = logits.split([len(own), len(rows), len(rows)])
+        return Fused(of_pairs, other_image, other_text, rows)
+
+    @torch.no_grad()
+    def draw_negatives(self, x: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw an image and a text of another label for each row by how alike they look.
+
+        Returns them (B',) with the rows (B',) that have a negative: positives are left out before
+        the softmax, so that none can be drawn.
+        """
+        images, texts = x.momentum  # (B, E)
+        same = x.labels[:, None] == x.labels[None, :]  # (B, B)
+        rows = (~same).any(dim=1).nonzero()[:, 0]  # (B',)
+        generator = x.run.generator("negatives")
+        drawn = []
+        for anchors, others in ((x.texts.embedding, images), (x.images.embedding, texts)):
+            logits = (cosine(anchors, others) / self.tau).masked_fill(same, -torch.inf)[rows]
+            odds = logits.softmax(dim=1).cpu()  # (B', B)
+            found = torch.multinomial(odds, 1, generator=generator) if len(odds) else odds.long()
+            drawn.append(found[:, 0].to(rows.device))
+        return drawn[0], drawn[1], rows
+
+    def mask_phrases(self, batch: Batch, generator: torch.Generator) -> Phrases:
+        """Put the phrases of a batch side by side, one word of each masked."""
+        vocabulary = self.albef.encoder.vocabulary
+        found = [
+            (row, phrase)
+            for row, caption in enumerate(batch.caption_index.tolist())
+            for phrase in self.phrases_of_caption[caption]
+        ]
+        draws = torch.rand(len(found), generator=generator).tolist()
+        ids, chosen = [], []
+        for (_, phrase), draw in zip(found, draws, strict=True):
+            word = int(draw * len(phrase))
+            flags = [number == word for number, pieces in enumerate(phrase) for _ in pieces]
+            ids.append([vocabulary.start, *chain.from_iterable(phrase), vocabulary.end])
+            chosen.append([False, *flags, False])
+        device = batch.caption_index.device
+        padded = _padded(ids, vocabulary.pad, device)  # (P, L)
+        hidden = _padded(chosen, False, device)  # (P, L)
+        row = torch.tensor([row for row, _ in found], device=device)  # (P,)
+        return Phrases(padded, padded.masked_fill(hidden, vocabulary.mask), hidden, row)
+
+    def fuse_phrases(self, phrases: Phrases, images: Encoded) -> Masked:
+        """Fuse masked phrases with their images; logits of all words, attention of one layer."""
+        texts = self.albef.encoder.encode_tokens(phrases.masked)
+        patches = _tokens(_select(images, phrases.row))  # (P, 1 + N, D)
+        fused, attention = self.albef.fusion.watch(
+            texts.tokens, texts.mask, patches, self.config.layer
+        )  # (P, L, D), (P, H, L, 1 + N)
+        return Masked(self.albef.masked_word_head(fused), attention)
+
+    def masked_phrases(self, x: Pairs) -> Tensor:
+        """L_mpm: predict the masked word of each phrase with the image in view (eq. 11, 12)."""
+        words = _log_probabilities(x.masked.logits, x.phrases.ids)  # (P, L)
+        return -(words * x.phrases.chosen).sum() / len(x.labels)
+
+    def masked_words(self, x: Pairs) -> Tensor:
+        """L_mlm, in its place in Table V: masked words of the whole text."""
+        masked = mask_words(
+            x.words,
+            self.albef.encoder.vocabulary,
+            x.run.generator("mask"),
+            self.config.masked_share,
+        )
+        texts = self.albef.encoder.encode_tokens(masked.ids)
+        fused = self.albef.fuse(texts, x.images)[masked.chosen]  # (M, D)
+        logits = self.albef.masked_word_head(fused)  # (M, vocabulary)
+        return F.cross_entropy(precise(logits), masked.labels[masked.chosen])
+
+    def local_alignment(self, x: Pairs) -> Tensor:
+        """L_biatt: each phrase against the patches that it attends to (eq. 8 to 10 and 12)."""
+        weights = self.weigh_patches(x.masked, x.phrases)  # (P, N)
+        patches = _tokens(_select(x.images, x.phrases.row))[:, 1:]  # (P, N, D)
+        attended = torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
+        images = self.albef.project_images(attended)  # (P, E)
+        texts = self.albef.encoder.encode_tokens(x.phrases.ids).embedding  # (P, E)
+        similarity = F.cosine_similarity(precise(images), precise(texts), dim=1)  # (P,)
+        return (1 - similarity).sum() / len(x.labels)
+
+    def weigh_patches(self, masked: Masked, phrases: Phrases) -> Tensor:
+        """Weigh the patches for each phrase: (P, N), without gradient (eq. 4 to 7)."""
+        true = masked.logits.gather(2, phrases.ids[..., None])[..., 0]  # (P, L)
+        score = precise(true)[phrases.chosen].sum()  # (), s of every phrase; they share nothing
+        (gradient,) = torch.autograd.grad(score, masked.attention, retain_graph=True)
+        # Row 0 is the whole phrase, column 0 the whole image; heads are averaged first.
+        forward, backward = (
+            precise(one.detach())[:, :, 0, 1:].mean(dim=1) for one in (masked.attention, gradient)
+        )  # (P, N)
+        return {
+            "forward": lambda: normalised(forward),
+            "backward": lambda: normalised(backward.clamp_min(0)),
+            "bidirectional": lambda: normalised(forward * backward.clamp_min(0)),
+        }[self.config.attention]()
+
+    def after_step(self, batch: Batch, run: Run) -> None:
+        """Move the momentum encoders, and queue what they gave."""
+        assert self.seen is not None
+        if "itc" in run.losses or "itm" in run.losses:
+            images, texts = self.seen.momentum
+            labels = run.gather(self.seen.labels)
+            self.image_queue.push(run.gather(images), labels)
+            self.text_queue.push(run.gather(texts), labels)
+            self.momentum_copy.update(self.albef.encoder)
+        self.seen = None
+
+
+def fusion_triplet(own: Tensor, other_image: Tensor, other_text: Tensor, margin: float) -> Tensor:
+    """Return the mean of squared hinges: a pair is to score higher than both (B',) -> ().
+
+    [s(I_neg, T) - s(I, T) + delta]_+^2 + [s(I, T_neg) - s(I, T) + delta]_+^2; nothing where no row
+    has a negative.
+    """
+    hinges = F.relu(torch.stack([other_image, other_text]) - own + margin).square()  # (2, B')
+    return hinges.sum() / max(len(own), 1)
+
+
+def normalised(weights: Tensor) -> Tensor:
+    """Scale non-negative weights to sum 1; all-zero ones become even: (P, N) -> (P, N).
+
+    Products of attentions are tiny, so nothing absolute is added.
+    """
+    total = weights.sum(dim=1, keepdim=True)  # (P, 1)
+    even = torch.full_like(weights, 1 / weights.shape[1])
+    return torch.where(total > 0, weights / total.where(total > 0, 1.0), even)
+
+
+def parse_phrases(
+    words: Sequence[Word], pieces: Callable[[str], list[int]], most: int, longest: int
+) -> list[Phrase]:
+    """Return the noun phrases of a caption in word pieces; without one, the whole caption.
+
+    At most `most` phrases; one that is longer than `longest` pieces loses its last words.
+    """
+    spans = noun_phrases(words)[:most] or [(0, len(words))]
+    phrases = [[pieces(word.text) for word in words[start:end]] for start, end in spans]
+    return [_cut(phrase, longest) for phrase in phrases]
+
+
+def _cut(phrase: Phrase, longest: int) -> Phrase:
+    lengths = accumulate(len(word) for word in phrase)
+    return [word for word, length in zip(phrase, lengths, strict=True) if length <= longest]
+
+
+def _select(encoded: Encoded, rows: Tensor) -> Encoded:
+    """Return some rows, each as often as it is named; gradients of the same row add in order."""
+    mask = None if encoded.mask is None else encoded.mask[rows]
+    tokens = _tokens(encoded).index_select(0, rows)
+    return Encoded(encoded.embedding.index_select(0, rows), tokens, mask)
+
+
+def _tokens(encoded: Encoded) -> Tensor:
+    assert encoded.tokens is not None  # every encoder here gives them
+    return encoded.tokens
+
+
+def _padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> Tensor:
+    longest = max(map(len, rows))
+    padded = [[*row, *[filler] * (longest - len(row))] for row in rows]
+    return torch.tensor(padded, device=device)
+
+
+def _log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:
+    """(P, L, vocabulary), (P, L) -> (P, L): the log-probability of each id."""
+    return precise(logits).log_softmax(dim=2).gather(2, ids[..., None])[..., 0]

@@ -1,0 +1,113 @@
+import pytest
+import torch
+from torch import Tensor
+
+from methods.blocks.fusion import FusionEncoder, additive_mask
+
+WIDTH, HEADS, LAYERS = 8, 2, 4
+
+
+@pytest.fixture
+def fusion() -> FusionEncoder:
+    """Four small layers in doubles."""
+    torch.manual_seed(0)
+    encoder = FusionEncoder(WIDTH, HEADS, LAYERS).double()
+    with torch.no_grad():
+        for parameter in encoder.parameters():
+            parameter.add_(0.3 * torch.randn_like(parameter))
+    return encoder
+
+
+def texts(length: int = 5) -> tuple[Tensor, Tensor]:
+    """Return two texts, the second of two tokens less."""
+    generator = torch.Generator().manual_seed(1)
+    drawn = torch.randn(2, length, WIDTH, generator=generator, dtype=torch.float64)
+    mask = torch.ones(2, length, dtype=torch.bool)
+    mask[1, -2:] = False
+    return drawn, mask
+
+
+def images() -> Tensor:
+    """Return the tokens of two images."""
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(2, 7, WIDTH, generator=generator, dtype=torch.float64)
+
+
+def test_watching_changes_nothing(fusion: FusionEncoder) -> None:
+    """The tokens are those of the forward pass, and no hook stays behind."""
+    plain = fusion(*texts(), images())
+    for layer in range(1, LAYERS + 1):
+        fused, attention = fusion.watch(*texts(), images(), layer)
+        assert torch.equal(fused, plain)
+        assert attention.shape == (2, HEADS, 5, 7)
+    assert not any(module._forward_hooks for module in fusion.modules())
+
+
+@pytest.mark.parametrize("layer", [1, 2, 4])
+def test_the_attention_is_that_of_the_layer(fusion: FusionEncoder, layer: int) -> None:
+    """softmax(q k / sqrt(d)) head by head over what enters the layer's cross-attention."""
+    entering: list[Tensor] = []
+    module = fusion.layers[layer - 1].crossattention.self  # type: ignore[union-attr]  # a layer
+    hook = module.register_forward_pre_hook(lambda module, given: entering.append(given[0]))
+    _, attention = fusion.watch(*texts(), images(), layer)
+    hook.remove()
+    query, key = module.query(entering[0]), module.key(images())
+    size = WIDTH // HEADS
+    for b in range(2):
+        for head in range(HEADS):
+            part = slice(head * size, (head + 1) * size)
+            for i in range(5):
+                scores = torch.stack([query[b, i, part] @ k[part] for k in key[b]]) / size**0.5
+                torch.testing.assert_close(attention[b, head, i], scores.softmax(dim=0))
+
+
+def test_the_attention_is_part_of_the_graph(fusion: FusionEncoder) -> None:
+    """What is computed from the tokens has a gradient by it, and it by the images."""
+    seen = images().requires_grad_()
+    fused, attention = fusion.watch(*texts(), seen, 2)
+    (gradient,) = torch.autograd.grad(fused[:, 1].sum() ** 2, attention, retain_graph=True)
+    assert gradient[:, :, 0].abs().sum() > 0
+    attention[:, :, 0, 0].sum().backward()
+    assert seen.grad is not None
+    assert seen.grad.abs().sum() > 0
+
+
+def test_a_failing_pass_leaves_no_hook(fusion: FusionEncoder) -> None:
+    """Images of another width raise, and the next pass is watched by nobody."""
+    with pytest.raises(RuntimeError):
+        fusion.watch(*texts(), images()[..., :3], 2)
+    assert not any(module._forward_hooks for module in fusion.modules())
+
+
+def test_with_dropout_the_attention_is_the_one_that_is_applied() -> None:
+    """While it trains, some weights are zero and the others raised."""
+    torch.manual_seed(0)
+    encoder = FusionEncoder(WIDTH, HEADS, LAYERS, dropout=0.5).double()
+    _, attention = encoder.train().watch(*texts(), images(), 2)
+    assert 0 < (attention == 0).sum() < attention.numel()
+    _, attention = encoder.eval().watch(*texts(), images(), 2)
+    assert (attention > 0).all()
+    torch.testing.assert_close(attention.sum(dim=-1), torch.ones(2, HEADS, 5, dtype=torch.float64))
+
+
+def test_every_token_sees_all_real_ones(fusion: FusionEncoder) -> None:
+    """Changing the last real token changes the first, as no decoder would; padding changes none."""
+    drawn, mask = texts()
+    before = fusion(drawn, mask, images())
+    changed = drawn.clone()
+    changed[1, 2] += 1
+    assert (fusion(changed, mask, images()) - before)[1, 0].abs().max() > 1e-3
+    padded = drawn.clone()
+    padded[1, 3:] += 100
+    after = fusion(padded, mask, images())
+    torch.testing.assert_close(after[1, :3], before[1, :3])
+    torch.testing.assert_close(fusion(drawn[1:, :3], mask[1:, :3], images()[1:])[0], before[1, :3])
+
+
+def test_a_mask_is_spelled_out_for_every_row() -> None:
+    """(B, L) becomes (B, 1, L, L): 0 for real tokens, the lowest number for padding."""
+    mask = torch.tensor([[True, True, False]])
+    found = additive_mask(mask, torch.zeros(1, dtype=torch.float16))
+    assert found.dtype == torch.float16
+    lowest = torch.finfo(torch.float16).min
+    assert found.tolist() == [[[[0.0, 0.0, lowest]] * 3]]
