@@ -37,6 +37,15 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class Highlight:
+    """Where in an image a method looks for some words of its caption."""
+
+    start: int  # the words, as characters of the caption
+    stop: int
+    maps: Mapping[str, Tensor]  # title -> (rows, columns) of weights, at least 0, over the image
+
+
+@dataclass(frozen=True)
 class Batch:
     """One step's rows. Indices number the training images and captions in a shuffled order."""
 
@@ -193,3 +202,10 @@ class Method(nn.Module, ABC):
     def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
         """Score P caption-image pairs: (P,). Where overridden, the top of a list is re-scored."""
         raise NotImplementedError(f"{type(self).__name__} does not re-score")
+
+    def highlight(self, images: Tensor, captions: Sequence[str]) -> Sequence[Sequence[Highlight]]:
+        """(B, 3, H, W) uint8 with a caption each -> B lists, which its page draws.
+
+        Called with gradients on, in evaluation mode.
+        """
+        return [()] * len(captions)

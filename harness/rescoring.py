@@ -24,7 +24,7 @@ from harness.neighbours import cosine_chunks, top_rows, unit_features
 
 TOKEN_BYTES = 2**31  # of either modality, counting the moment in which a block is put together
 PAIR_BYTES = 2**27  # of the tokens of pairs that are scored together, in single precision
-BATCH = 128
+BATCH = 128  # items encoded and pairs scored at a time: more at once is slower on a CPU
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def _score_block(
 
 def _pairs_at_a_time(texts: _Block, images: _Block) -> int:
     bytes_of_pair = 4 * sum(_tokens(block.encoded)[0].numel() for block in (texts, images))
-    return max(1, PAIR_BYTES // bytes_of_pair)
+    return min(BATCH, max(1, PAIR_BYTES // bytes_of_pair))
 
 
 def _blocks(items: Items) -> Iterator[_Block]:

@@ -1,8 +1,9 @@
 """Run records and the folders they live in: results/suite/dataset/method/variant/seed-n/.
 
 A run folder holds ``run.json`` (a `RunRecord`), ``history.parquet`` (one row an epoch),
-``log.txt``, ``weights/`` and ``evaluations/<name>/{metrics.json, queries.parquet}``. It is written
-beside its place, flushed and renamed, so a folder that carries its final name is whole.
+``log.txt``, ``weights/``, ``evaluations/<name>/{metrics.json, queries.parquet}`` and, where a
+method shows where it looks, ``highlights.json``. It is written beside its place, flushed and
+renamed, so a folder that carries its final name is whole.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ PRIMARY_EVALUATION = "text-to-image"
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
 EVALUATIONS = "evaluations"
+HIGHLIGHTS = "highlights.json"
 STAGES = ".stages"  # no label is written so
 FULL = "full"  # the label of a method as published
 UNFINISHED = ".unfinished"  # suffix of the folder a run works in
@@ -107,6 +109,13 @@ class StoredRun:
             for path in sorted(self.path.glob(f"{EVALUATIONS}/*/evaluation.json"))
         }
         return {name: record for name, record in found.items() if record}
+
+    def highlights(self) -> Any:
+        """Return what `harness.highlights` wrote; None where there is nothing or no JSON."""
+        try:
+            return json.loads((self.path / HIGHLIGHTS).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
 
     def queries(self, evaluation: str = PRIMARY_EVALUATION) -> list[dict[str, Any]]:
         """Return one dict a query, in the dataset's order."""

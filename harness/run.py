@@ -26,10 +26,11 @@ from harness.environment import describe_environment
 from harness.errors import HarnessError
 from harness.evaluation_files import write_evaluation
 from harness.execution import Options
+from harness.highlights import write_highlights
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.progress import Update
 from harness.reevaluation import add_evaluations, record_failure
-from harness.results import EVALUATIONS, PRIMARY_EVALUATION, WEIGHTS, RunRecord
+from harness.results import EVALUATIONS, HIGHLIGHTS, PRIMARY_EVALUATION, WEIGHTS, RunRecord
 from harness.seeding import seed_everything
 from harness.spec import RunSpec
 from harness.training import LAST, SELECTED, Trained, Watchers, train
@@ -114,6 +115,8 @@ def _execute(
     say(Update("evaluating"))
     features = _evaluate(job, trained)
     add_evaluations(work, spec.evaluations, features, job.data.splits["test"])
+    test = job.data.splits["test"], job.data.pixels["test"]
+    write_highlights(work / HIGHLIGHTS, job.method, *test, job.device)
     _keep_weights(job.weights, options.keep)
     primary = job.evaluations / PRIMARY_EVALUATION / "metrics.json"
     return replace(

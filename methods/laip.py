@@ -10,10 +10,10 @@ heads, P phrases of the batch, C columns of the contrast (the batch and the queu
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate, chain
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -24,6 +24,7 @@ from harness.method import (
     Batch,
     Config,
     Encoded,
+    Highlight,
     Method,
     Recipe,
     Run,
@@ -35,12 +36,19 @@ from harness.method import (
 from harness.registry import register
 from methods.blocks.albef import load_albef
 from methods.blocks.losses import cosine, precise
+from methods.blocks.masked_phrases import (
+    MaskedPhrases,
+    Phrase,
+    mask_phrases,
+    parse_phrases,
+    phrase_spans,
+)
 from methods.blocks.masking import mask_words
 from methods.blocks.momentum import FeatureQueue, MomentumCopy
 from methods.blocks.objective import weighted
-from methods.blocks.phrases import Word, noun_phrases, tag
+from methods.blocks.phrases import Word, tag
 
-Phrase = list[list[int]]  # the word pieces of each word
+Attention = Literal["forward", "backward", "bidirectional"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +62,7 @@ class LaipConfig(Config):
     )
     weights: Literal["albef", "coco"] = "coco"  # pre-trained, or also fine-tuned on COCO
     positives: Literal["person", "pair"] = "person"  # what matches in the contrast
-    attention: Literal["forward", "backward", "bidirectional"] = "bidirectional"
+    attention: Attention = "bidirectional"
     layer: int = 3  # the cross-attention layer that weighs patches, from 1
     margin: float = 0.6  # delta
     temperature: float = 0.07  # where tau, which is learned, starts
@@ -64,15 +72,6 @@ class LaipConfig(Config):
     masked_share: float = 0.15  # of the words, for "mlm"
     most_phrases: int = 8  # of a caption; not given in the paper
     tagger: Literal["perceptron", "lexicon"] = "perceptron"
-
-
-class Phrases(NamedTuple):
-    """The noun phrases of a batch, each with one word masked."""
-
-    ids: Tensor  # (P, L)
-    masked: Tensor  # (P, L)
-    chosen: Tensor  # (P, L) bool, the pieces of the masked word
-    row: Tensor  # (P,) the pair that each belongs to
 
 
 class Fused(NamedTuple):
@@ -124,7 +123,7 @@ class Pairs:
         return self._laip.fuse_with_negatives(self)
 
     @cached_property
-    def phrases(self) -> Phrases:
+    def phrases(self) -> MaskedPhrases:
         return self._laip.mask_phrases(self.batch, self.run.generator("phrases"))
 
     @cached_property
@@ -159,17 +158,18 @@ class Laip(Method):
             (96, 32),
             stages=(
                 Stage(
-                    epochs=2, learning_rate=1e-3, optimizer="adamw", weight_decay=0.02,
-                    warmup_epochs=0.5, losses=STAGE_1, unread=STAGE_2_ALONE,
+                    epochs=1, learning_rate=1e-3, batch_size=32, optimizer="adamw",
+                    weight_decay=0.02, warmup_epochs=0.5, losses=STAGE_1, unread=STAGE_2_ALONE,
                 ),
                 Stage(
-                    epochs=2, learning_rate=1e-3, optimizer="adamw", weight_decay=0.02,
-                    warmup_epochs=0.5,
+                    epochs=1, learning_rate=1e-3, batch_size=32, optimizer="adamw",
+                    weight_decay=0.02, warmup_epochs=0.5,
                 ),
             ),
             threads=1,
             candidates=16,
-            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon"},
+            val_candidates=16,
+            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 4},
         ),
         # Batch size and weight decay are not given: ALBEF's for retrieval.
         "paper": Recipe(
@@ -253,12 +253,13 @@ class Laip(Method):
     def prepare(self, train: TrainSet, run: Run) -> None:
         """Parse the noun phrases of every training caption."""
         if {"biatt", "mpm"} & self.config.losses.keys():
-            tagged = tag(train.captions, self.config.tagger)
-            encoder, most = self.albef.encoder, self.config.most_phrases
-            longest = encoder.vocabulary.length - 2  # beside start and end
-            self.phrases_of_caption = [
-                parse_phrases(words, encoder.word_pieces, most, longest) for words in tagged
-            ]
+            self.phrases_of_caption = self.parse(tag(train.captions, self.config.tagger))
+
+    def parse(self, captions: Sequence[Sequence[Word]]) -> list[list[Phrase]]:
+        """Return the phrases of tagged captions in word pieces."""
+        encoder, most = self.albef.encoder, self.config.most_phrases
+        longest = encoder.vocabulary.length - 2  # beside start and end
+        return [parse_phrases(words, encoder.word_pieces, most, longest) for words in captions]
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         # NOTE: no augmentation: the paper names none.
@@ -353,7 +354,7 @@ class Laip(Method):
         own = torch.arange(len(x.labels), device=rows.device)  # (B,)
         of_text = torch.cat([own, own[rows], texts])  # (B + 2 B',)
         of_image = torch.cat([own, images, own[rows]])
-        fused = self.albef.fuse(_select(x.texts, of_text), _select(x.images, of_image))
+        fused = self.albef.fuse(_select(x.texts, of_text), x.images, of_image)  # (B + 2 B', L, D)
         logits = self.albef.matching_head(fused[:, 0])  # (B + 2 B', 2)
         of_pairs, other_image, other_text = logits.split([len(own), len(rows), len(rows)])
         return Fused(of_pairs, other_image, other_text, rows)
@@ -377,33 +378,23 @@ class Laip(Method):
             drawn.append(found[:, 0].to(rows.device))
         return drawn[0], drawn[1], rows
 
-    def mask_phrases(self, batch: Batch, generator: torch.Generator) -> Phrases:
+    def mask_phrases(self, batch: Batch, generator: torch.Generator) -> MaskedPhrases:
         """Put the phrases of a batch side by side, one word of each masked."""
-        vocabulary = self.albef.encoder.vocabulary
         found = [
             (row, phrase)
             for row, caption in enumerate(batch.caption_index.tolist())
             for phrase in self.phrases_of_caption[caption]
         ]
         draws = torch.rand(len(found), generator=generator).tolist()
-        ids, chosen = [], []
-        for (_, phrase), draw in zip(found, draws, strict=True):
-            word = int(draw * len(phrase))
-            flags = [number == word for number, pieces in enumerate(phrase) for _ in pieces]
-            ids.append([vocabulary.start, *chain.from_iterable(phrase), vocabulary.end])
-            chosen.append([False, *flags, False])
-        device = batch.caption_index.device
-        padded = _padded(ids, vocabulary.pad, device)  # (P, L)
-        hidden = _padded(chosen, False, device)  # (P, L)
-        row = torch.tensor([row for row, _ in found], device=device)  # (P,)
-        return Phrases(padded, padded.masked_fill(hidden, vocabulary.mask), hidden, row)
+        words = [int(draw * len(phrase)) for draw, (_, phrase) in zip(draws, found, strict=True)]
+        vocabulary = self.albef.encoder.vocabulary
+        return mask_phrases(found, words, vocabulary, batch.caption_index.device)
 
-    def fuse_phrases(self, phrases: Phrases, images: Encoded) -> Masked:
+    def fuse_phrases(self, phrases: MaskedPhrases, images: Encoded) -> Masked:
         """Fuse masked phrases with their images; logits of all words, attention of one layer."""
         texts = self.albef.encoder.encode_tokens(phrases.masked)
-        patches = _tokens(_select(images, phrases.row))  # (P, 1 + N, D)
         fused, attention = self.albef.fusion.watch(
-            texts.tokens, texts.mask, patches, self.config.layer
+            texts.tokens, texts.mask, _tokens(images), self.config.layer, phrases.row
         )  # (P, L, D), (P, H, L, 1 + N)
         return Masked(self.albef.masked_word_head(fused), attention)
 
@@ -428,15 +419,19 @@ class Laip(Method):
     def local_alignment(self, x: Pairs) -> Tensor:
         """L_biatt: each phrase against the patches that it attends to (eq. 8 to 10 and 12)."""
         weights = self.weigh_patches(x.masked, x.phrases)  # (P, N)
-        patches = _tokens(_select(x.images, x.phrases.row))[:, 1:]  # (P, N, D)
+        patches = _tokens(x.images)[:, 1:].index_select(0, x.phrases.row)  # (P, N, D)
         attended = torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
         images = self.albef.project_images(attended)  # (P, E)
         texts = self.albef.encoder.encode_tokens(x.phrases.ids).embedding  # (P, E)
         similarity = F.cosine_similarity(precise(images), precise(texts), dim=1)  # (P,)
         return (1 - similarity).sum() / len(x.labels)
 
-    def weigh_patches(self, masked: Masked, phrases: Phrases) -> Tensor:
+    def weigh_patches(self, masked: Masked, phrases: MaskedPhrases) -> Tensor:
         """Weigh the patches for each phrase: (P, N), without gradient (eq. 4 to 7)."""
+        return weigh(*self.attend(masked, phrases), self.config.attention)
+
+    def attend(self, masked: Masked, phrases: MaskedPhrases) -> tuple[Tensor, Tensor]:
+        """Forward and backward attention of each phrase to the patches: (P, N) each."""
         true = masked.logits.gather(2, phrases.ids[..., None])[..., 0]  # (P, L)
         score = precise(true)[phrases.chosen].sum()  # (), s of every phrase; they share nothing
         (gradient,) = torch.autograd.grad(score, masked.attention, retain_graph=True)
@@ -444,11 +439,39 @@ class Laip(Method):
         forward, backward = (
             precise(one.detach())[:, :, 0, 1:].mean(dim=1) for one in (masked.attention, gradient)
         )  # (P, N)
-        return {
-            "forward": lambda: normalised(forward),
-            "backward": lambda: normalised(backward.clamp_min(0)),
-            "bidirectional": lambda: normalised(forward * backward.clamp_min(0)),
-        }[self.config.attention]()
+        return forward, backward
+
+    def highlight(self, images: Tensor, captions: Sequence[str]) -> list[list[Highlight]]:
+        """Draw where each phrase looks, with its last word masked (Figures 2 and 7)."""
+        tagged = tag(captions, self.config.tagger)
+        phrases = [
+            (row, phrase) for row, found in enumerate(self.parse(tagged)) for phrase in found
+        ]
+        last = [len(phrase) - 1 for _, phrase in phrases]
+        vocabulary = self.albef.encoder.vocabulary
+        masked = mask_phrases(phrases, last, vocabulary, images.device)
+        fused = self.fuse_phrases(masked, self.encode_images(images))
+        forward, backward = self.attend(fused, masked)  # (P, N)
+        spans = [
+            (row, words[start].start, words[end - 1].end)
+            for row, words in enumerate(tagged)
+            for start, end in phrase_spans(words, self.config.most_phrases)
+        ]
+        found: list[list[Highlight]] = [[] for _ in captions]
+        maps = {
+            "forward attention": self._grid(weigh(forward, backward, "forward")),
+            "bidirectional attention": self._grid(weigh(forward, backward, "bidirectional")),
+        }
+        for number, (row, start, stop) in enumerate(spans):
+            drawn = {title: weights[number] for title, weights in maps.items()}
+            found[row].append(Highlight(start, stop, drawn))
+        return found
+
+    def _grid(self, weights: Tensor) -> Tensor:
+        """Lay patches out as the image has them: (P, N) -> (P, rows, columns)."""
+        height, width = self.config.image_size
+        side = math.isqrt(height * width // weights.shape[1])
+        return weights.view(-1, height // side, width // side)
 
     def after_step(self, batch: Batch, run: Run) -> None:
         """Move the momentum encoders, and queue what they gave."""
@@ -472,6 +495,16 @@ def fusion_triplet(own: Tensor, other_image: Tensor, other_text: Tensor, margin:
     return hinges.sum() / max(len(own), 1)
 
 
+def weigh(forward: Tensor, backward: Tensor, attention: Attention) -> Tensor:
+    """Turn forward and backward attention into weights of sum 1: (P, N) twice -> (P, N)."""
+    kinds: dict[Attention, Callable[[], Tensor]] = {
+        "forward": lambda: forward,
+        "backward": lambda: backward.clamp_min(0),
+        "bidirectional": lambda: forward * backward.clamp_min(0),
+    }
+    return normalised(kinds[attention]())
+
+
 def normalised(weights: Tensor) -> Tensor:
     """Scale non-negative weights to sum 1; all-zero ones become even: (P, N) -> (P, N).
 
@@ -480,23 +513,6 @@ def normalised(weights: Tensor) -> Tensor:
     total = weights.sum(dim=1, keepdim=True)  # (P, 1)
     even = torch.full_like(weights, 1 / weights.shape[1])
     return torch.where(total > 0, weights / total.where(total > 0, 1.0), even)
-
-
-def parse_phrases(
-    words: Sequence[Word], pieces: Callable[[str], list[int]], most: int, longest: int
-) -> list[Phrase]:
-    """Return the noun phrases of a caption in word pieces; without one, the whole caption.
-
-    At most `most` phrases; one that is longer than `longest` pieces loses its last words.
-    """
-    spans = noun_phrases(words)[:most] or [(0, len(words))]
-    phrases = [[pieces(word.text) for word in words[start:end]] for start, end in spans]
-    return [_cut(phrase, longest) for phrase in phrases]
-
-
-def _cut(phrase: Phrase, longest: int) -> Phrase:
-    lengths = accumulate(len(word) for word in phrase)
-    return [word for word, length in zip(phrase, lengths, strict=True) if length <= longest]
 
 
 def _select(encoded: Encoded, rows: Tensor) -> Encoded:
@@ -509,12 +525,6 @@ def _select(encoded: Encoded, rows: Tensor) -> Encoded:
 def _tokens(encoded: Encoded) -> Tensor:
     assert encoded.tokens is not None  # every encoder here gives them
     return encoded.tokens
-
-
-def _padded(rows: Sequence[Sequence[int]], filler: int, device: torch.device) -> Tensor:
-    longest = max(map(len, rows))
-    padded = [[*row, *[filler] * (longest - len(row))] for row in rows]
-    return torch.tensor(padded, device=device)
 
 
 def _log_probabilities(logits: Tensor, ids: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from leaderboard.load import FULL, Ground, Variants
 from leaderboard.method.cmc import cmc_view
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
+from leaderboard.method.highlights import highlight_section
 from leaderboard.method.ledger import ABOUT_DIFFERENCES
 from leaderboard.method.parts import part_table
 from leaderboard.method.result_tables import Addresses, ablation_table
@@ -130,6 +131,7 @@ def _section(subject: Subject) -> MethodSection:
         slices=slice_table(statistics.sliced, entry, f"slices-{anchor}"),
         cmc=cmc_view(statistics.curves, entry, addresses, f"cmc-{anchor}"),
         strips=strip_section(contest, method, anchor),
+        highlights=highlight_section(contest, method, anchor),
         legend=seed_legend(full),
         charts=training_charts(full, anchor),
         pair_charts=pair_charts(full, anchor),
@@ -195,6 +197,8 @@ def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
         yield section.cmc.anchor, "Match curve"
     if section.strips:
         yield f"strips-{anchor}", "What it finds"
+    if section.highlights:
+        yield section.highlights.anchor, "Where it looks"
     if section.charts:
         yield f"training-{anchor}", "Training"
     yield f"runs-{anchor}", "Runs"

@@ -85,6 +85,35 @@ class RunGroup:
 
 
 @dataclass(frozen=True)
+class HighlightView:
+    """Some words of a caption, and where in its image a method looks for them."""
+
+    words: str
+    titles: tuple[str, ...]
+    veils: tuple[Markup, ...]  # one a title, to be laid over the image
+
+
+@dataclass(frozen=True)
+class HighlightedCaption:
+    """A caption with the image that it was written for."""
+
+    title: str  # the caption or, where it may not be shown, its number
+    image: str  # its id
+    file: str  # of its thumbnail within the site, empty where it may not be shown
+    parts: tuple[HighlightView, ...]
+
+
+@dataclass(frozen=True)
+class HighlightSection:
+    """Where a method looks, for a few captions."""
+
+    anchor: str
+    about: str
+    error: str  # why nothing could be drawn; empty where something is
+    captions: tuple[HighlightedCaption, ...]
+
+
+@dataclass(frozen=True)
 class MethodSection:
     """A method on one dataset of one suite."""
 
@@ -102,6 +131,7 @@ class MethodSection:
     slices: SliceTable | None
     cmc: CmcView | None
     strips: StripSection | None
+    highlights: HighlightSection | None
     legend: Markup
     charts: tuple[Markup, ...]
     pair_charts: tuple[Markup, ...]

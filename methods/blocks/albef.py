@@ -50,8 +50,8 @@ class FusingEncoder(Protocol):
     def masked_word_head(self) -> nn.Module:
         """D -> vocabulary."""
 
-    def fuse(self, texts: Encoded, images: Encoded) -> Tensor:
-        """Tokens of B texts and B images -> (B, L, D)."""
+    def fuse(self, texts: Encoded, images: Encoded, image_of_text: Tensor | None = None) -> Tensor:
+        """Tokens of B texts with those of their images, as numbered (B,) -> (B, L, D)."""
 
     def project_images(self, tokens: Tensor) -> Tensor:
         """Image tokens (B, D) -> (B, E)."""
@@ -134,9 +134,9 @@ class Albef(nn.Module):
         self.matching_head = nn.Linear(config.hidden_size, 2)  # no match, match
         self.masked_word_head = head(config)
 
-    def fuse(self, texts: Encoded, images: Encoded) -> Tensor:
-        """Tokens of B texts and B images -> (B, L, D)."""
-        return self.fusion(texts.tokens, texts.mask, images.tokens)  # type: ignore[no-any-return]  # a module
+    def fuse(self, texts: Encoded, images: Encoded, image_of_text: Tensor | None = None) -> Tensor:
+        """Tokens of B texts with those of their images, as numbered (B,) -> (B, L, D)."""
+        return self.fusion(texts.tokens, texts.mask, images.tokens, image_of_text)  # type: ignore[no-any-return]  # a module
 
     def project_images(self, tokens: Tensor) -> Tensor:
         """(B, D) -> (B, E)."""

@@ -1,5 +1,6 @@
 """What every registered method must keep to; a new method is tested here unasked."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from harness.data.pixels import open_pixels
 from harness.data.schema import Split, TrainView
 from harness.describe import build
 from harness.evaluation import encode_images, encode_texts
+from harness.highlights import write_highlights
 from harness.method import Encoded, Method, Recipe, Supervision
 from harness.seeding import seed_everything
 from harness.training import LAST, Watchers, train
@@ -51,7 +53,7 @@ class Case:
         values = {**scale["config"], **variant["changes"]}
         config = build(registration.method.config_class, values)
         self.split = split = change(load_split(locate(find_declaration(str(dolls))), "train"))
-        pixels = open_pixels(split, config.image_size, None)
+        self.pixels = pixels = open_pixels(split, config.image_size, None)
         self.recipe = build(Recipe, scale["recipe"])
         self.view = TrainView(split, pixels, Supervision(config.supervision), seed)
         seed_everything(seed, "weights")
@@ -232,3 +234,17 @@ def _embedding(encoded: Tensor | Encoded) -> Tensor:
 def _changes_shape(changes: dict[str, Any]) -> bool:
     """Tell whether a row changes sizes or what it starts from, and so cannot share weights."""
     return bool(changes.keys() & {"backbone", "depth", "parts", "weights", "width"})
+
+
+@pytest.mark.parametrize(("name", "variant"), FULL)
+def test_what_is_highlighted_can_be_drawn(
+    small_dolls: Path, tmp_path: Path, name: str, variant: dict[str, Any]
+) -> None:
+    """Where a method highlights words, they lie in the caption and their maps are weights."""
+    case = Case(small_dolls, name, variant)
+    file = tmp_path / "highlights.json"
+    write_highlights(file, case.method, case.split, case.pixels, CPU)
+    found = json.loads(file.read_text()) if file.is_file() else {"examples": []}
+    assert "error" not in found, found["error"]["traceback"]
+    for example in found["examples"]:
+        assert example["highlights"]

@@ -18,11 +18,11 @@ from harness.data.declaration import Located
 from harness.data.schema import Split
 from harness.describe import describe
 from harness.evaluation import encode_split, score_text_to_image
-from harness.method import Batch, Encoded, Run, Supervision, TrainSet, TrainSummary
+from harness.method import Batch, Encoded, Highlight, Run, Supervision, TrainSet, TrainSummary
 from harness.registry import Listing
 from harness.spec import RunSpec
 from methods import laip
-from methods.blocks.phrases import Word, tag
+from methods.blocks.masked_phrases import MaskedPhrases
 from methods.laip import (
     STAGE_1,
     Fused,
@@ -30,10 +30,8 @@ from methods.laip import (
     LaipConfig,
     Masked,
     Pairs,
-    Phrases,
     fusion_triplet,
     normalised,
-    parse_phrases,
 )
 
 Array = NDArray[np.float64]
@@ -475,8 +473,9 @@ def slopes(model: Laip, x: Pairs, number: int, layer: int = 3, step: float = 1e-
 def test_behind_the_last_layer_the_whole_phrase_gets_no_gradient(model: Laip, scene: Pairs) -> None:
     """There a word is read from its own row: that of A has a gradient, row 0 none at all."""
     texts = model.albef.encoder.encode_tokens(scene.phrases.masked)
-    patches = tokens(scene.images)[scene.phrases.row]
-    fused, attention = model.albef.fusion.watch(tokens(texts), texts.mask, patches, 6)
+    fused, attention = model.albef.fusion.watch(
+        tokens(texts), texts.mask, tokens(scene.images), 6, scene.phrases.row
+    )
     logits = model.albef.masked_word_head(fused)
     true = logits.gather(2, scene.phrases.ids[..., None])[..., 0]
     (gradient,) = torch.autograd.grad(true[scene.phrases.chosen].sum(), attention)
@@ -496,7 +495,7 @@ class Slope(NamedTuple):
     """An attention whose gradient is known."""
 
     masked: Masked
-    phrases: Phrases
+    phrases: MaskedPhrases
     attention: Array  # (P, H, L, 1 + N)
     gradient: Array  # the same
 
@@ -529,7 +528,7 @@ def slope(scales: Sequence[float]) -> Slope:
         rows.append(row)
     factors = [sum(1 + i for i in range(length) if chosen[p, i]) for p in range(count)]
     gradient = slopes * np.array(factors)[:, None, None, None]
-    phrases = Phrases(ids, ids, chosen, torch.zeros(count, dtype=torch.long))
+    phrases = MaskedPhrases(ids, ids, chosen, torch.zeros(count, dtype=torch.long))
     return Slope(Masked(torch.stack(rows), attention), phrases, maps, gradient)
 
 
@@ -727,32 +726,14 @@ def test_the_first_phrases_of_a_caption_are_taken() -> None:
     assert found.ids[1, 1:3].tolist() == [*red, *jacket]
 
 
-def test_parsing_keeps_words_apart() -> None:
-    """Adjectives and nouns, word by word; a caption without a noun is one phrase."""
-    words = [Word(text, kind, 0, 0) for text, kind in (
-        ("a", "DT"), ("red", "JJ"), ("coat", "NN"), ("on", "IN"), ("men", "NNS"),
-    )]  # fmt: skip
-    spell = lambda text: [ord(letter) for letter in text]  # noqa: E731  # a tokenizer
-    assert parse_phrases(words, spell, 9, 99) == [[spell("red"), spell("coat")], [spell("men")]]
-    assert parse_phrases(words, spell, 1, 99) == [[spell("red"), spell("coat")]]
-    assert parse_phrases(words[:1] + words[3:4], spell, 1, 99) == [[spell("a"), spell("on")]]
-
-
-def test_every_phrase_stays_within_the_longest_text(model: Laip) -> None:
-    """A whole caption that stands for its phrases is cut as a caption is."""
-    (words,) = tag(["she is running " * 60], "lexicon")
-    pieces = model.albef.encoder.word_pieces
-    limit = model.albef.encoder.vocabulary.length - 2
-    for phrase in parse_phrases(words, pieces, 8, limit):
-        assert sum(map(len, phrase)) <= limit
-
-
 def test_a_phrase_does_not_depend_on_its_batch(model: Laip, scene: Pairs) -> None:
     """Longer phrases of other rows, and so padding, change neither weights nor logits."""
     weights = model.weigh_patches(scene.masked, scene.phrases)
     length = int((scene.phrases.ids[1] != 0).sum())
     assert length < scene.phrases.ids.shape[1]
-    phrases = Phrases(*(part[1:2, :length] for part in scene.phrases[:3]), scene.phrases.row[1:2])
+    phrases = MaskedPhrases(
+        *(part[1:2, :length] for part in scene.phrases[:3]), scene.phrases.row[1:2]
+    )
     masked = model.fuse_phrases(phrases, scene.images)
     close(masked.logits[0], scene.masked.logits[1, :length].detach().numpy(), 1e-8, 1e-10)
     close(model.weigh_patches(masked, phrases)[0], weights[1].numpy(), 1e-8)
@@ -1467,3 +1448,51 @@ def test_candidates_are_scored_again(retrieval: tuple[Laip, Split, Tensor]) -> N
         for i, row in enumerate(by_cosine.tolist())
     ]
     assert order_of(retrieval, 4) == expected
+
+
+@pytest.fixture(scope="module")
+def highlights(model: Laip) -> tuple[Laip, Tensor, list[list[Highlight]]]:
+    """Return a method with images and what it highlights in them for the captions."""
+    model = method()
+    model.eval()
+    images = batch_of().images
+    return model, images, model.highlight(images, CAPTIONS)
+
+
+def test_figures_2_and_7_show_the_words_of_each_phrase(
+    highlights: tuple[Laip, Tensor, list[list[Highlight]]],
+) -> None:
+    """In the captions' order; a caption without a phrase is shown whole."""
+    _, _, found = highlights
+    assert [
+        [caption[one.start : one.stop] for one in of_caption]
+        for caption, of_caption in zip(CAPTIONS, found, strict=True)
+    ] == [
+        ["man", "red jacket", "long blue jeans"],
+        ["she is running"],
+        ["girl", "zylophonic backpack"],
+        ["woman", "green dress"],
+    ]
+
+
+def test_figures_2_and_7_show_the_weights_of_the_losses(
+    highlights: tuple[Laip, Tensor, list[list[Highlight]]],
+) -> None:
+    """Forward and bidirectional weights of a phrase whose last word is masked, laid out in rows."""
+    model, images, found = highlights
+    encoder = model.albef.encoder
+    words = [encoder.word_pieces(word) for word in ("red", "jacket")]
+    ids = torch.tensor([[encoder.vocabulary.start, *words[0], *words[1], encoder.vocabulary.end]])
+    chosen = torch.zeros_like(ids, dtype=torch.bool)
+    chosen[0, 1 + len(words[0]) : -1] = True
+    masked = ids.masked_fill(chosen, encoder.vocabulary.mask)
+    phrases = MaskedPhrases(ids, masked, chosen, torch.tensor([0]))
+    x = SimpleNamespace(phrases=phrases, images=model.encode_images(images[:1]))
+    reference = find_out(model, cast(Pairs, x), 0)
+    for title, attention in (
+        ("forward attention", "forward"),
+        ("bidirectional attention", "bidirectional"),
+    ):
+        drawn = found[0][1].maps[title]
+        assert drawn.shape == (12, 4)
+        close(drawn.flatten(), reference.weights(attention), 2e-4)

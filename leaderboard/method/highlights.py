@@ -1,0 +1,118 @@
+"""Where a method looks for the words of a caption: what its first seed left in its run folder.
+
+What is read may come from anyone: an example that is not as `harness.highlights` writes it is left
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from leaderboard.contest import Contest
+from leaderboard.load import Run
+from leaderboard.method.patch_maps import Weights, draw_veil, where_strongest
+from leaderboard.method.views import HighlightedCaption, HighlightSection, HighlightView
+from leaderboard.strips.exhibits import Exhibits, find_exhibits
+from leaderboard.strips.names import thumbnail_file
+from leaderboard.typography import listed
+
+MOST = 12  # examples, highlights of one, maps of one
+LARGEST_MAP = 64  # patches a side
+
+
+def highlight_section(contest: Contest, method: str, anchor: str) -> HighlightSection | None:
+    """Show what a method as published highlights; None where its runs hold nothing of it."""
+    exhibits = find_exhibits(contest)
+    run = next((run for run in contest.ground.full(method) if run.finished), None)
+    if run is None or exhibits is None:
+        return None
+    found = run.stored.highlights()
+    if not isinstance(found, Mapping):
+        return None
+    examples = tuple(_captions(found.get("examples"), exhibits, anchor))
+    if not examples and not _in_words(found.get("error")):
+        return None
+    return HighlightSection(
+        anchor=f"highlights-{anchor}",
+        about=_about(run, examples),
+        error="" if examples else _in_words(found.get("error")),
+        captions=examples,
+    )
+
+
+def _in_words(error: Any) -> str:
+    return f"{error.get('kind')}: {error.get('message')}" if isinstance(error, Mapping) else ""
+
+
+def _about(run: Run, examples: tuple[HighlightedCaption, ...]) -> str:
+    titles = dict.fromkeys(title for one in examples for part in one.parts for title in part.titles)
+    if not titles:
+        return ""
+    order = f"from left to right {listed(list(titles))}" if len(titles) > 1 else next(iter(titles))
+    return (
+        "The brighter a patch of the image, the more it weighs for the words below it: "
+        f"{order}, each scaled to its own maximum, by the run with seed {run.record.seed}. The "
+        "captions are spread over the test set, each with the image that it was written for."
+    )
+
+
+def _captions(found: Any, exhibits: Exhibits, anchor: str) -> Iterator[HighlightedCaption]:
+    """Yield the examples that are whole and about this gallery."""
+    gallery = exhibits.gallery
+    if not isinstance(found, list) or gallery is None:
+        return
+    for one in found[:MOST]:
+        if not isinstance(one, Mapping):
+            continue
+        caption, image = one.get("caption"), one.get("image")
+        if not _is_row(caption, len(exhibits.people)) or not _is_row(image, len(gallery.ids)):
+            continue
+        text = exhibits.captions[caption] if exhibits.captions else ""
+        parts = tuple(_parts(one.get("highlights"), text))
+        if parts:
+            yield HighlightedCaption(
+                title=text or f"Query {caption}",
+                image=gallery.ids[image],
+                file=thumbnail_file(anchor, image) if image in gallery.thumbnails else "",
+                parts=parts,
+            )
+
+
+def _parts(found: Any, text: str) -> Iterator[HighlightView]:
+    for one in found[:MOST] if isinstance(found, list) else ():
+        start, stop, maps = (
+            one.get(name) if isinstance(one, Mapping) else None
+            for name in ("start", "stop", "maps")
+        )
+        if not _is_row(start, stop) or not isinstance(maps, Mapping):
+            continue
+        words = text[start:stop] if text else f"characters {start} to {stop}"
+        drawn = [(str(title), weights) for title, weights in maps.items() if _is_map(weights)]
+        if drawn and words:
+            yield HighlightView(
+                words=words,
+                titles=tuple(title for title, _ in drawn[:MOST]),
+                veils=tuple(_veil(title, weights) for title, weights in drawn[:MOST]),
+            )
+
+
+def _veil(title: str, weights: Weights) -> Any:
+    return draw_veil(weights, f"{title}: {where_strongest(weights)}")
+
+
+def _is_row(value: Any, count: Any) -> TypeGuard[int]:
+    is_whole = all(isinstance(one, int) and not isinstance(one, bool) for one in (value, count))
+    return is_whole and 0 <= value < count
+
+
+def _is_map(weights: Any) -> bool:
+    """Say whether these are rows of equal length of numbers from 0 to 1."""
+    if not isinstance(weights, list) or not 0 < len(weights) <= LARGEST_MAP:
+        return False
+    if not all(isinstance(row, list) and 0 < len(row) <= LARGEST_MAP for row in weights):
+        return False
+    values = [value for row in weights for value in row]
+    return len({len(row) for row in weights}) == 1 and all(
+        isinstance(value, int | float) and 0 <= value <= 1 for value in values
+    )
