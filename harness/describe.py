@@ -21,8 +21,9 @@ Declared = TypeVar("Declared")
 def describe(registration: Registration) -> dict[str, Any]:
     """Return the description of a method, as `harness list methods --json` and plans read it.
 
-    `scales` maps a recipe's name to the resolved recipe and the config it gives; `variants` lists
-    the method as published first, then every ablation row, rows with equal changes only once.
+    `scales` maps a recipe's name to the resolved recipe, the config it gives and the ablation
+    tables that it has; `variants` lists the method as published first, then every ablation row,
+    rows with equal changes only once.
 
     Raises:
         ValueError: the declarations contradict each other; the message says where.
@@ -69,15 +70,19 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     config = merge(config, recipe.config, f"{method.__name__}.recipes")
     build(method.config_class, config)
     plain = asdict(recipe)
-    del plain["config"]
-    return {"recipe": plain, "config": {name: _plain(value) for name, value in config.items()}}
+    del plain["config"], plain["ablations"]
+    return {
+        "recipe": plain,
+        "config": {name: _plain(value) for name, value in config.items()},
+        "tables": [*method.ablations, *recipe.ablations],
+    }
 
 
 def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the variants of a method; equal changes share one, under the first row's label."""
     found: list[dict[str, Any]] = [_variant(FULL, {}, config)]
     for table, label, position, changes in _rows(method):
-        merge(config, changes, f"{method.__name__}.ablations[{table!r}][{label!r}]")
+        merge(config, changes, f"{method.__name__}, {table!r}, {label!r}")
         plain = {name: _plain(value) for name, value in changes.items()}
         effective = {n: v for n, v in plain.items() if v != config[n]}
         same = next((v for v in found if v["changes"] == effective), None)
@@ -90,7 +95,12 @@ def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str,
 
 
 def _rows(method: type[Method]) -> Iterator[tuple[str, str, int, Mapping[str, Any]]]:
-    for table, rows in method.ablations.items():
+    tables = dict(method.ablations)
+    for scale, recipe in method.recipes.items():
+        for table in recipe.ablations.keys() & tables.keys():
+            raise ValueError(f"{method.__name__}.recipes[{scale!r}] has {table!r} again")
+        tables |= recipe.ablations
+    for table, rows in tables.items():
         for position, (label, changes) in enumerate(rows.items()):
             yield table, label, position, changes
 

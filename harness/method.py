@@ -136,6 +136,8 @@ class Recipe:
     candidates: int = 0  # how many images of a query a method that re-scores looks at again
     val_candidates: int = 0  # the same on val, after every epoch; 0: by cosine
     config: Mapping[str, Any] = field(default_factory=dict)  # what this scale changes
+    # Ablation tables, as a method's own, that this scale alone has: rows of other backbones.
+    ablations: Mapping[str, Mapping[str, Mapping[str, Any]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,22 @@ from torch.optim.lr_scheduler import LambdaLR
 from harness.errors import unknown
 from harness.method import Stage
 
+
+def _lamb(groups: Any, lr: float, betas: tuple[float, float], weight_decay: float) -> Optimizer:
+    """You et al., "Large Batch Optimization for Deep Learning", ICLR 2020, as timm has it.
+
+    It clips gradients to norm 1, and without weight decay it is Adam.
+    """
+    from timm.optim import Lamb
+
+    found: Optimizer = Lamb(groups, lr=lr, betas=betas, weight_decay=weight_decay)
+    return found
+
+
 OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "lamb": _lamb,
     "sgd": lambda groups, lr, betas, weight_decay: torch.optim.SGD(
         groups, lr=lr, momentum=betas[0], weight_decay=weight_decay
     ),

@@ -82,7 +82,7 @@ def choose(
     """
     if not names:
         usable = [item for item in listings if scale in (item.description or {}).get("scales", {})]
-        return [_choice(listing, None, ablations) for listing in usable]
+        return [_choice(listing, None, scale, ablations) for listing in usable]
     choices = []
     for name in names:
         method, _, variant = name.partition(":")
@@ -92,7 +92,7 @@ def choose(
                 f"Method {method!r} cannot be used: {listing.error['kind']}: "
                 f"{listing.error['message']} (in {listing.plugin.module.path})"
             )
-        choices.append(_choice(listing, variant or None, ablations))
+        choices.append(_choice(listing, variant or None, scale, ablations))
     return choices
 
 
@@ -152,20 +152,44 @@ class _Resolved:
     recipe: Mapping[str, Any]
 
 
-def _choice(listing: registry.Listing, variant: str | None, ablations: bool) -> Choice:
-    labels = _labels(listing, variant, ablations)
+def _choice(listing: registry.Listing, variant: str | None, scale: str, ablations: bool) -> Choice:
+    labels = _labels(listing, variant, scale, ablations)
     assert listing.description is not None
     return Choice(listing, labels, tuple(listing.description["evaluations"]) if ablations else ())
 
 
-def _labels(listing: registry.Listing, variant: str | None, ablations: bool) -> tuple[str, ...]:
+def _labels(
+    listing: registry.Listing, variant: str | None, scale: str, ablations: bool
+) -> tuple[str, ...]:
     assert listing.description is not None
-    labels = [entry["label"] for entry in listing.description["variants"]]
+    labels = variants_at(listing.description, scale)
     if variant is None:
         return tuple(labels) if ablations else (labels[0],)
     if variant not in labels:
-        raise unknown(f"variant of {listing.name}", variant, labels)
+        raise _no_variant(listing.description, variant, scale)
     return (variant,)
+
+
+def _no_variant(description: Mapping[str, Any], variant: str, scale: str) -> HarnessError:
+    scales = [name for name in description["scales"] if variant in variants_at(description, name)]
+    if not scales:
+        return unknown(
+            f"variant of {description['name']}", variant, variants_at(description, scale)
+        )
+    return HarnessError(
+        f"{description['name']}:{variant} is a variant at scale {' and '.join(scales)} alone; the "
+        f"suite has scale {scale}."
+    )
+
+
+def variants_at(description: Mapping[str, Any], scale: str) -> list[str]:
+    """Return the labels of a method's variants that a scale has, as published first."""
+    scales, (published, *rows) = description["scales"], description["variants"]
+    if scale not in scales:
+        raise unknown(f"recipe of {description['name']}", scale, scales)
+    tables = scales[scale]["tables"]
+    here = [row["label"] for row in rows if any(table in tables for table, *_ in row["tables"])]
+    return [published["label"], *here]
 
 
 def _resolve(
@@ -173,8 +197,6 @@ def _resolve(
 ) -> _Resolved:
     assert listing.description is not None
     scales = listing.description["scales"]
-    if scale not in scales:
-        raise unknown(f"recipe of {listing.name}", scale, scales)
     variant = next(v for v in listing.description["variants"] if v["label"] == label)
     config = {**scales[scale]["config"], **variant["changes"]}
     recipe = json.loads(json.dumps(scales[scale]["recipe"]))
@@ -187,7 +209,11 @@ def _resolve(
         changes={**variant["changes"], **settings},
         tables=()
         if own
-        else tuple((table, row, position) for table, row, position in variant["tables"]),
+        else tuple(
+            (table, row, position)
+            for table, row, position in variant["tables"]
+            if table in scales[scale]["tables"]
+        ),
         config=config,
         recipe=recipe,
     )

@@ -52,8 +52,8 @@ def _about(run: Run, examples: tuple[HighlightedCaption, ...]) -> str:
     order = f"from left to right {listed(list(titles))}" if len(titles) > 1 else next(iter(titles))
     return (
         "The brighter a patch of the image, the more it weighs for the words below it: "
-        f"{order}, each scaled to its own maximum, by the run with seed {run.record.seed}. The "
-        "captions are spread over the test set, each with the image that it was written for."
+        f"{order}, each scaled to its own maximum, by the run with seed {run.record.seed}. What is "
+        "bright all over is weighed evenly. The captions are spread over the test set, each with the image that it was written for."
     )
 
 

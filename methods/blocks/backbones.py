@@ -13,6 +13,7 @@ from typing import Protocol
 
 import open_clip
 import torch
+from open_clip.timm_model import TimmModel
 from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
@@ -131,7 +132,7 @@ def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:
 
     `tiny-clip` is the encoder that ships with the project. Any other name is open_clip's:
     `ViT-B-16-quickgelu/openai` takes the weights of that tag from the hub, a name without a tag
-    starts from random weights.
+    starts from random weights. Of models on timm only EVA is known.
     """
     if name == "tiny-clip":
         from methods.blocks.tiny import load_tiny_clip
@@ -170,4 +171,9 @@ def _open_clip_encoder(name: str, tag: str | None, image_size: tuple[int, int]) 
         length=model.text.context_length,
         trims=False,  # the causal mask of open_clip's text tower has a fixed size
     )
-    return DualEncoder(model.visual, model.text, vocabulary, tokenizer.encode)
+    parts = model.visual, model.text, vocabulary, tokenizer.encode
+    if isinstance(model.visual, TimmModel):
+        from methods.blocks.eva import EvaEncoder
+
+        return EvaEncoder(*parts)
+    return DualEncoder(*parts)

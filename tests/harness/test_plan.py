@@ -110,17 +110,30 @@ def test_an_unknown_setting_says_what_was_meant(small_dolls: Path, toy: Path) ->
         specs(small_dolls, toy, epoch=1)
 
 
-def test_unknown_variants_suites_and_recipes_are_refused(small_dolls: Path, toy: Path) -> None:
+def test_unknown_variants_suites_and_recipes_are_refused(toy: Path) -> None:
     """Each wrong name is refused with what exists."""
     listings = registry.list_methods([toy])
     with pytest.raises(HarnessError, match=r"no variant of toy 'narow'\. Did you mean 'narrow'"):
         plan.choose(["toy:narow"], listings, "tiny", False)
     with pytest.raises(HarnessError, match=r"no suite 'demi'\. Did you mean 'demo'"):
         plan.read_suite("demi")
-    paper = plan.Suite("x", "X", "paper", (0,), ())
-    located = [locate(find_declaration(str(small_dolls)))]
     with pytest.raises(HarnessError, match="no recipe of toy 'paper'"):
-        plan.plan(paper, located, plan.choose(["toy"], listings, "tiny", False), (0,), {})
+        plan.choose(["toy"], listings, "paper", False)
+
+
+def test_a_table_of_one_scale_is_run_at_that_scale_alone(toy: Path, toy_source: str) -> None:
+    """Elsewhere its rows are not planned, its places not recorded, and asking for one says why."""
+    rows = '{"Backbones": {"wide": {"width": 9}, "Toy": {}}}'
+    recipe = f'"large": Recipe("", (96, 32), ablations={rows}),\n    '
+    start = toy_source.index('"tiny": Recipe')
+    toy.write_text(toy_source[:start] + recipe + toy_source[start:], encoding="utf-8")
+    listings = registry.list_methods([toy])
+    (large,) = plan.choose(["toy"], listings, "large", ablations=True)
+    (tiny,) = plan.choose(["toy"], listings, "tiny", ablations=True)
+    assert large.variants == ("full", "narrow", "wide")
+    assert tiny.variants == ("full", "narrow")
+    with pytest.raises(HarnessError, match=r"toy:wide is a variant at scale large alone.* tiny"):
+        plan.choose(["toy:wide"], listings, "tiny", ablations=False)
 
 
 def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> None:

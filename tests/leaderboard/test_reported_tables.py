@@ -203,4 +203,10 @@ def test_a_table_that_a_method_ablates_has_the_labels_of_its_rows(name: str) -> 
     }
     shared = declared.keys() & printed.keys()
     assert shared
-    assert {title: printed[title] for title in shared} == {t: declared[t] for t in shared}
+    everywhere = set.intersection(
+        *(set(scale["tables"]) for scale in listing.description["scales"].values())
+    )
+    for title in shared & everywhere:
+        assert printed[title] == declared[title]
+    for title in shared - everywhere:  # rows of other backbones, among the rivals
+        assert printed[title] > declared[title]

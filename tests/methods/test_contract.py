@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import registry
+from harness import plan, registry
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
@@ -31,6 +31,7 @@ VARIANTS = [
     for name, listing in LISTINGS.items()
     if listing.description
     for variant in listing.description["variants"]
+    if variant["label"] in plan.variants_at(listing.description, "tiny")
 ]
 FULL = [parameters for parameters in VARIANTS if parameters.values[1]["label"] == "full"]
 
