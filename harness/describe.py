@@ -6,14 +6,14 @@ import difflib
 import inspect
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from enum import Enum
 from typing import Any, TypeVar
 
 from harness.method import Method, Recipe, Stage, Supervision
 from harness.registry import Registration
-from harness.results import FULL
+from harness.results import FULL, slug
 
 Declared = TypeVar("Declared")
 
@@ -91,7 +91,20 @@ def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str,
             same = _variant(f"{label} ({table})" if taken else label, effective, config)
             found.append(same)
         same["tables"].append([table, label, position])
+    _refuse_shared_folders(method, [variant["label"] for variant in found])
     return found
+
+
+def _refuse_shared_folders(method: type[Method], labels: Sequence[str]) -> None:
+    """Two variants whose labels become one file name would overwrite each other's results."""
+    folders: dict[str, str] = {}
+    for label in labels:
+        other = folders.setdefault(slug(label).casefold(), label)
+        if other != label:
+            raise ValueError(
+                f"{method.__name__}: the rows {other!r} and {label!r} would share the folder "
+                f"{slug(label)!r}; name one of them otherwise"
+            )
 
 
 def _rows(method: type[Method]) -> Iterator[tuple[str, str, int, Mapping[str, Any]]]:

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
@@ -76,7 +77,8 @@ class EvaluationRecord:
     """A further evaluation of a run's weights: what was done, and what it cost."""
 
     key: str  # equal keys mean equal results
-    rerank: str  # as `harness run --rerank` takes it
+    rerank: str = ""  # as `harness run --rerank` takes it
+    queries: str = ""  # as `harness run --queries` takes it
     reported_as: tuple[str, ...] = ()  # what the method's paper calls it
     command: str = ""  # repeats it
     query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside
@@ -123,8 +125,9 @@ class StoredRun:
 
 
 def slug(label: str) -> str:
-    """Return a file name for a label: "B+LRC" stays, "w/o L_k" becomes "w-o-L_k"."""
-    return re.sub(r"[^\w+.,=()-]+", "-", label).strip("-.") or "unnamed"
+    """Return a file name for a label: "B+LRC" stays, "w/o L_k" becomes "w-o-L_k", "A⁺" "A+"."""
+    plain = unicodedata.normalize("NFKC", label)
+    return re.sub(r"[^\w+.,=()-]+", "-", plain).strip("-.") or "unnamed"
 
 
 def run_path(results: Path, suite: str, dataset: str, method: str, variant: str, seed: int) -> Path:

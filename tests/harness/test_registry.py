@@ -94,6 +94,18 @@ def test_rows_of_equal_changes_are_one_variant(toy: Path, toy_source: str) -> No
     ]
 
 
+@pytest.mark.parametrize("label", ["Narrow", "narrow/", " narrow"])
+def test_rows_that_would_share_a_folder_are_refused(toy: Path, toy_source: str, label: str) -> None:
+    """They would overwrite each other's results; the message names both."""
+    rows = f'{{"narrow": {{"width": 4}}, {label!r}: {{"width": 5}}, "Toy": {{}}}}'
+    source = toy_source.replace('{"narrow": {"width": 4}, "Toy": {}}', rows)
+    assert source != toy_source
+    toy.write_text(source, encoding="utf-8")
+    error = registry.find_method("toy", registry.list_methods([toy])).error
+    assert error is not None
+    assert f"'narrow' and {label!r} would share the folder" in error["message"]
+
+
 def test_an_entry_point_of_another_distribution_is_found(tmp_path: Path, toy_source: str) -> None:
     """A third-party package announces its methods by the group harness.methods."""
     (tmp_path / "third_party.py").write_text(toy_source, encoding="utf-8")

@@ -65,7 +65,13 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("label", "name"),
-    [("B+LRC", "B+LRC"), ("w/o L_k", "w-o-L_k"), ("../../etc", "etc"), ("  ", "unnamed")],
+    [
+        ("B+LRC", "B+LRC"),
+        ("w/o L_k", "w-o-L_k"),
+        ("../../etc", "etc"),
+        ("  ", "unnamed"),
+        ("A⁺", "A+"),
+    ],
 )
 def test_labels_make_safe_file_names(label: str, name: str) -> None:
     """A label can hold anything; a file name cannot."""
