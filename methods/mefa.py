@@ -1,0 +1,433 @@
+"""MeFa: multi-path exploration and feedback adjustment.
+
+Kang, Chen, Wang and Xu, "Multi-path Exploration and Feedback Adjustment for Text-to-Image Person
+Retrieval", 2024. https://arxiv.org/abs/2410.21318 Equations that are printed for distances, though
+the paper's D is a cosine, are read with the signs that make them losses.
+
+Shapes: B pairs, D the width of the joint space, N patches, L text tokens, K negatives of a row, M
+negative captions of a batch.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from harness.method import (
+    Batch,
+    Config,
+    Encoded,
+    Highlight,
+    Method,
+    Recipe,
+    Run,
+    Stage,
+    Supervision,
+    TrainSet,
+    TrainSummary,
+)
+from harness.registry import register
+from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.losses import cosine, identity_target, infonce, precise
+from methods.blocks.objective import weighted
+from methods.blocks.phrases import Word, tag
+from methods.blocks.text_negatives import mine_once
+from methods.blocks.word_fillers import load_filler
+
+EVA = "EVA02-B-16/merged2b_s8b_b131k"
+CLIP = "ViT-B-16-quickgelu/openai"
+PATHS = ("imr_t", "imr_v", "cmr", "dcc")
+
+
+@dataclass(frozen=True)
+class MefaConfig(Config):
+    """Alpha, gamma, K, k and tau are not given in the paper."""
+
+    supervision: Supervision = Supervision.IDENTITY
+    # The weights are not given either: each path adds its terms to the contrast of the baseline.
+    losses: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(("itc", *PATHS), 1.0))
+    margin: float = 0.5  # alpha
+    sharpness: float = 10.0  # gamma
+    clue_words: int = 3  # K
+    neighbours: int = 5  # k, images like a person's that show another
+    temperature: float = 0.02  # tau
+    tagger: str = "perceptron"
+    filler: str = "FacebookAI/roberta-base"  # completes captions in which a word is masked
+
+
+class Local(NamedTuple):
+    """What stands behind an embedding: patches or words, in the joint space."""
+
+    tokens: Tensor  # (B, N, D)
+    real: Tensor  # (B, N) bool
+
+
+class Pairs:
+    """A batch, encoded; negatives are encoded where a loss asks for them."""
+
+    def __init__(self, batch: Batch, run: Run, images: Encoded, texts: Encoded) -> None:
+        assert batch.person_ids is not None  # given to every IDENTITY method
+        self.batch = batch
+        self.run = run
+        self.person_ids = batch.person_ids  # (B,)
+        self.image = images.embedding  # (B, D)
+        self.text = texts.embedding  # (B, D)
+        self._images = images
+        self._texts = texts
+
+    @cached_property
+    def patches(self) -> Local:
+        tokens = _tokens(self._images)[:, 1:]  # (B, N, D)
+        return Local(tokens, torch.ones(tokens.shape[:2], dtype=torch.bool, device=tokens.device))
+
+    @cached_property
+    def words(self) -> Local:
+        assert self._texts.mask is not None
+        return Local(_tokens(self._texts), between_ends(self._texts.mask))
+
+
+def _rows(*paths: str) -> dict[str, dict[str, float]]:
+    return {"losses": dict.fromkeys(("itc", *paths), 1.0)}
+
+
+@register(
+    "mefa",
+    title="MeFa",
+    paper="Kang, Chen, Wang and Xu, Multi-path Exploration and Feedback Adjustment for "
+    "Text-to-Image Person Retrieval",
+    url="https://arxiv.org/abs/2410.21318",
+)
+class Mefa(Method):
+    """Hard negatives, local features refined across modalities, and clues of middling similarity.
+
+    All three act while training; retrieval compares the global embeddings.
+    """
+
+    config_class = MefaConfig
+    recipes = {
+        "tiny": Recipe(
+            "tiny-clip",
+            (96, 32),
+            stages=(Stage(epochs=3, learning_rate=1e-3, warmup_epochs=0.5),),
+            threads=1,
+            config={"temperature": 0.1, "tagger": "lexicon", "filler": "tiny-clip"},
+        ),
+        # Weight decay is not given; without any, timm's LAMB would be Adam.
+        "paper": Recipe(
+            EVA,
+            (224, 224),
+            stages=(
+                Stage(
+                    epochs=12, learning_rate=1e-5, batch_size=80, optimizer="lamb",
+                    weight_decay=0.05, schedule="constant", warmup_epochs=12, warmup_start=0.1,
+                ),
+            ),
+            precision="fp16",
+            ablations={
+                "Table 1": {
+                    "CLIP(ViT-B/16)": {**_rows(), "backbone": CLIP},
+                    "EvaCLIP(baseline)": _rows(),
+                    "MeFa(CLIP)": {"backbone": CLIP},
+                    "MeFa(EvaCLIP)": {},
+                },
+            },
+        ),
+    }  # fmt: skip
+    ablations = {
+        "Table 4": {
+            "0": _rows(),
+            "I": _rows("imr_t"),
+            "II": _rows("imr_v"),
+            "III": _rows("cmr"),
+            "IV": _rows("dcc"),
+            "V": _rows("imr_t", "imr_v"),
+            "VI": _rows("imr_t", "imr_v", "cmr"),
+            "VII": _rows("imr_t", "imr_v", "dcc"),
+            "VIII": {},
+        },
+    }
+
+    def __init__(self, config: MefaConfig, train: TrainSummary) -> None:
+        super().__init__(config, train)
+        self.encoder = load_dual_encoder(config.backbone, config.image_size)
+        self.refinement = Refinement(self.encoder.width)
+        self.negative_captions: Mapping[int, Sequence[str]] = {}
+        self.neighbours = torch.empty(0, 0, dtype=torch.long)  # (images, k)
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        return self.encoder.encode_images(images)
+
+    def encode_texts(self, captions: Sequence[str]) -> Encoded:
+        return self.encoder.encode_texts(captions)
+
+    def prepare(self, train: TrainSet, run: Run) -> None:
+        """Mine negative captions, and for each image its neighbours that show another person."""
+        if "imr_t" in run.losses:
+            self.negative_captions = self._mine_captions(train.captions, run)
+        if "imr_v" in run.losses:
+            assert train.person_of_image is not None  # given to every IDENTITY method
+            features = run.encode(train)[0].embedding  # (images, D)
+            people = train.person_of_image.to(features.device)
+            self.neighbours = nearest_others(features, people, self.config.neighbours)
+            self.pixels = train.pixels
+
+    def _mine_captions(self, captions: Sequence[str], run: Run) -> Mapping[int, Sequence[str]]:
+        seed = int(torch.randint(2**31, (), generator=run.generator("negative captions")))
+        filler = load_filler(self.config.filler, run.device)
+        found = defaultdict(list)
+        for negative in mine_once(captions, self.config.tagger, seed, filler):
+            found[negative.caption].append(negative.text)
+        return found
+
+    def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        # NOTE: no augmentation: the paper names none.
+        images, texts = self.encode_images(batch.images), self.encode_texts(batch.captions)
+        return weighted(
+            run.losses,
+            Pairs(batch, run, images, texts),
+            itc=self.contrast,
+            imr_t=self.text_reasoning,
+            imr_v=self.image_reasoning,
+            cmr=self.refined_contrast,
+            dcc=self.clue_contrast,
+        )
+
+    def contrast(self, x: Pairs) -> Tensor:
+        """The baseline's loss, which the paper does not name."""
+        return infonce(x.image, x.text, self.config.temperature)
+
+    def text_reasoning(self, x: Pairs) -> Tensor:
+        """IMR(T): an image, its caption, and the caption with something changed."""
+        texts = [self.negative_captions.get(row, ()) for row in x.batch.caption_index.tolist()]
+        flat = [text for of_row in texts for text in of_row]
+        exists = _slots([len(of_row) for of_row in texts], x.image.device)  # (B, K)
+        if not flat:
+            return 0 * x.image.sum()  # no caption of this batch could be changed
+        negatives = precise(self.encode_texts(flat).embedding)  # (M, D)
+        rows = exists.nonzero()[:, 0]  # (M,)
+        similarity = _similarity(x.image[rows], negatives)  # (M,)
+        spread = similarity.new_zeros(exists.shape).masked_scatter(exists, similarity)  # (B, K)
+        return self._reason(_similarity(x.image, x.text), spread, exists)
+
+    def image_reasoning(self, x: Pairs) -> Tensor:
+        """IMR(V): a caption, its image, and one of the images most like it."""
+        candidates = self.neighbours[x.batch.image_index.to(self.neighbours.device)]  # (B, k)
+        draws = torch.rand(len(candidates), generator=x.run.generator("neighbours"))
+        chosen = (draws * candidates.shape[1]).long().to(candidates.device)  # (B,)
+        rows = candidates.gather(1, chosen[:, None])[:, 0]  # (B,)
+        images = self.pixels(rows.cpu()).to(x.text.device)  # (B, 3, H, W)
+        negatives = _similarity(x.text, self.encode_images(images).embedding)[:, None]  # (B, 1)
+        exists = torch.ones_like(negatives, dtype=torch.bool)
+        return self._reason(_similarity(x.text, x.image), negatives, exists)
+
+    def _reason(self, positive: Tensor, negatives: Tensor, exists: Tensor) -> Tensor:
+        return separation(positive, negatives, exists, self.config.margin) + intra_modal_contrast(
+            positive, negatives, exists, self.config.sharpness
+        )
+
+    def refined_contrast(self, x: Pairs) -> Tensor:
+        """CMR: local features weighed by the other modality, refined, pooled and contrasted."""
+        of_patches, of_words = interaction_weights(x.patches, x.words)  # (B, N), (B, L)
+        images = self.refinement(of_patches[..., None] * x.patches.tokens, x.image)  # (B, N, D)
+        # NOTE: equation 5 prints the image's feature in the gate of the text.
+        texts = self.refinement(of_words[..., None] * x.words.tokens, x.text)  # (B, L, D)
+        pooled = _pooled(images, x.patches.real), _pooled(texts, x.words.real)  # (B, D) each
+        return normalised_contrast(*pooled, x.person_ids, self.config.temperature)
+
+    def clue_contrast(self, x: Pairs) -> Tensor:
+        """DCC: each image finds the caption whose words of middling similarity are its own."""
+        clues = middling_words(x.words, x.image, self.config.clue_words)  # (B, D)
+        return discriminative_contrast(x.image, clues, x.person_ids, self.config.temperature)
+
+    @torch.no_grad()
+    def highlight(self, images: Tensor, captions: Sequence[str]) -> list[list[Highlight]]:
+        """Tell how much each word is like its image, by its global feature (Figure 4)."""
+        encoded = self.encode_texts(captions)
+        whole = self.encode_images(images).embedding  # (B, D)
+        similarity = cosine_of_tokens(_tokens(encoded), whole)  # (B, L)
+        return [
+            self._words(caption, words, of_caption)
+            for caption, words, of_caption in zip(
+                captions, tag(captions, self.config.tagger), similarity, strict=True
+            )
+        ]
+
+    def _words(self, caption: str, words: Sequence[Word], similarity: Tensor) -> list[Highlight]:
+        """Give a word the mean of its pieces; one that was cut off has none."""
+        found = []
+        for word in words:
+            # Behind the start token stand the pieces of what precedes the word.
+            first = 1 + len(self.encoder.word_pieces(caption[: word.start].rstrip()))
+            last = 1 + len(self.encoder.word_pieces(caption[: word.end]))
+            if first < last < len(similarity):
+                value = float(similarity[first:last].mean())
+                found.append(Highlight(word.start, word.end, similarity=value))
+        return found
+
+
+class Refinement(nn.Module):
+    """Local features gated together with their global one (eq. 4 and 5), back at width D.
+
+    The gate starts open and the projection as the sum of both halves, so that training starts from
+    the encoder's own alignment. Both modalities share it.
+    """
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gate = nn.Linear(2 * width, 2 * width)  # W_f, b_f
+        self.project = nn.Linear(2 * width, width, bias=False)
+        nn.init.ones_(self.gate.bias)
+        with torch.no_grad():
+            self.project.weight.copy_(torch.eye(width).repeat(1, 2))
+
+    def forward(self, local: Tensor, whole: Tensor) -> Tensor:
+        """(B, N, D), (B, D) -> (B, N, D)."""
+        both = torch.cat([local, whole[:, None].expand_as(local)], dim=2)  # (B, N, 2D)
+        refined: Tensor = self.project(both * self.gate(both).tanh())  # (B, N, D)
+        return refined
+
+
+def separation(positive: Tensor, negatives: Tensor, exists: Tensor, margin: float) -> Tensor:
+    """L_imr: mean of [alpha + s_n - s_p]_+ over the negatives of a row, then over rows (eq. 1).
+
+    (B,), (B, K), (B, K) -> (); a row without a negative is left out.
+    """
+    hinges = F.relu(margin + negatives - positive[:, None]) * exists  # (B, K)
+    of_row = hinges.sum(dim=1) / exists.sum(dim=1).clamp_min(1)  # (B,)
+    return of_row.sum() / exists.any(dim=1).sum().clamp_min(1)
+
+
+def intra_modal_contrast(
+    positive: Tensor, negatives: Tensor, exists: Tensor, sharpness: float
+) -> Tensor:
+    """L_imc: mean over rows of log(1 + exp(gamma (max_n s_n - s_p))) (eq. 2).
+
+    (B,), (B, K), (B, K) -> (); a row without a negative is left out.
+    """
+    rows = exists.any(dim=1)  # (B,)
+    hardest = negatives.masked_fill(~exists, -torch.inf)[rows].amax(dim=1)  # (B',)
+    return F.softplus(sharpness * (hardest - positive[rows])).sum() / rows.sum().clamp_min(1)
+
+
+def interaction_weights(patches: Local, words: Local) -> tuple[Tensor, Tensor]:
+    """Weigh patches by the words of their caption and words by the patches (eq. 3).
+
+    The softmax is over all pairs of a patch and a word; what one of them gets is summed over the
+    other, and scaled so that the mean weight is 1. Returns (B, N), (B, L), 0 where not real.
+    """
+    # Mixed precision is off: a similarity in half precision has three digits.
+    with torch.autocast(patches.tokens.device.type, enabled=False):
+        images = F.normalize(precise(patches.tokens), dim=2)  # (B, N, D)
+        texts = F.normalize(precise(words.tokens), dim=2)  # (B, L, D)
+        similarity = images @ texts.transpose(1, 2)  # (B, N, L)
+    pairs = patches.real[:, :, None] & words.real[:, None, :]  # (B, N, L)
+    # The lowest number, not infinity: a caption without words has no pair at all.
+    lowest = torch.finfo(similarity.dtype).min
+    share = similarity.masked_fill(~pairs, lowest).flatten(1).softmax(dim=1)  # (B, N L)
+    share = share.view_as(similarity)  # (B, N, L)
+    return (
+        share.sum(dim=2) * patches.real.sum(dim=1, keepdim=True),
+        share.sum(dim=1) * words.real.sum(dim=1, keepdim=True),
+    )
+
+
+def normalised_contrast(
+    images: Tensor, texts: Tensor, person_ids: Tensor, temperature: float
+) -> Tensor:
+    """L_nitc: cross-entropy towards the row-normalised identities, both ways' mean (eq. 6)."""
+    logits = cosine(images, texts) / temperature  # (B, B)
+    target = identity_target(person_ids)  # (B, B)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def middling_words(words: Local, images: Tensor, count: int) -> Tensor:
+    """R: the mean of the words that are neither most nor least like their image: (B, D).
+
+    Of a caption with fewer than `count` words, all are taken.
+    """
+    tokens = F.normalize(precise(words.tokens), dim=2)  # (B, L, D)
+    similarity = cosine_of_tokens(words.tokens, images)  # (B, L)
+    ranked = similarity.masked_fill(~words.real, -torch.inf).argsort(
+        dim=1, descending=True, stable=True
+    )  # (B, L)
+    lengths = words.real.sum(dim=1, keepdim=True)  # (B, 1)
+    first = ((lengths - count) // 2).clamp_min(0)  # (B, 1)
+    place = torch.arange(tokens.shape[1], device=tokens.device)  # (L,)
+    middle = (place >= first) & (place < torch.minimum(first + count, lengths))  # (B, L)
+    chosen = torch.zeros_like(words.real).scatter(1, ranked, middle)  # (B, L)
+    return _pooled(tokens, chosen)
+
+
+def discriminative_contrast(
+    images: Tensor, clues: Tensor, person_ids: Tensor, temperature: float
+) -> Tensor:
+    """L_ditc: -log softmax over captions of cos(v_i, R_j) / tau at the own one (eq. 7).
+
+    Printed as a ratio whose numerator is no part of its denominator, it has no lower bound. Other
+    captions of the same person are left out.
+    """
+    logits = cosine(images, clues) / temperature  # (B, B)
+    own = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    same = (person_ids[:, None] == person_ids[None, :]) & ~own  # (B, B)
+    return -logits.masked_fill(same, -torch.inf).log_softmax(dim=1).diagonal().mean()
+
+
+def nearest_others(features: Tensor, people: Tensor, count: int, block: int = 1024) -> Tensor:
+    """Return the most similar images of other people: (N, D), (N,) -> (N, count).
+
+    Fewer where the person of most images leaves no more.
+
+    Raises:
+        ValueError: all images show one person.
+    """
+    most = int((len(people) - people.bincount().max()).clamp_max(count))
+    if not most:
+        raise ValueError("all training images show one person: there are no negatives among them")
+    found = []
+    for rows in torch.split(torch.arange(len(people), device=features.device), block):
+        similarity = cosine(features[rows], features)  # (R, N)
+        same = people[rows][:, None] == people[None, :]  # (R, N)
+        found.append(similarity.masked_fill(same, -torch.inf).topk(most, dim=1).indices)
+    return torch.cat(found)  # (N, count)
+
+
+def cosine_of_tokens(tokens: Tensor, whole: Tensor) -> Tensor:
+    """(B, L, D), (B, D) -> (B, L)."""
+    return F.cosine_similarity(precise(tokens), precise(whole)[:, None], dim=2)
+
+
+def between_ends(mask: Tensor) -> Tensor:
+    """Leave the start and the end of texts out of their real tokens: (B, L) -> (B, L)."""
+    place = torch.arange(mask.shape[1], device=mask.device)  # (L,)
+    last = mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
+    return mask & (place > 0) & (place < last)
+
+
+def _pooled(tokens: Tensor, chosen: Tensor) -> Tensor:
+    """Return the mean of the chosen tokens: (B, L, D), (B, L) -> (B, D)."""
+    tokens = precise(tokens)
+    weights = chosen.to(tokens.dtype)[..., None]  # (B, L, 1)
+    return (tokens * weights).sum(dim=1) / weights.sum(dim=1).clamp_min(1)
+
+
+def _similarity(rows: Tensor, others: Tensor) -> Tensor:
+    """Cosine of each row with its own other: (B, D) twice -> (B,)."""
+    return F.cosine_similarity(precise(rows), precise(others), dim=1)
+
+
+def _slots(counts: Sequence[int], device: torch.device) -> Tensor:
+    """Say which of K slots a row fills, K the most: B counts -> (B, K) bool."""
+    filled = torch.tensor(counts, device=device)  # (B,)
+    return torch.arange(max(counts, default=0), device=device) < filled[:, None]
+
+
+def _tokens(encoded: Encoded) -> Tensor:
+    assert encoded.tokens is not None  # every encoder here gives them
+    return encoded.tokens
