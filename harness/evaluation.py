@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -52,17 +52,31 @@ def encode_split(
     def image_tokens(rows: Tensor) -> Encoded:
         return _as_encoded(method.encode_images(pixels(rows.numpy()).to(device)))
 
-    def text_tokens(rows: Tensor) -> Encoded:
-        return _as_encoded(method.encode_texts([split.captions[row] for row in rows.tolist()]))
-
     return Features(
         images=images,
         texts=texts,
         image_milliseconds=1000 * (between - began) / count,
         text_milliseconds=1000 * (ended - between) / len(split.captions),
         image_items=Items(image_tokens, count),
-        text_items=Items(text_tokens, len(split.captions)),
+        text_items=_text_items(method, split.captions),
     )
+
+
+@torch.no_grad()
+def with_captions(
+    features: Features, method: Method, captions: Sequence[str], device: torch.device
+) -> Features:
+    """Return features of the same images with other captions, as many as before."""
+    method.to(device).eval()
+    texts = encode_texts(method, captions, device)
+    return replace(features, texts=texts, text_items=_text_items(method, captions))
+
+
+def _text_items(method: Method, captions: Sequence[str]) -> Items:
+    def tokens(rows: Tensor) -> Encoded:
+        return _as_encoded(method.encode_texts([captions[row] for row in rows.tolist()]))
+
+    return Items(tokens, len(captions))
 
 
 def encode_images(

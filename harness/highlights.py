@@ -69,8 +69,15 @@ def _plain(highlight: Highlight, caption: str) -> dict[str, Any]:
             f"a highlight has to lie in the caption's {len(caption)} characters, got "
             f"{highlight.start} to {highlight.stop}"
         )
-    maps = {title: _scaled(weights, title) for title, weights in highlight.maps.items()}
-    return {"start": highlight.start, "stop": highlight.stop, "maps": maps}
+    similarity = highlight.similarity
+    if similarity is not None and not -1.0001 <= similarity <= 1.0001:  # beside rounding
+        raise ValueError(f"a similarity has to be a cosine, got {similarity}")
+    return {
+        "start": highlight.start,
+        "stop": highlight.stop,
+        "maps": {title: _scaled(weights, title) for title, weights in highlight.maps.items()},
+        "similarity": None if similarity is None else round(similarity, DIGITS),
+    }
 
 
 def _scaled(weights: Tensor, title: str) -> list[list[float]]:

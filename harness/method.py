@@ -38,11 +38,13 @@ class Encoded:
 
 @dataclass(frozen=True)
 class Highlight:
-    """Where in an image a method looks for some words of its caption."""
+    """Where in an image a method looks for words of its caption, or how alike it finds them."""
 
     start: int  # the words, as characters of the caption
     stop: int
-    maps: Mapping[str, Tensor]  # title -> (rows, columns) of weights, at least 0, over the image
+    # Title -> (rows, columns) of weights, at least 0, over the image.
+    maps: Mapping[str, Tensor] = field(default_factory=dict)
+    similarity: float | None = None  # of the words to the whole image, a cosine
 
 
 @dataclass(frozen=True)

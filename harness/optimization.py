@@ -19,7 +19,7 @@ def _lamb(groups: Any, lr: float, betas: tuple[float, float], weight_decay: floa
 
     It clips gradients to norm 1, and without weight decay it is Adam.
     """
-    from timm.optim import Lamb
+    from timm.optim.lamb import Lamb
 
     found: Optimizer = Lamb(groups, lr=lr, betas=betas, weight_decay=weight_decay)
     return found

@@ -104,6 +104,7 @@ def plan(
     settings: Mapping[str, Any],
     options: str = "",
     rerankings: Sequence[str] = (),
+    queries: Sequence[str] = (),
 ) -> list[RunSpec]:
     """Return the runs, seed by seed inside a variant.
 
@@ -111,9 +112,13 @@ def plan(
         settings: `--set` values by (dotted) key; they make a variant of their own.
         options: what the command that repeats a run needs beside method, dataset and seed.
         rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
+        queries: names of query transforms, each a further evaluation of every run.
     """
     engine = engine_hash()
-    reranking_code = _hash("harness.rerank")
+    code_of = {
+        "rerank": _hash("harness.rerank"),
+        "queries": registry.queries_hash() if queries else "",
+    }
     specs = []
     for located in datasets:
         for choice in choices:
@@ -121,10 +126,13 @@ def plan(
             for label in choice.variants:
                 resolved = _resolve(choice.listing, suite.scale, label, settings)
                 declared = choice.evaluations if resolved.label == results.FULL else ()
-                wanted = dict.fromkeys((*declared, *rerankings))
+                wanted = {
+                    "rerank": dict.fromkeys((*declared, *rerankings)),
+                    "queries": dict.fromkeys(queries),
+                }
                 for seed in seeds:
                     spec = _spec(suite, located, choice, resolved, seed, code, options)
-                    specs.append(_with_evaluations(spec, wanted, reranking_code))
+                    specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
 
 
@@ -278,15 +286,19 @@ def _trains(loss: str, of_stage: Sequence[str] | None) -> bool:
     return of_stage is None or loss in of_stage
 
 
-def _with_evaluations(spec: RunSpec, rerankings: Iterable[str], code: str) -> RunSpec:
+def _with_evaluations(
+    spec: RunSpec, wanted: Mapping[str, Iterable[str]], code_of: Mapping[str, str]
+) -> RunSpec:
+    """Add evaluations, by kind: "rerank" and "queries", as the command line calls them."""
     evaluations = tuple(
         FurtherEvaluation(
-            key=hashlib.sha256(f"{spec.key} {code} {rerank}".encode()).hexdigest()[:32],
-            rerank=rerank,
-            reported_as=tuple(spec.description["evaluations"].get(rerank, ())),
-            command=f"{spec.command} --rerank {shlex.quote(rerank)}",
+            key=hashlib.sha256(f"{spec.key} {code_of[kind]} {name}".encode()).hexdigest()[:32],
+            command=f"{spec.command} --{kind} {shlex.quote(name)}",
+            reported_as=tuple(spec.description["evaluations"].get(name, ())),
+            **{kind: name},
         )
-        for rerank in rerankings
+        for kind, names in wanted.items()
+        for name in names
     )
     return replace(spec, evaluations=evaluations)
 

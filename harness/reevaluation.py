@@ -1,7 +1,7 @@
-"""Trained weights scored in another way: what `--rerank` asks for, added to a run's folder.
+"""Trained weights scored in another way: what `--rerank` and `--queries` add to a run's folder.
 
 A re-ranking works on embeddings: where a method re-scores its first candidates, those scores are
-left aside.
+left aside. Other queries are scored as the run's own are.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from harness import metrics, registry, results
+import torch
+
+from harness import evaluation, metrics, registry, results
+from harness.data.declaration import Located
 from harness.data.schema import Split
 from harness.evaluation import TOP, Features
 from harness.evaluation_files import write_evaluation
+from harness.method import Method
+from harness.queries import transform_queries
 from harness.rerank import Reranking, parse_reranking
 from harness.results import EvaluationRecord
 from harness.spec import FurtherEvaluation
@@ -24,19 +29,33 @@ from harness.spec import FurtherEvaluation
 WARM_UP = 64  # rows on which compiled code is loaded before the clock runs
 
 
+@dataclass(frozen=True)
+class Evaluated:
+    """A trained method with its features of the test split."""
+
+    method: Method
+    features: Features
+    split: Split
+    located: Located
+    scale: str
+    candidates: int
+    device: torch.device
+
+
 def add_evaluations(
-    run: Path, evaluations: Sequence[FurtherEvaluation], features: Features, split: Split
+    run: Path, evaluations: Sequence[FurtherEvaluation], evaluated: Evaluated
 ) -> None:
     """Write evaluations below a run's folder, each whole or not at all.
 
     One that fails is recorded with its error, and the others go on.
     """
     for wanted in evaluations:
-        place = results.evaluation_path(run, wanted.rerank)
+        place = results.evaluation_path(run, wanted.name)
         unfinished = run / f"{place.name}.{results.process_tag()}{results.UNFINISHED}"
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            record = _evaluate(wanted, features, split, unfinished)
+            ask = _rerank if wanted.rerank else _ask_other_queries
+            record = ask(wanted, evaluated, unfinished)
         except Exception as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             record = _failed(wanted, error)
@@ -48,13 +67,12 @@ def add_evaluations(
 def record_failure(run: Path, evaluations: Sequence[FurtherEvaluation], error: Exception) -> None:
     """Record that evaluations could not be made."""
     for wanted in evaluations:
-        place = results.evaluation_path(run, wanted.rerank)
+        place = results.evaluation_path(run, wanted.name)
         results.write_json(place / "evaluation.json", asdict(_failed(wanted, error)))
 
 
-def _evaluate(
-    wanted: FurtherEvaluation, features: Features, split: Split, folder: Path
-) -> EvaluationRecord:
+def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> EvaluationRecord:
+    features, split = evaluated.features, evaluated.split
     reranking = parse_reranking(wanted.rerank)
     _warm_up(reranking, features)
     began = time.perf_counter()
@@ -69,6 +87,19 @@ def _evaluate(
         query_milliseconds=1000 * (between - began) / queries,
         cosine_milliseconds=1000 * (ended - between) / queries,
     )
+
+
+def _ask_other_queries(
+    wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
+) -> EvaluationRecord:
+    method, candidates = evaluated.method, evaluated.candidates
+    split = transform_queries(wanted.queries, evaluated.split, evaluated.located, evaluated.scale)
+    features = evaluation.with_captions(
+        evaluated.features, method, split.captions, evaluated.device
+    )
+    scores = evaluation.score_text_to_image(method, features, split, candidates)
+    write_evaluation(folder, scores, split)
+    return _record(wanted)
 
 
 def _score(reranking: Reranking, features: Features, split: Split) -> metrics.QueryScores:
@@ -92,4 +123,6 @@ def _failed(wanted: FurtherEvaluation, error: Exception) -> EvaluationRecord:
 
 
 def _record(wanted: FurtherEvaluation) -> EvaluationRecord:
-    return EvaluationRecord(wanted.key, wanted.rerank, wanted.reported_as, wanted.command)
+    return EvaluationRecord(
+        wanted.key, wanted.rerank, wanted.queries, wanted.reported_as, wanted.command
+    )

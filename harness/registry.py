@@ -23,6 +23,7 @@ from harness import paths, results, sources
 from harness.errors import HarnessError, unknown
 
 if TYPE_CHECKING:
+    from harness.data.schema import Split
     from harness.method import Method
 
     M = TypeVar("M", bound=type[Method])
@@ -32,6 +33,8 @@ CACHE_VERSION = 1
 
 # (folder or None for where it ships, seed, show(what, done, in all)) -> the files written
 Pretraining = Callable[[Path | None, int, Callable[[str, int, int], None]], list[Path]]
+# (split, scale) -> as many captions as the split has
+QueryTransform = Callable[["Split", str], Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ class Listing:
 
 _registrations: dict[str, dict[str, Registration]] = {}  # by the module that registers
 _pretraining: dict[str, Pretraining] = {}
+_queries: dict[str, QueryTransform] = {}
 
 
 def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callable[[M], M]:
@@ -96,6 +100,16 @@ def register_pretraining(name: str) -> Callable[[Pretraining], Pretraining]:
 
     def decorate(function: Pretraining) -> Pretraining:
         _pretraining[name] = function
+        return function
+
+    return decorate
+
+
+def register_queries(name: str) -> Callable[[QueryTransform], QueryTransform]:
+    """Register a function that changes the captions of a split, for `harness run --queries`."""
+
+    def decorate(function: QueryTransform) -> QueryTransform:
+        _queries[name] = function
         return function
 
     return decorate
@@ -145,13 +159,39 @@ def load_method(name: str, plugin: Plugin) -> Registration:
 
 def load_pretraining(name: str) -> Pretraining:
     """Import the bundled pre-trainings and return one."""
-    for entry in _entry_points():
-        package = entry.value.partition(":")[0]
-        if importlib.util.find_spec(f"{package}.pretraining") is not None:
-            importlib.import_module(f"{package}.pretraining")
+    _import_parts("pretraining")
     if name not in _pretraining:
         raise unknown("encoder", name, _pretraining)
     return _pretraining[name]
+
+
+def load_queries(name: str) -> QueryTransform:
+    """Import the bundled query transforms and return one."""
+    _import_parts("queries")
+    if name not in _queries:
+        raise unknown("query transform", name, _queries)
+    return _queries[name]
+
+
+def queries_hash() -> str:
+    """Hash the code and the weights that the bundled query transforms stand on."""
+    roots = _roots()
+    modules = sources.closure(filter(None, map(roots.find, _parts("queries"))), roots)
+    return f"{sources.content_hash(modules)} {sources.bytes_hash(sources.weight_files(modules))}"
+
+
+def _parts(name: str) -> list[str]:
+    """Return the modules of that name in the packages of methods."""
+    packages = (entry.value.partition(":")[0] for entry in _entry_points())
+    return [f"{package}.{name}" for package in packages if _find_spec(f"{package}.{name}")]
+
+
+def _import_parts(name: str) -> None:
+    from harness.compatibility import mend_torchvision
+
+    mend_torchvision()
+    for module in _parts(name):
+        importlib.import_module(module)
 
 
 def _entry_points() -> list[importlib.metadata.EntryPoint]:

@@ -29,7 +29,7 @@ from harness.execution import Options
 from harness.highlights import write_highlights
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.progress import Update
-from harness.reevaluation import add_evaluations, record_failure
+from harness.reevaluation import Evaluated, add_evaluations, record_failure
 from harness.results import EVALUATIONS, HIGHLIGHTS, PRIMARY_EVALUATION, WEIGHTS, RunRecord
 from harness.seeding import seed_everything
 from harness.spec import RunSpec
@@ -114,7 +114,7 @@ def _execute(
         _write_history(work / "history.parquet", trained.history)
     say(Update("evaluating"))
     features = _evaluate(job, trained)
-    add_evaluations(work, spec.evaluations, features, job.data.splits["test"])
+    add_evaluations(work, spec.evaluations, _evaluated(spec, job, features))
     test = job.data.splits["test"], job.data.pixels["test"]
     write_highlights(work / HIGHLIGHTS, job.method, *test, job.device)
     _keep_weights(job.weights, options.keep)
@@ -140,7 +140,7 @@ def _evaluate_further(spec: RunSpec, options: Options, say: Callable[[Update], N
         job = _open(spec, options, path, say)
         say(Update("evaluating"))
         _load_weights(job)
-        add_evaluations(path, wanted, _encode_test(job), job.data.splits["test"])
+        add_evaluations(path, wanted, _evaluated(spec, job, _encode_test(job)))
     except Exception as error:
         record_failure(path, wanted, error)
     record = results.read_record(path)
@@ -264,6 +264,11 @@ def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:
 def _encode_test(job: _Job) -> evaluation.Features:
     test, pixels = job.data.splits["test"], job.data.pixels["test"]
     return evaluation.encode_split(job.method, test, pixels, job.device)
+
+
+def _evaluated(spec: RunSpec, job: _Job, features: evaluation.Features) -> Evaluated:
+    test, candidates = job.data.splits["test"], job.recipe.candidates
+    return Evaluated(job.method, features, test, spec.located, spec.scale, candidates, job.device)
 
 
 def _write_history(file: Path, history: list[dict[str, Any]]) -> None:

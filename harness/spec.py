@@ -26,16 +26,24 @@ PROTOCOL = {
 
 @dataclass(frozen=True)
 class FurtherEvaluation:
-    """A trained run scored in another way: never a reason to train again."""
+    """A trained run scored in another way: never a reason to train again.
+
+    Either re-ranked, or asked other queries.
+    """
 
     key: str
-    rerank: str  # as `harness.rerank.parse_reranking` reads it; also its name
-    reported_as: tuple[str, ...]  # what the method's paper calls it
     command: str
+    rerank: str = ""  # as `harness.rerank.parse_reranking` reads it
+    queries: str = ""  # the name of a query transform
+    reported_as: tuple[str, ...] = ()  # what the method's paper calls it
+
+    @property
+    def name(self) -> str:
+        return self.rerank or self.queries
 
     def is_stored(self, run: Path) -> bool:
         """Tell whether a run's folder holds this very evaluation, without an error."""
-        record = results.read_evaluation(results.evaluation_path(run, self.rerank))
+        record = results.read_evaluation(results.evaluation_path(run, self.name))
         return record is not None and record.error is None and record.key == self.key
 
 

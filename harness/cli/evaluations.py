@@ -38,7 +38,7 @@ def show_evaluations(specs: Sequence[RunSpec], results: Path) -> None:
         for evaluation in spec.evaluations:
             if scored := _read(spec, evaluation, results):
                 label = spec.method if spec.variant == FULL else f"{spec.method}:{spec.variant}"
-                name = f"{spec.dataset} {label}", evaluation.rerank
+                name = f"{spec.dataset} {label}", evaluation.name
                 groups.setdefault(name, []).append(scored)
     rows = [(*name, *_cells(group)) for name, group in groups.items()]
     if rows:
@@ -56,19 +56,19 @@ def show_failed_evaluations(specs: Sequence[RunSpec], results: Path) -> int:
         for evaluation in spec.missing(spec.path(results))
     ]
     for spec, evaluation in lacking:
-        record = read_evaluation(evaluation_path(spec.path(results), evaluation.rerank))
+        record = read_evaluation(evaluation_path(spec.path(results), evaluation.name))
         error = (record and record.error) or {"kind": "Unfinished", "message": "its process died"}
-        fail(f"{spec}, {evaluation.rerank}: {error['kind']}: {error['message']}")
+        fail(f"{spec}, {evaluation.name}: {error['kind']}: {error['message']}")
     return len(lacking)
 
 
 def _read(spec: RunSpec, evaluation: FurtherEvaluation, results: Path) -> Scored | None:
     path = spec.path(results)
-    run, record = read_record(path), read_evaluation(evaluation_path(path, evaluation.rerank))
+    run, record = read_record(path), read_evaluation(evaluation_path(path, evaluation.name))
     if run is None or record is None or record.error or record.key != evaluation.key:
         return None
     figures = StoredRun(run, path).evaluations()
-    name = evaluation_path(path, evaluation.rerank).name
+    name = evaluation_path(path, evaluation.name).name
     return Scored(record, figures[name], figures[PRIMARY_EVALUATION])
 
 

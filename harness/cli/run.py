@@ -68,6 +68,13 @@ def run(
             "May be given again."
         ),
     ] = None,
+    queries: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Score each run again with other queries, without training: masked-nouns drops "
+            "the nouns that are most like the image. May be given again."
+        ),
+    ] = None,
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="key=value for a config or stage field: --set epochs=1."),
@@ -91,7 +98,7 @@ def run(
 
     A run that is complete is never repeated; a changed method, block, config or dataset is run
     again. A run that fails is recorded while the others go on. Ctrl-C loses nothing: start again
-    to go on. With --rerank, weights that are trained are scored again, never trained again.
+    to go on. With --rerank and --queries, trained weights are scored again, never trained again.
     """
     from harness import registry, terminal
     from harness.broken import record_broken
@@ -103,7 +110,7 @@ def run(
     broken = [listing for listing in listings if listing.error] if every else []
     specs = _plan(
         methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
-        rerank or [],
+        rerank or [], queries or [],
     )  # fmt: skip
     waiting = [spec for spec in specs if force or not spec.is_complete(results)]
     terminal.say_plan(specs, waiting, results)
@@ -136,8 +143,9 @@ def _plan(
     settings: list[str],
     plugins: list[Path],
     rerankings: list[str],
+    queries: list[str],
 ) -> list[RunSpec]:
-    from harness import plan, terminal
+    from harness import plan, registry, terminal
     from harness.data.catalogue import find_declaration, locate
 
     suite = plan.read_suite(suite_name)
@@ -152,7 +160,9 @@ def _plan(
     values = dict(_parse_setting(setting) for setting in settings)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
     canonical = _canonical(rerankings)
-    return plan.plan(suite, located, choices, chosen, values, options, canonical)
+    for name in queries:
+        registry.load_queries(name)  # refused before anything is run
+    return plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
 
 
 def _canonical(rerankings: list[str]) -> list[str]:

@@ -52,7 +52,7 @@ def _site_group(site: Site, files: Files) -> OfferGroup:
     }
     files |= made
     tables, papers = list(made)[:2], list(made)[2:]
-    rerankings = _reranking_offers(runs, files)
+    further = _evaluation_offers(runs, files)
     return OfferGroup(
         anchor="whole-site",
         title="All runs",
@@ -62,24 +62,27 @@ def _site_group(site: Site, files: Files) -> OfferGroup:
         offers=(
             Offer("Runs", f"{counted(len(runs), 'run')}, one a line; JSON holds each record whole",
                   list_downloads(files, tables)),
-            *rerankings,
+            *further,
             Offer("Papers", f"{counted(len(sources), 'paper')} of the methods, and this benchmark",
                   list_downloads(files, papers)),
         ),
     )  # fmt: skip
 
 
-def _reranking_offers(runs: Sequence[Run], files: Files) -> tuple[Offer, ...]:
+def _evaluation_offers(runs: Sequence[Run], files: Files) -> tuple[Offer, ...]:
     lines = [line for run in runs for line in evaluation_lines(run)]
     if not lines:
         return ()
     made: Files = {
-        f"{FOLDER}/rerankings.csv": csv_text(lines),
-        f"{FOLDER}/rerankings.json": json_text(lines),
+        f"{FOLDER}/evaluations.csv": csv_text(lines),
+        f"{FOLDER}/evaluations.json": json_text(lines),
     }
     files |= made
-    about = f"{counted(len(lines), 're-ranking')} of single runs, with what a query took"
-    return (Offer("Re-rankings", about, list_downloads(files, list(made))),)
+    about = (
+        f"{counted(len(lines), 'evaluation')} of single runs, re-ranked or with other queries, and "
+        "what a query took"
+    )
+    return (Offer("Further evaluations", about, list_downloads(files, list(made))),)
 
 
 def _ground_group(site: Site, ground: Ground, files: Files) -> OfferGroup:

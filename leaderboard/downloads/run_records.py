@@ -56,6 +56,7 @@ def evaluation_lines(run: Run) -> Iterator[Record]:
             "variant": record.variant,
             "seed": record.seed,
             "rerank": one.rerank,
+            "queries": one.queries,
             "reported_as": list(one.reported_as),
             **{metric: run.metric(metric, name) for metric in METRICS},
             "query_milliseconds": one.query_milliseconds,

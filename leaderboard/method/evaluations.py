@@ -21,6 +21,7 @@ from leaderboard.method.ledger import (
     Ledger,
     correct,
 )
+from leaderboard.method.other_queries import find_queries
 from leaderboard.method.reranking import (
     NEVER_ENDED,
     Reranked,
@@ -67,8 +68,9 @@ class Evaluations:
 
     @property
     def others(self) -> list[str]:
-        """The names of the evaluations that are neither ranked nor re-ranked."""
-        shown = {PRIMARY_EVALUATION, *(one.name for one in self.rerankings)}
+        """The names of the evaluations that have no other place on the page."""
+        reranked = (one.name for one in self.rerankings)
+        shown = {PRIMARY_EVALUATION, *reranked, *find_queries(self.runs)}
         names = {name: None for run in self.runs for name in run.evaluations or {}}
         return [name for name in names if name not in shown]
 

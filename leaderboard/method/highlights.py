@@ -12,12 +12,18 @@ from typing import Any, TypeGuard
 from leaderboard.contest import Contest
 from leaderboard.load import Run
 from leaderboard.method.patch_maps import Weights, draw_veil, where_strongest
-from leaderboard.method.views import HighlightedCaption, HighlightSection, HighlightView
+from leaderboard.method.views import (
+    HighlightedCaption,
+    HighlightSection,
+    HighlightView,
+    WordView,
+)
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
 from leaderboard.strips.names import thumbnail_file
-from leaderboard.typography import listed
+from leaderboard.typography import fixed, listed
 
 MOST = 12  # examples, highlights of one, maps of one
+MOST_WORDS = 100
 LARGEST_MAP = 64  # patches a side
 
 
@@ -47,14 +53,21 @@ def _in_words(error: Any) -> str:
 
 def _about(run: Run, examples: tuple[HighlightedCaption, ...]) -> str:
     titles = dict.fromkeys(title for one in examples for part in one.parts for title in part.titles)
-    if not titles:
-        return ""
-    order = f"from left to right {listed(list(titles))}" if len(titles) > 1 else next(iter(titles))
-    return (
-        "The brighter a patch of the image, the more it weighs for the words below it: "
-        f"{order}, each scaled to its own maximum, by the run with seed {run.record.seed}. What is "
-        "bright all over is weighed evenly. The captions are spread over the test set, each with the image that it was written for."
+    sentences = []
+    if titles:
+        order = listed(list(titles))
+        sentences.append(
+            "The brighter a patch of the image, the more it weighs for the words below it: "
+            f"{f'from left to right {order}' if len(titles) > 1 else order}, each scaled to its own"
+            " maximum. What is bright all over is weighed evenly."
+        )
+    if any(one.words for one in examples):
+        sentences.append("The taller its bar, the more a word is like the image, by cosine.")
+    sentences.append(
+        f"By the run with seed {run.record.seed}. The captions are spread over the test set, each"
+        " with the image that it was written for."
     )
+    return " ".join(sentences)
 
 
 def _captions(found: Any, exhibits: Exhibits, anchor: str) -> Iterator[HighlightedCaption]:
@@ -70,31 +83,52 @@ def _captions(found: Any, exhibits: Exhibits, anchor: str) -> Iterator[Highlight
             continue
         text = exhibits.captions[caption] if exhibits.captions else ""
         parts = tuple(_parts(one.get("highlights"), text))
-        if parts:
+        words = tuple(_words(one.get("highlights"), text))
+        if parts or words:
             yield HighlightedCaption(
                 title=text or f"Query {caption}",
                 image=gallery.ids[image],
                 file=thumbnail_file(anchor, image) if image in gallery.thumbnails else "",
                 parts=parts,
+                words=words,
             )
 
 
 def _parts(found: Any, text: str) -> Iterator[HighlightView]:
-    for one in found[:MOST] if isinstance(found, list) else ():
-        start, stop, maps = (
-            one.get(name) if isinstance(one, Mapping) else None
-            for name in ("start", "stop", "maps")
-        )
-        if not _is_row(start, stop) or not isinstance(maps, Mapping):
-            continue
-        words = text[start:stop] if text else f"characters {start} to {stop}"
-        drawn = [(str(title), weights) for title, weights in maps.items() if _is_map(weights)]
-        if drawn and words:
+    """Yield words with the maps that are drawn for them."""
+    for words, one in _highlights(found, text, MOST):
+        maps = one.get("maps")
+        known = maps.items() if isinstance(maps, Mapping) else ()
+        drawn = [(str(title), weights) for title, weights in known if _is_map(weights)][:MOST]
+        if drawn:
             yield HighlightView(
                 words=words,
-                titles=tuple(title for title, _ in drawn[:MOST]),
-                veils=tuple(_veil(title, weights) for title, weights in drawn[:MOST]),
+                titles=tuple(title for title, _ in drawn),
+                veils=tuple(_veil(title, weights) for title, weights in drawn),
             )
+
+
+def _words(found: Any, text: str) -> Iterator[WordView]:
+    """Yield words with their similarity to the image."""
+    known = [
+        (words, similarity)
+        for words, one in _highlights(found, text, MOST_WORDS)
+        if _is_cosine(similarity := one.get("similarity"))
+    ]
+    largest = max((similarity for _, similarity in known), default=0.0)
+    for words, similarity in known:
+        share = max(0.0, similarity / largest) if largest > 0 else 0.0
+        yield WordView(words, fixed(similarity, 2), f"{share:.2f}", f"{1 - share:.2f}")
+
+
+def _highlights(found: Any, text: str, most: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the words of each highlight that lies in its caption."""
+    for one in found[:most] if isinstance(found, list) else ():
+        if isinstance(one, Mapping) and _is_row(one.get("start"), one.get("stop")):
+            start, stop = one["start"], one["stop"]
+            words = text[start:stop] if text else f"characters {start} to {stop}"
+            if words:
+                yield words, one
 
 
 def _veil(title: str, weights: Weights) -> Any:
@@ -104,6 +138,10 @@ def _veil(title: str, weights: Weights) -> Any:
 def _is_row(value: Any, count: Any) -> TypeGuard[int]:
     is_whole = all(isinstance(one, int) and not isinstance(one, bool) for one in (value, count))
     return is_whole and 0 <= value < count
+
+
+def _is_cosine(value: Any) -> TypeGuard[float]:
+    return isinstance(value, float | int) and not isinstance(value, bool) and -1 <= value <= 1
 
 
 def _is_map(weights: Any) -> bool:

@@ -16,6 +16,7 @@ from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
 from leaderboard.method.ledger import ABOUT_DIFFERENCES
+from leaderboard.method.other_queries import query_tables
 from leaderboard.method.parts import part_table
 from leaderboard.method.result_tables import Addresses, ablation_table
 from leaderboard.method.runs import (
@@ -102,6 +103,13 @@ class Subject:
     def hrefs(self) -> Addresses:
         return {entry: f"#{quote(anchor)}" for entry, anchor in self.run_anchors.items()}
 
+    def where(self, entry: Entry) -> str:
+        """Return the address of the runs of an entry, on this page or on that of its method."""
+        if entry in self.hrefs:
+            return self.hrefs[entry]
+        page = self.site.addresses.files[entry[0]].rpartition("/")[2]
+        return f"{quote(page)}#{quote(self.anchor)}"
+
 
 def _section(subject: Subject) -> MethodSection:
     method, statistics, anchor = subject.method, subject.statistics, subject.anchor
@@ -124,6 +132,7 @@ def _section(subject: Subject) -> MethodSection:
         about_reported=explain_reported(subject.site.papers, method, ground),
         about_differences=_about_differences(results, ablations, sweeps),
         ablations=ablations,
+        other_queries=query_tables(ground, method, subject.where, f"queries-{anchor}"),
         parts=part_table(
             statistics.contributions[method], statistics.ledger, subject.hrefs, f"parts-{anchor}"
         ),
@@ -191,6 +200,7 @@ def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
     if section.parts:
         yield section.parts.anchor, "What each part adds"
     yield from named[before:]
+    yield from ((table.anchor, table.title) for table in section.other_queries)
     if section.slices:
         yield section.slices.anchor, "Kinds of queries"
     if section.cmc:

@@ -89,7 +89,8 @@ class Reranked:
 
 def find_rerankings(runs: Sequence[Run]) -> tuple[Reranked, ...]:
     """Return what finished runs were re-ranked with, by name."""
-    names = sorted({name for run in runs for name in run.further} - {PRIMARY_EVALUATION})
+    found = {name for run in runs for name, one in run.further.items() if one.rerank}
+    names = sorted(found - {PRIMARY_EVALUATION})
     return tuple(
         Reranked(name, tuple(run for run in runs if name in run.further)) for name in names
     )

@@ -94,6 +94,16 @@ class HighlightView:
 
 
 @dataclass(frozen=True)
+class WordView:
+    """A word and how much it is like an image."""
+
+    word: str
+    similarity: str
+    share: str  # of the largest one in its caption, 0 to 1
+    top: str  # where its bar begins, from the top of a height of 1
+
+
+@dataclass(frozen=True)
 class HighlightedCaption:
     """A caption with the image that it was written for."""
 
@@ -101,6 +111,7 @@ class HighlightedCaption:
     image: str  # its id
     file: str  # of its thumbnail within the site, empty where it may not be shown
     parts: tuple[HighlightView, ...]
+    words: tuple[WordView, ...]
 
 
 @dataclass(frozen=True)
@@ -126,6 +137,7 @@ class MethodSection:
     about_reported: str  # why the paper's figures stand here or do not; empty without a paper
     about_differences: str  # how to read them; empty where none stand here or it was said before
     ablations: tuple[ResultTable, ...]
+    other_queries: tuple[ResultTable, ...]
     parts: PartTable | None
     sweeps: tuple[SweepView, ...]
     slices: SliceTable | None

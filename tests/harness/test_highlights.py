@@ -69,6 +69,7 @@ def test_captions_are_spread_over_the_split(small_dolls: Path, tmp_path: Path) -
                 "start": 2,
                 "stop": 5,
                 "maps": {"one": [[0.0, 0.5], [0.25, 1.0]], "none": [[0.0, 0.0], [0.0, 0.0]]},
+                "similarity": None,
             }
         ]
     people = [split.person_of_image[example["image"]] for example in found["examples"]]
@@ -90,6 +91,8 @@ def test_a_method_that_highlights_nothing_leaves_no_file(small_dolls: Path, tmp_
         (Highlight(0, 1, {"x": torch.ones(3)}), r"'x' has to be rows x columns .* got \(3,\)"),
         (Highlight(0, 1, {"x": -torch.ones(3, 3)}), "weights >= 0"),
         (Highlight(0, 1, {"x": torch.full((3, 3), torch.nan)}), "weights >= 0"),
+        (Highlight(0, 1, similarity=float("nan")), "a cosine, got nan"),
+        (Highlight(0, 1, similarity=1.5), "a cosine, got 1.5"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(

@@ -325,6 +325,25 @@ def add_reranking() -> Callable[..., Path]:
     return add
 
 
+@pytest.fixture
+def add_queries() -> Callable[..., Path]:
+    """Return a function that adds answers to other queries; without a skill, none of them."""
+
+    def add(run: Path, queries: str, skill: float | None = None, **fields: Any) -> Path:
+        seed = int(run.name.removeprefix("seed-"))
+        path = evaluation_path(run, queries)
+        if skill is not None:
+            answers, r1 = draw_queries(f"{run.parent.parent.name}/{queries}", seed, skill)
+            write_table(path / "queries.parquet", answers)
+            write_json(path / "metrics.json", percentages(r1))
+        command = f"harness run one --seeds {seed} --queries {queries}"
+        record = EvaluationRecord(key=f"{seed:02d}queries", queries=queries, command=command)
+        write_json(path / "evaluation.json", {**asdict(record), **fields})
+        return path
+
+    return add
+
+
 def draw_queries(name: str, seed: int, skill: float) -> tuple[dict[str, Any], float]:
     """Return a table of drawn answers to the queries of the small test split, and its R1."""
     draw = np.random.default_rng([seed, *name.encode("utf-8", "replace")])

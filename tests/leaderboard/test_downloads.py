@@ -272,7 +272,7 @@ def test_every_run_is_a_line(small_results: Path, build: Callable[[], Path]) -> 
     assert objects[0]["evaluations"]["image-to-text"]["r1"] == 77.7
 
 
-def test_rerankings_have_their_figures_and_costs(
+def test_further_evaluations_have_their_figures_and_costs(
     add_answers: Callable[..., Path], add_reranking: Callable[..., Path],
     build: Callable[[], Path],
 ) -> None:  # fmt: skip
@@ -282,7 +282,7 @@ def test_rerankings_have_their_figures_and_costs(
     error = {"kind": "HarnessError", "message": FORMULA}
     add_reranking(run, "visual-neighbours", 2.5, error=error)
     site = build()
-    made, failed = read_csv(site / "downloads/rerankings.csv")
+    made, failed = read_csv(site / "downloads/evaluations.csv")
     assert (made["rerank"], made["reported_as"], made["seed"]) == ("k-reciprocal", "One(RR)", "0")
     assert (made["query_milliseconds"], made["cosine_milliseconds"]) == ("0.6", "0.05")
     assert (failed["r1"], failed["error"]) == ("", "HarnessError")
@@ -294,11 +294,11 @@ def test_rerankings_have_their_figures_and_costs(
     assert record["further_evaluations"]["k-reciprocal"]["cosine_milliseconds"] == 0.05
 
 
-def test_without_rerankings_none_are_offered(
+def test_without_further_evaluations_none_are_offered(
     small_results: Path, build: Callable[[], Path]
 ) -> None:
-    """There is no file of re-rankings where there are none."""
-    assert not list(build().glob("downloads/rerankings.*"))
+    """There is no file of them where there are none."""
+    assert not list(build().glob("downloads/evaluations.*"))
 
 
 def test_the_page_lists_every_file(

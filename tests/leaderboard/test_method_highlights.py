@@ -15,6 +15,7 @@ from leaderboard.method.patch_maps import draw_veil, where_strongest
 from leaderboard.method.views import HighlightSection
 from leaderboard.reported_tables import FOLDER
 from leaderboard.site import load_site
+from leaderboard.typography import MINUS
 
 MAP = [[0.0, 0.25, 0.25], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]
 PART = {"start": 2, "stop": 9, "maps": {"forward attention": MAP, "both ways": MAP}}
@@ -87,6 +88,24 @@ def test_a_page_shows_words_image_and_maps(
     page.wait_for_function("document.querySelector('.looks figure img').naturalWidth > 0")
     assert image.bounding_box() == veils.first.bounding_box()
     assert "from left to right forward attention and both ways" in page.content()
+
+
+def test_words_stand_with_their_similarity(looked: Path, add_digest: Callable[..., Path]) -> None:
+    """As cosines, with bars that are shares of the largest; a negative one has none."""
+    add_digest()
+    values = [0.25, 0.5, -0.125, "x", None, 3.0, True]
+    words = [{"start": 2, "stop": 9, "maps": {}, "similarity": value} for value in values]
+    section = section_of(looked, {"examples": [{**EXAMPLE, "highlights": words}]})
+    assert section is not None
+    (caption,) = section.captions
+    assert caption.parts == ()
+    assert [(one.word, one.similarity, one.share) for one in caption.words] == [
+        ("caption", "0.25", "0.50"),
+        ("caption", "0.50", "1.00"),
+        ("caption", f"{MINUS}0.12", "0.00"),
+    ]
+    assert "The taller its bar" in section.about
+    assert "brighter" not in section.about
 
 
 def test_what_may_not_be_shown_is_not(looked: Path, add_digest: Callable[..., Path]) -> None:

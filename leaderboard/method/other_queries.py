@@ -1,0 +1,75 @@
+"""Tables of what `harness run --queries` asked: the same weights and gallery, other captions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+from leaderboard.contest import Entry
+from leaderboard.load import FULL, Ground, Run
+from leaderboard.method.result_tables import FOLLOW, Line, write_rows
+from leaderboard.method.table_views import ResultTable
+
+# What a reader must know of a transform, by its name.
+ABOUT = {
+    "masked-nouns": "Each caption lacks the three nouns that a zero-shot encoder finds most like"
+    " its image, the same for all methods: what is left tells how a method does on finer words.",
+}
+
+Where = Callable[[Entry], str]  # the address of the runs of an entry
+
+
+def find_queries(runs: Sequence[Run]) -> tuple[str, ...]:
+    """Return the names of the evaluations with other queries."""
+    return tuple(sorted({name for run in runs for name, one in run.further.items() if one.queries}))
+
+
+def query_tables(ground: Ground, method: str, where: Where, anchor: str) -> tuple[ResultTable, ...]:
+    """Write a table for each transform that the method's runs were asked.
+
+    Its variants come first, then the other methods as published.
+    """
+    return tuple(
+        _table(name, list(_entries(ground, method, name)), method, where, f"{anchor}-{number}")
+        for number, name in enumerate(find_queries(ground.runs_of(method)), start=1)
+    )
+
+
+def _entries(ground: Ground, method: str, name: str) -> Iterator[tuple[Entry, list[Run]]]:
+    others = {other: ground.full(other) for other in ground.methods if other != method}
+    candidates: Mapping[Entry, list[Run]] = {
+        **{(method, variant): runs for variant, runs in ground.methods[method].items()},
+        **{(other, FULL): runs for other, runs in others.items()},
+    }
+    for entry, runs in candidates.items():
+        asked = [run for run in runs if run.finished and name in run.further]
+        if asked:
+            yield entry, asked
+
+
+def _table(
+    name: str, entries: Sequence[tuple[Entry, list[Run]]], method: str, where: Where, anchor: str
+) -> ResultTable:
+    lines = [line for entry, runs in entries for line in _lines(name, entry, runs, method, where)]
+    columns, rows = write_rows(lines, rivals=False)
+    about = ABOUT.get(name, "The captions are changed, the same for all methods.")
+    return ResultTable(
+        anchor, f"Other queries: {name}",
+        f"The same trained weights, asked with the whole captions and with changed ones. {about} "
+        f"Mean and range over seeds; no significance is claimed. {FOLLOW}",
+        "Queries", columns, rows,
+    )  # fmt: skip
+
+
+def _lines(
+    name: str, entry: Entry, runs: Sequence[Run], method: str, where: Where
+) -> Iterator[Line]:
+    """Yield an entry's figures with the whole captions, and below them with the changed ones."""
+    label = entry[1] if entry[0] == method else entry[0]
+    yield Line(f"{label}, whole captions", runs, where(entry))
+    yield Line(
+        f"{label}, {name}",
+        [run for run in runs if name in (run.evaluations or {})] or runs,
+        where(entry),
+        evaluation=name,
+        absent="failed",
+    )

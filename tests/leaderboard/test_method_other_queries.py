@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leaderboard.build import build_site
+from leaderboard.method.other_queries import find_queries, query_tables
+from leaderboard.reported_tables import FOLDER
+from leaderboard.site import load_site
+
+
+def tables_of(results: Path, method: str) -> Any:
+    """Return the tables of a method, and its finished runs."""
+    (ground,) = load_site(results, FOLDER).grounds
+    where = "/".join
+    return query_tables(ground, method, where, "queries"), ground.runs_of(method)
+
+
+def test_each_variant_stands_with_whole_and_with_changed_captions(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """The method's variants first, then the others as published; who was not asked is left out."""
+    for seed in range(2):
+        add_queries(add_answers("one", 1.5, seed=seed), "masked-nouns", 0.5)
+        add_queries(add_answers("one", 1.2, seed=seed, variant="less"), "masked-nouns", 0.4)
+        add_queries(add_answers("two", 1.0, seed=seed), "masked-nouns", 0.3)
+    add_answers("three", 1.0)
+    (table,), runs = tables_of(results, "one")
+    assert table.title == "Other queries: masked-nouns"
+    assert [(row.label, row.href, row.seeds) for row in table.rows] == [
+        ("full, whole captions", "one/full", "2"),
+        ("full, masked-nouns", "one/full", "2"),
+        ("less, whole captions", "one/less", "2"),
+        ("less, masked-nouns", "one/less", "2"),
+        ("two, whole captions", "two/full", "2"),
+        ("two, masked-nouns", "two/full", "2"),
+    ]
+    masked = [run.metric("r1", "masked-nouns") for run in runs if run.record.variant == "full"]
+    (r1, *_) = table.rows[1].cells
+    assert float(r1.estimate.order) == pytest.approx(sum(masked) / 2)
+    assert find_queries(runs) == ("masked-nouns",)
+
+
+def test_other_queries_are_no_rerankings(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path],
+    read_page: Callable[[Path], Any], tmp_path: Path,
+) -> None:  # fmt: skip
+    """They have a table of their own, that the contents lead to, and no row among the results."""
+    add_queries(add_answers("one", 1.5), "masked-nouns", 0.5)
+    site = build_site(results, tmp_path / "site").parent
+    page = read_page(site / "methods/one.html")
+    assert "re-ranked" not in page.text
+    assert "Other queries: masked-nouns" in page.text
+    assert ("a", {"href": "#queries-demo-paperdolls-1"}) in page.elements
+    labels = [row[0] for row in page.rows if row]
+    assert labels.count("full, masked-nouns") == 1
+    assert "masked-nouns" not in labels
+
+
+def test_a_failed_one_is_said(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """In the place of its figures."""
+    error = {"kind": "OSError", "message": "no"}
+    add_queries(add_answers("one", 1.5), "masked-nouns", error=error)
+    (table,), _ = tables_of(results, "one")
+    assert (table.rows[1].cells[0].estimate, table.rows[1].cells[0].absent) == (None, "failed")
+
+
+def test_without_other_queries_there_is_no_table(
+    results: Path, add_answers: Callable[..., Path]
+) -> None:
+    """Nothing was asked, nothing is shown."""
+    add_answers("one", 1.5)
+    assert tables_of(results, "one")[0] == ()
