@@ -24,15 +24,15 @@ SHOWN = ("r1", "map")
 
 
 class Scored(NamedTuple):
-    """A re-ranked evaluation beside the ranking by cosine."""
+    """A further evaluation beside the run's own ranking."""
 
     record: EvaluationRecord
     figures: Mapping[str, float]
-    by_cosine: Mapping[str, float]
+    ranked: Mapping[str, float]
 
 
 def show_evaluations(specs: Sequence[RunSpec], results: Path) -> None:
-    """Show what re-ranking changed and what it cost: means over seeds, beside the cosine's."""
+    """Show what re-ranking or other queries changed and cost: means over seeds."""
     groups: dict[tuple[str, str], list[Scored]] = {}
     for spec in specs:
         for evaluation in spec.evaluations:
@@ -43,8 +43,8 @@ def show_evaluations(specs: Sequence[RunSpec], results: Path) -> None:
     rows = [(*name, *_cells(group)) for name, group in groups.items()]
     if rows:
         shown = [cell for metric in SHOWN for cell in (METRICS[metric], "change")]
-        title = "Re-ranked, and what that changes to ranking by cosine"
-        print_table(("method", "re-ranked by", *shown, "ms a query"), rows, title)
+        title = "Scored again, and what that changes"
+        print_table(("method", "scored with", *shown, "ms a query"), rows, title)
 
 
 def show_failed_evaluations(specs: Sequence[RunSpec], results: Path) -> int:
@@ -75,8 +75,8 @@ def _read(spec: RunSpec, evaluation: FurtherEvaluation, results: Path) -> Scored
 def _cells(group: Sequence[Scored]) -> Iterator[str]:
     for metric in SHOWN:
         after = mean(scored.figures[metric] for scored in group)
-        before = mean(scored.by_cosine[metric] for scored in group)
+        before = mean(scored.ranked[metric] for scored in group)
         yield from (f"{after:.2f}", f"{after - before:+.2f}")
     cost = mean(scored.record.query_milliseconds for scored in group)
     plain = mean(scored.record.cosine_milliseconds for scored in group)
-    yield f"{plain:.2f} -> {cost:.2f}"
+    yield f"{plain:.2f} -> {cost:.2f}" if cost else "as before"
