@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -45,6 +45,15 @@ class Highlight:
     # Title -> (rows, columns) of weights, at least 0, over the image.
     maps: Mapping[str, Tensor] = field(default_factory=dict)
     similarity: float | None = None  # of the words to the whole image, a cosine
+
+
+class NegativeCaption(NamedTuple):
+    """A training caption, changed so that it describes someone else."""
+
+    caption: int  # its index among the training captions
+    tier: str  # the way of changing it
+    text: str
+    change: str  # for a reader: "jacket <-> shoes", "red -> blue"
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,9 @@ class Run(Protocol):
 
     def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
         """Encode every training image and caption without gradient, on the device."""
+
+    def tell(self, doing: str) -> None:
+        """Show what takes long outside the steps: "tagging captions: 1024 of 68126"."""
 
     def gather(self, tensor: Tensor) -> Tensor:
         """Concatenate a tensor over the processes that train together."""
@@ -203,9 +215,19 @@ class Method(nn.Module, ABC):
     def after_step(self, batch: Batch, run: Run) -> None:
         """After each optimiser step: update what gradients do not."""
 
-    def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
-        """Score P caption-image pairs: (P,). Where overridden, the top of a list is re-scored."""
+    def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
+        """Score P captions with their images: (P,). Where overridden, list tops are re-scored.
+
+        `image_of_text` (P,) numbers the image of each caption: several captions may share one.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not re-score")
+
+    def negative_captions(self, train: TrainSet, run: Run) -> Sequence[NegativeCaption]:
+        """Return what a method that changes captions to train against makes of the training ones.
+
+        Called as `prepare` is, for `harness inspect negatives` to show.
+        """
+        return ()
 
     def highlight(self, images: Tensor, captions: Sequence[str]) -> Sequence[Sequence[Highlight]]:
         """(B, 3, H, W) uint8 with a caption each -> B lists, which its page draws.

@@ -168,8 +168,8 @@ class Laip(Method):
             ),
             threads=1,
             candidates=16,
-            val_candidates=16,
-            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 4},
+            val_candidates=8,
+            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 2},
         ),
         # Batch size and weight decay are not given: ALBEF's for retrieval.
         "paper": Recipe(
@@ -244,9 +244,10 @@ class Laip(Method):
     def encode_texts(self, captions: Sequence[str]) -> Encoded:
         return self.albef.encoder.encode_texts(captions)  # type: ignore[no-any-return]  # a module
 
-    def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+    def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
         """sim_fine: two logits stand for W^O = w_1 - w_0 (eq. 18). Probabilities would tie."""
-        logits = self.albef.matching_head(self.albef.fuse(texts, images)[:, 0])  # (P, 2)
+        fused = self.albef.fuse(texts, images, image_of_text)  # (P, L, D)
+        logits = self.albef.matching_head(fused[:, 0])  # (P, 2)
         difference: Tensor = logits[:, 1] - logits[:, 0]  # (P,)
         return difference
 

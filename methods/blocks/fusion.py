@@ -89,22 +89,28 @@ def attend(
     image_of_text: Tensor | None = None,
     seen: list[Tensor] | None = None,
     **_: Any,
-) -> tuple[Tensor, Tensor]:
-    """(B, H, L, d), (M, H, N, d) twice -> (B, L, H, d), (B, H, L, N), as transformers asks for it.
+) -> tuple[Tensor, Tensor | None]:
+    """(B, H, L, d), (M, H, N, d) twice -> (B, L, H, d), as transformers asks for it.
 
-    Cross-attention gives each text the keys and values of its image, and notes itself in `seen`.
+    Cross-attention gives each text the keys and values of its image. Where `seen` is given it notes
+    itself there, (B, H, L, N), and returns itself too; elsewhere nothing of that size is kept.
     """
     crosses = isinstance(module, BertCrossAttention)
     if crosses and image_of_text is not None:
         key, value = (
             one.contiguous().index_select(0, image_of_text) for one in (key, value)
         )  # (B, H, N, d)
+    dropout = dropout if module.training else 0.0
+    if not crosses or seen is None:
+        fused = F.scaled_dot_product_attention(
+            query, key, value, attention_mask, dropout, scale=scaling
+        )  # (B, H, L, d)
+        return fused.transpose(1, 2).contiguous(), None  # (B, L, H, d)
     scores = query @ key.transpose(2, 3) * scaling  # (B, H, L, N)
     if attention_mask is not None:
         scores = scores + attention_mask
-    attention = F.dropout(scores.softmax(dim=-1), dropout, training=module.training)
-    if crosses and seen is not None:
-        seen.append(attention)
+    attention = F.dropout(scores.softmax(dim=-1), dropout)
+    seen.append(attention)  # (B, H, L, N)
     return (attention @ value).transpose(1, 2).contiguous(), attention  # (B, L, H, d)
 
 

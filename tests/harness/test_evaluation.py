@@ -45,10 +45,11 @@ class Rescoring(Plain):
         super().__init__()
         self.table = table  # (Q, G)
 
-    def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+    def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
         assert texts.tokens is not None
         assert images.tokens is not None
-        return self.table[texts.tokens[:, 0, 0].long(), images.tokens[:, 0, 0].long()]
+        gallery = images.tokens[image_of_text, 0, 0].long()
+        return self.table[texts.tokens[:, 0, 0].long(), gallery]
 
 
 def items(count: int, asked: list[Tensor] | None = None) -> Items:
@@ -138,7 +139,7 @@ def test_scores_of_a_wrong_shape_are_refused(split: Split, features: Features) -
     class Wrong(Rescoring):
         """Gives one score in all."""
 
-        def rescore(self, texts: Encoded, images: Encoded) -> Tensor:
+        def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
             return torch.zeros(1)
 
     with pytest.raises(ValueError, match=r"Wrong.rescore must return \(96,\)"):

@@ -115,12 +115,12 @@ def test_a_method_that_rescores_is_asked_as_it_is_ranked(
     """Its candidates are looked at again with the changed captions."""
     seen = tmp_path / "seen.json"
     rescoring = f"""
-    def rescore(self, texts, images):
+    def rescore(self, texts, images, image_of_text):
         import json, pathlib
         file = pathlib.Path({str(seen)!r})
         count = json.loads(file.read_text()) if file.is_file() else 0
         file.write_text(json.dumps(count + len(texts.embedding)))
-        return (texts.tokens[:, 0] * images.tokens[:, 0]).sum(dim=1)
+        return (texts.tokens[:, 0] * images.tokens[image_of_text, 0]).sum(dim=1)
 """
     source = toy_source.replace("return self.images(", "return _both(self.images(", 1)
     source = source.replace("/ 255)", "/ 255))", 1).replace(

@@ -922,11 +922,13 @@ def test_equation_16_the_momentum_encoders_see_the_same_batch() -> None:
 def test_equation_18_a_pair_scores_the_difference_of_its_logits(model: Laip) -> None:
     """W^O = w_1 - w_0 on the first fused token."""
     texts, images = model.encode_texts(CAPTIONS), model.encode_images(batch_of().images)
-    found = model.rescore(texts, images)
+    image_of_text = torch.tensor([2, 0, 1, 0])
+    found = model.rescore(texts, images, image_of_text)
     head = model.albef.matching_head
     for row in range(4):
         length = int((model.albef.encoder.tokenize(CAPTIONS)[row] != 0).sum())
-        fused, _ = fuse(model, values(tokens(texts)[row, :length]), values(tokens(images)[row]))
+        image = values(tokens(images)[image_of_text[row]])
+        fused, _ = fuse(model, values(tokens(texts)[row, :length]), image)
         weight, bias = values(head.weight), values(head.bias)
         expected = (weight[1] - weight[0]) @ fused[0] + bias[1] - bias[0]
         close(found[row], expected, 1e-8)
@@ -945,8 +947,9 @@ def test_equation_18_in_saturation(model: Laip, monkeypatch: pytest.MonkeyPatch)
     assert len(set(logits.softmax(dim=1)[:, 1].tolist())) == 1
     other = method().float()
     other.albef.matching_head = head
-    monkeypatch.setattr(other.albef, "fuse", lambda texts, images: fused)
-    found = other.rescore(Encoded(torch.zeros(3, 1)), Encoded(torch.zeros(3, 1)))
+    monkeypatch.setattr(other.albef, "fuse", lambda texts, images, image_of_text: fused)
+    pairs = Encoded(torch.zeros(3, 1))
+    found = other.rescore(pairs, pairs, torch.arange(3))
     close(found - found[0], [0.0, 20.0, 10.0], 1e-6)
 
 
