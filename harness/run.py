@@ -239,7 +239,12 @@ def _train(job: _Job, shared: Sequence[Path]) -> Trained:
         same = people.person_of_image[image_rows] == people.person_of_caption[caption_rows]
         return int(np.sum(same))
 
-    watchers = Watchers(validate, judge, lambda progress: job.say(Update("training", progress)))
+    watchers = Watchers(
+        validate,
+        judge,
+        report=lambda progress: job.say(Update("training", progress)),
+        tell=lambda doing: job.say(Update(doing)),
+    )
     where = job.device, job.weights
     return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
 

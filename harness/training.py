@@ -42,6 +42,7 @@ class Watchers:
     validate: Callable[[Method], Mapping[str, float]] | None = None  # metrics on val
     judge_pairs: Callable[[Tensor, Tensor], int] | None = None  # how many reported pairs are right
     report: Callable[[Progress], None] = lambda progress: None
+    tell: Callable[[str], None] = lambda doing: None  # what a method says that it is doing
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class _Run:
     step: int = 0
     steps_per_epoch: int = 0
     losses: Mapping[str, float] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda doing: None
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
 
     def generator(self, purpose: str) -> torch.Generator:
@@ -113,10 +115,7 @@ def train(
     Raises:
         NonFiniteLoss: a loss is NaN or infinite.
     """
-    method.to(device)
-    accelerator = _accelerator(device, recipe.precision)
-    run = _Run(method, device, seed, accelerator, view, losses=dict(method.config.losses))
-    seed_everything(seed, "prepare")
+    run = preparation(method, view, recipe, seed, device, watchers.tell)
     method.prepare(view, run)
     loop = _Loop(method, view, recipe, run, folder, watchers)
     loop.resume(shared)
@@ -126,6 +125,22 @@ def train(
             if number < len(shared):
                 loop.share(shared[number])
     return Trained(loop.history, loop.selected_epoch, loop.seconds)
+
+
+def preparation(
+    method: Method,
+    view: TrainView,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    tell: Callable[[str], None],
+) -> _Run:
+    """Put a method on its device and return the run that its `prepare` is handed."""
+    method.to(device)
+    accelerator = _accelerator(device, recipe.precision)
+    losses = dict(method.config.losses)
+    seed_everything(seed, "prepare")
+    return _Run(method, device, seed, accelerator, view, losses=losses, tell=tell)
 
 
 class _Loop:

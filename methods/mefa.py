@@ -26,6 +26,7 @@ from harness.method import (
     Encoded,
     Highlight,
     Method,
+    NegativeCaption,
     Recipe,
     Run,
     Stage,
@@ -158,7 +159,7 @@ class Mefa(Method):
         super().__init__(config, train)
         self.encoder = load_dual_encoder(config.backbone, config.image_size)
         self.refinement = Refinement(self.encoder.width)
-        self.negative_captions: Mapping[int, Sequence[str]] = {}
+        self.negatives_of_caption: Mapping[int, Sequence[str]] = {}
         self.neighbours = torch.empty(0, 0, dtype=torch.long)  # (images, k)
 
     def encode_images(self, images: Tensor) -> Encoded:
@@ -170,7 +171,10 @@ class Mefa(Method):
     def prepare(self, train: TrainSet, run: Run) -> None:
         """Mine negative captions, and for each image its neighbours that show another person."""
         if "imr_t" in run.losses:
-            self.negative_captions = self._mine_captions(train.captions, run)
+            found = defaultdict(list)
+            for negative in self.negative_captions(train, run):
+                found[negative.caption].append(negative.text)
+            self.negatives_of_caption = found
         if "imr_v" in run.losses:
             assert train.person_of_image is not None  # given to every IDENTITY method
             features = run.encode(train)[0].embedding  # (images, D)
@@ -178,13 +182,11 @@ class Mefa(Method):
             self.neighbours = nearest_others(features, people, self.config.neighbours)
             self.pixels = train.pixels
 
-    def _mine_captions(self, captions: Sequence[str], run: Run) -> Mapping[int, Sequence[str]]:
+    def negative_captions(self, train: TrainSet, run: Run) -> Sequence[NegativeCaption]:
+        """Mine hard negatives of every training caption, of three tiers."""
         seed = int(torch.randint(2**31, (), generator=run.generator("negative captions")))
         filler = load_filler(self.config.filler, run.device)
-        found = defaultdict(list)
-        for negative in mine_once(captions, self.config.tagger, seed, filler):
-            found[negative.caption].append(negative.text)
-        return found
+        return mine_once(train.captions, self.config.tagger, seed, filler, run.tell)
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         # NOTE: no augmentation: the paper names none.
@@ -205,7 +207,7 @@ class Mefa(Method):
 
     def text_reasoning(self, x: Pairs) -> Tensor:
         """IMR(T): an image, its caption, and the caption with something changed."""
-        texts = [self.negative_captions.get(row, ()) for row in x.batch.caption_index.tolist()]
+        texts = [self.negatives_of_caption.get(row, ()) for row in x.batch.caption_index.tolist()]
         flat = [text for of_row in texts for text in of_row]
         exists = _slots([len(of_row) for of_row in texts], x.image.device)  # (B, K)
         if not flat:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import shutil
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -108,7 +109,7 @@ def run(
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
     listings = registry.list_methods(plugins or [])
     broken = [listing for listing in listings if listing.error] if every else []
-    specs = _plan(
+    specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
         rerank or [], queries or [],
     )  # fmt: skip
@@ -133,18 +134,19 @@ def run(
         raise typer.Exit(1)
 
 
-def _plan(
-    names: list[str],
+def plan_runs(
+    names: Sequence[str],
     listings: list[Listing],
     suite_name: str,
-    dataset_names: list[str] | None,
-    seeds: str | None,
-    ablations: bool,
-    settings: list[str],
-    plugins: list[Path],
-    rerankings: list[str],
-    queries: list[str],
+    dataset_names: Sequence[str] | None = None,
+    seeds: str | None = None,
+    ablations: bool = False,
+    settings: Sequence[str] = (),
+    plugins: Sequence[Path] = (),
+    rerankings: Sequence[str] = (),
+    queries: Sequence[str] = (),
 ) -> list[RunSpec]:
+    """Return the runs that the options of a command name; the data is found, or made, first."""
     from harness import plan, registry, terminal
     from harness.data.catalogue import find_declaration, locate
 
@@ -165,7 +167,7 @@ def _plan(
     return plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
 
 
-def _canonical(rerankings: list[str]) -> list[str]:
+def _canonical(rerankings: Sequence[str]) -> list[str]:
     """Write re-rankings as the harness names them; refuse what is none."""
     if not rerankings:
         return []

@@ -19,6 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from harness.method import NegativeCaption
 from harness.paths import cache_folder
 from harness.results import read_table, write_table
 from harness.sources import Module, content_hash
@@ -39,16 +40,7 @@ AUXILIARIES = frozenset({
 
 _log = logging.getLogger(__name__)
 
-Progress = Callable[[int, int], None]  # captions whose gaps are filled, captions in all
-
-
-class Negative(NamedTuple):
-    """A hard negative of a caption."""
-
-    caption: int  # its place among the captions
-    tier: str  # one of `TIERS`
-    text: str
-    change: str  # for a reader: "jacket <-> shoes", "red -> blue"
+Tell = Callable[[str], None]  # takes what is being done, and how far
 
 
 class _KeyWords(NamedTuple):
@@ -74,8 +66,8 @@ def mine_once(
     tagger: str | None,
     seed: int,
     filler: Filler | None = None,
-    progress: Progress | None = None,
-) -> list[Negative]:
+    tell: Tell = lambda doing: None,
+) -> list[NegativeCaption]:
     """Return what `mine` returns, from the cache where it was mined before.
 
     Processes that need the same negatives at once wait for the first. A file that cannot be read
@@ -90,7 +82,7 @@ def mine_once(
     with FileLock(file.with_suffix(".lock")):
         found = _read(file)
         if found is None:
-            found = mine(captions, tagger, seed, filler, progress)
+            found = mine(captions, tagger, seed, filler, tell)
             _write(file, found)
         else:
             _log_lacking(found, len(captions), filler)
@@ -102,8 +94,8 @@ def mine(
     tagger: str | None,
     seed: int,
     filler: Filler | None = None,
-    progress: Progress | None = None,
-) -> list[Negative]:
+    tell: Tell = lambda doing: None,
+) -> list[NegativeCaption]:
     """Return the negatives of training captions, in the order of captions and tiers.
 
     A tier that cannot be made for a caption is left out, the last one everywhere without a filler.
@@ -113,9 +105,13 @@ def mine(
     Args:
         captions: the training captions, whose verbs and adjectives substitute each other.
         tagger: a name of `phrases.TAGGERS`; None takes the best.
-        progress: called while gaps are filled.
+        tell: called after every `CHUNK` captions.
     """
-    words = [_key_words(caption, tagger) for caption in captions]
+    words = []
+    for done, caption in enumerate(captions, start=1):
+        words.append(_key_words(caption, tagger))
+        if done % CHUNK == 0:
+            tell(f"tagging captions: {done} of {len(captions)}")
     known = _words_by_tag(words)
     found = []
     for number, (caption, its) in enumerate(zip(captions, words, strict=True)):
@@ -124,7 +120,7 @@ def mine(
         found.append(_negative(number, TIERS[0], caption, swaps))
         found.append(_negative(number, TIERS[1], caption, substitutes))
     if filler is not None:
-        found += _filled(captions, words, seed, filler, progress)
+        found += _filled(captions, words, seed, filler, tell)
     negatives = sorted(filter(None, found), key=lambda one: one.caption)  # tiers stay in order
     _log_lacking(negatives, len(captions), filler)
     return negatives
@@ -178,8 +174,8 @@ def _filled(
     words: Sequence[_KeyWords],
     seed: int,
     filler: Filler,
-    progress: Progress | None,
-) -> Iterator[Negative]:
+    tell: Tell,
+) -> Iterator[NegativeCaption]:
     """Yield captions with a key word that the filler chose, where it found one."""
     for start in range(0, len(captions), CHUNK):
         gaps = {}
@@ -192,11 +188,13 @@ def _filled(
             for negative in _fill(captions, waiting, filler):
                 del gaps[negative.caption]
                 yield negative
-        if progress:
-            progress(min(start + CHUNK, len(captions)), len(captions))
+        done = min(start + CHUNK, len(captions))
+        tell(f"filling gaps in captions: {done} of {len(captions)}")
 
 
-def _fill(captions: Sequence[str], gaps: Mapping[int, Word], filler: Filler) -> Iterator[Negative]:
+def _fill(
+    captions: Sequence[str], gaps: Mapping[int, Word], filler: Filler
+) -> Iterator[NegativeCaption]:
     """Yield those numbered captions, each with its gap filled, for which there is a word."""
     if not gaps:
         return
@@ -213,12 +211,14 @@ def _fillings(gap: Word, candidates: Iterable[str]) -> Iterator[_Change]:
             yield _Change(((gap, other),), f"{gap.text} -> {other}")
 
 
-def _negative(number: int, tier: str, caption: str, changes: Iterable[_Change]) -> Negative | None:
+def _negative(
+    number: int, tier: str, caption: str, changes: Iterable[_Change]
+) -> NegativeCaption | None:
     """Return the first change that leaves another text than the caption."""
     for change in changes:
         text = _spliced(caption, change.words)
         if _folded(text) != _folded(caption):
-            return Negative(number, tier, text, change.told)
+            return NegativeCaption(number, tier, text, change.told)
     return None
 
 
@@ -251,27 +251,29 @@ def _key(captions: Sequence[str], tagger: str, seed: int, filler: Filler | None)
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 
-def _read(file: Path) -> list[Negative] | None:
+def _read(file: Path) -> list[NegativeCaption] | None:
     """Return the negatives of a file; None where there is none, or none that can be read."""
     from pyarrow import ArrowException
 
     if not file.is_file():
         return None
     try:
-        return [Negative(**row) for row in read_table(file)]
+        return [NegativeCaption(**row) for row in read_table(file)]
     except (OSError, TypeError, ArrowException) as error:
         _log.warning("%s cannot be read and is made again: %s", file, error)
         return None
 
 
-def _write(file: Path, negatives: Sequence[Negative]) -> None:
-    columns = {name: [getattr(one, name) for one in negatives] for name in Negative._fields}
+def _write(file: Path, negatives: Sequence[NegativeCaption]) -> None:
+    columns = {name: [getattr(one, name) for one in negatives] for name in NegativeCaption._fields}
     unfinished = file.with_suffix(".unfinished")
     write_table(unfinished, columns)
     unfinished.replace(file)
 
 
-def _log_lacking(negatives: Sequence[Negative], captions: int, filler: Filler | None) -> None:
+def _log_lacking(
+    negatives: Sequence[NegativeCaption], captions: int, filler: Filler | None
+) -> None:
     made = Counter(negative.tier for negative in negatives)
     tried = TIERS if filler is not None else TIERS[:2]
     counts = ", ".join(f"{captions - made[tier]} without {tier}" for tier in tried)

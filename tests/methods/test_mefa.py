@@ -11,10 +11,17 @@ from torch import Tensor, nn
 
 from harness import plan, registry
 from harness.describe import describe
-from harness.method import Batch, Encoded, Run, Supervision, TrainSet, TrainSummary
+from harness.method import (
+    Batch,
+    Encoded,
+    NegativeCaption,
+    Run,
+    Supervision,
+    TrainSet,
+    TrainSummary,
+)
 from harness.optimization import build_optimizer, build_schedule
 from methods import mefa
-from methods.blocks.text_negatives import Negative
 from methods.mefa import (
     Local,
     Mefa,
@@ -179,6 +186,9 @@ class Step:
         self.purposes.append(purpose)
         return torch.Generator().manual_seed(1000 * self.seed + sum(map(ord, purpose)))
 
+    def tell(self, doing: str) -> None:
+        """Show nothing."""
+
     def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
         assert self.features is not None, "this row encodes no training set"
         return Encoded(self.features), Encoded(torch.zeros(0))
@@ -213,7 +223,7 @@ def method(**changes: Any) -> Mefa:
 def prepared(**changes: Any) -> Mefa:
     """Return the method with known negatives: of each image both of the next person's."""
     model = method(**changes)
-    model.negative_captions = NEGATIVES
+    model.negatives_of_caption = NEGATIVES
     model.neighbours = torch.tensor([[2, 3], [2, 3], [4, 5], [4, 5], [0, 1], [0, 1]])
     model.pixels = cast(Any, Train().pixels)
     return model
@@ -532,9 +542,11 @@ def test_captions_are_mined_once_with_the_configs_tagger_and_filler(
     """By a seed that is drawn from the run; a caption without a negative has no entry."""
     given: list[tuple[Any, ...]] = []
 
-    def mined(*arguments: Any) -> list[Negative]:
+    def mined(*arguments: Any) -> list[NegativeCaption]:
         given.append(arguments)
-        return [Negative(n, "a tier", text, "") for n, of in NEGATIVES.items() for text in of]
+        return [
+            NegativeCaption(n, "a tier", text, "") for n, of in NEGATIVES.items() for text in of
+        ]
 
     monkeypatch.setattr(mefa, "mine_once", mined)
     monkeypatch.setattr(mefa, "load_filler", lambda name, device: (name, device))
@@ -546,15 +558,15 @@ def test_captions_are_mined_once_with_the_configs_tagger_and_filler(
     assert filler == ("a filler", torch.device("cpu"))
     seeds = [arguments[2] for arguments in given]
     assert seeds[0] == seeds[1] != seeds[2]
-    assert dict(model.negative_captions) == NEGATIVES
+    assert dict(model.negatives_of_caption) == NEGATIVES
 
 
 def test_mined_captions_train() -> None:
     """With the real miner and the tiny filler: each negative is another text than its caption."""
     model = method()
     model.prepare(cast(TrainSet, Train()), cast(Run, Step(["imr_t"])))
-    assert model.negative_captions
-    for number, texts in model.negative_captions.items():
+    assert model.negatives_of_caption
+    for number, texts in model.negatives_of_caption.items():
         assert 1 <= len(texts) <= 3
         assert TRAIN_CAPTIONS[number] not in texts
     assert losses(model, ["imr_t"])["imr_t"] > 0
@@ -834,7 +846,7 @@ def test_losses_and_gradients_are_finite(name: str, batch: Batch) -> None:
 def test_a_batch_without_any_negative_caption_costs_nothing() -> None:
     """IMR(T) is 0 and has a gradient, of zeros; nothing is encoded."""
     model = prepared()
-    model.negative_captions = {}
+    model.negatives_of_caption = {}
     x = drawn()
     loss = model.text_reasoning(x)
     assert loss == 0
@@ -963,7 +975,7 @@ def test_rows_of_other_backbones_exist_at_scale_paper_alone() -> None:
 
 
 NEEDS = {
-    "_mine_captions": "imr_t",
+    "negative_captions": "imr_t",
     "text_reasoning": "imr_t",
     "image_reasoning": "imr_v",
     "nearest_others": "imr_v",
@@ -988,7 +1000,9 @@ def test_a_row_computes_its_losses_and_nothing_else(
     for name, needed_by in NEEDS.items():
         if needed_by not in names:
             monkeypatch.setattr(Mefa if hasattr(Mefa, name) else mefa, name, uncalled)
-    monkeypatch.setattr(mefa, "mine_once", lambda *given: [Negative(3, "", "a man in red", "")])
+    monkeypatch.setattr(
+        mefa, "mine_once", lambda *given: [NegativeCaption(3, "", "a man in red", "")]
+    )
     monkeypatch.setattr(mefa, "load_filler", lambda *given: None)
     model, train = method(**dict(Mefa.ablations["Table 4"][label])), Train()
     run = Step(list(names), features=torch.rand(6, 8) if "imr_v" in names else None)

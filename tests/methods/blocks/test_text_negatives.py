@@ -14,10 +14,11 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import RobertaConfig, RobertaForMaskedLM
 
+from harness.method import NegativeCaption
 from harness.results import read_table, write_table
 from methods.blocks import phrases, text_negatives
 from methods.blocks.phrases import tag
-from methods.blocks.text_negatives import AUXILIARIES, CHUNK, TIERS, Negative, mine, mine_once
+from methods.blocks.text_negatives import AUXILIARIES, CHUNK, TIERS, mine, mine_once
 from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny_clip, load_tokenizer
 from methods.blocks.word_fillers import (
     CANDIDATES,
@@ -90,7 +91,7 @@ def captions() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def mined(captions: list[str]) -> list[Negative]:
+def mined(captions: list[str]) -> list[NegativeCaption]:
     """Return the negatives of all tiers."""
     return mine(captions, "lexicon", 0, Fixed("umbrella", "purse"))
 
@@ -111,7 +112,7 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def of_tier(negatives: Sequence[Negative], tier: str) -> list[Negative]:
+def of_tier(negatives: Sequence[NegativeCaption], tier: str) -> list[NegativeCaption]:
     """Return the negatives of one tier."""
     return [negative for negative in negatives if negative.tier == tier]
 
@@ -123,7 +124,7 @@ def changed(caption: str, text: str) -> list[tuple[int, str, str]]:
     return [(one.start(), one[0], other[0]) for one, other in pairs if one[0] != other[0]]
 
 
-def only(caption: str, tier: str, *candidates: str, seed: int = 0) -> Negative | None:
+def only(caption: str, tier: str, *candidates: str, seed: int = 0) -> NegativeCaption | None:
     """Return the negative of one caption alone."""
     found = of_tier(mine([caption], "lexicon", seed, Fixed(*candidates)), tier)
     return found[0] if found else None
@@ -132,7 +133,7 @@ def only(caption: str, tier: str, *candidates: str, seed: int = 0) -> Negative |
 # What is mined.
 
 
-def test_no_negative_equals_its_caption(captions: list[str], mined: list[Negative]) -> None:
+def test_no_negative_equals_its_caption(captions: list[str], mined: list[NegativeCaption]) -> None:
     """Neither in case nor in white space alone does one differ, and hardly any is missing."""
     for negative in mined:
         source = captions[negative.caption]
@@ -140,13 +141,13 @@ def test_no_negative_equals_its_caption(captions: list[str], mined: list[Negativ
     assert Counter(one.tier for one in mined) == dict.fromkeys(TIERS, len(captions))
 
 
-def test_negatives_come_by_caption_and_tier(mined: list[Negative]) -> None:
+def test_negatives_come_by_caption_and_tier(mined: list[NegativeCaption]) -> None:
     """In the order of the captions, and of the tiers for each."""
     order = [(one.caption, TIERS.index(one.tier)) for one in mined]
     assert order == sorted(set(order))
 
 
-def test_two_nouns_change_places(captions: list[str], mined: list[Negative]) -> None:
+def test_two_nouns_change_places(captions: list[str], mined: list[NegativeCaption]) -> None:
     """The words stay the same, those of two noun phrases swap, and the change names them."""
     for negative in of_tier(mined, TIERS[0]):
         caption = captions[negative.caption]
@@ -159,7 +160,7 @@ def test_two_nouns_change_places(captions: list[str], mined: list[Negative]) -> 
 
 
 def test_a_verb_or_adjective_is_replaced_by_its_like(
-    captions: list[str], mined: list[Negative]
+    captions: list[str], mined: list[NegativeCaption]
 ) -> None:
     """One word, by another that has the same tag somewhere in the training captions."""
     tagged = tag(captions, "lexicon")
@@ -177,7 +178,7 @@ def test_a_verb_or_adjective_is_replaced_by_its_like(
     assert {"VBZ", "VBG", "JJ"} <= kinds
 
 
-def test_a_key_word_is_filled_in(captions: list[str], mined: list[Negative]) -> None:
+def test_a_key_word_is_filled_in(captions: list[str], mined: list[NegativeCaption]) -> None:
     """One noun or adjective, by the filler's first word; verbs are no key words."""
     kinds = set()
     tagged = tag(captions, "lexicon")
@@ -228,7 +229,7 @@ def test_the_golden_negatives_of_this_version() -> None:
 def test_the_first_other_word_is_taken(candidates: list[str]) -> None:
     """Neither what is no word, nor the word itself, nor its plural."""
     negative = only("He is in a coat, too.", TIERS[2], *candidates)
-    assert negative == Negative(0, TIERS[2], "He is in a jacket, too.", "coat -> jacket")
+    assert negative == NegativeCaption(0, TIERS[2], "He is in a jacket, too.", "coat -> jacket")
 
 
 def test_another_gap_is_tried() -> None:
@@ -301,7 +302,7 @@ def test_a_swap_that_changes_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPa
 # What it depends on.
 
 
-def test_a_seed_repeats_its_negatives(captions: list[str], mined: list[Negative]) -> None:
+def test_a_seed_repeats_its_negatives(captions: list[str], mined: list[NegativeCaption]) -> None:
     """The same seed mines the same; another one mostly others, in every tier."""
     filler = Fixed("umbrella", "purse")
     assert mine(captions, "lexicon", 0, filler) == mined
@@ -311,7 +312,9 @@ def test_a_seed_repeats_its_negatives(captions: list[str], mined: list[Negative]
         assert sum(one == other for one, other in pairs) < 0.5 * len(captions)
 
 
-def test_the_place_of_a_caption_does_not_matter(captions: list[str], mined: list[Negative]) -> None:
+def test_the_place_of_a_caption_does_not_matter(
+    captions: list[str], mined: list[NegativeCaption]
+) -> None:
     """Captions in another order have the same negatives."""
     order = list(range(len(captions)))
     random.Random(3).shuffle(order)
@@ -345,12 +348,16 @@ def test_what_is_lacking_is_logged(caplog: pytest.LogCaptureFixture, folder: Pat
 
 
 def test_progress_is_reported(captions: list[str]) -> None:
-    """In captions done and in all; the filler is asked for many at once."""
-    told: list[tuple[int, int]] = []
+    """With captions done and in all; the filler is asked for many at once."""
+    told: list[str] = []
     filler = Fixed("umbrella")
     many = list(islice(cycle(captions), CHUNK + 5))
-    mine(many, "lexicon", 0, filler, lambda done, total: told.append((done, total)))
-    assert told == [(CHUNK, CHUNK + 5), (CHUNK + 5, CHUNK + 5)]
+    mine(many, "lexicon", 0, filler, told.append)
+    assert told == [
+        f"tagging captions: {CHUNK} of {CHUNK + 5}",
+        f"filling gaps in captions: {CHUNK} of {CHUNK + 5}",
+        f"filling gaps in captions: {CHUNK + 5} of {CHUNK + 5}",
+    ]
     assert [len(gaps) for gaps in filler.asked] == [CHUNK, 5]
 
 
@@ -394,7 +401,7 @@ def test_a_spoilt_file_is_made_again(folder: Path, spoil: Callable[[Path], objec
     [file] = folder.glob("*.parquet")
     spoil(file)
     assert mine_once(FEW, "lexicon", 0) == first
-    assert [Negative(**row) for row in read_table(file)] == first
+    assert [NegativeCaption(**row) for row in read_table(file)] == first
 
 
 def test_whatever_changes_negatives_makes_another_file(
