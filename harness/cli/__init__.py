@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import compare, inspect, listing, pretrain, report, run
+from harness.cli import compare, data, inspect, listing, pretrain, report, run
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ app.command("compare")(compare.compare)
 app.command("plan-power")(compare.plan_power)
 app.command("report")(report.report)
 app.add_typer(listing.app, name="list")
+app.add_typer(data.app, name="data")
 app.add_typer(inspect.app, name="inspect")
 app.command("pretrain")(pretrain.pretrain)
 

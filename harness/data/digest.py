@@ -12,7 +12,7 @@ import hashlib
 import io
 import json
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,10 @@ def write_digest(located: Located, path: Path) -> None:
         name: _read(files, thumbnails=shown and name == "test")
         for name, files in located.files.items()
     }
-    test, splits = tables["test"], {name: _rows(table) for name, table in tables.items()}
+    splits = {
+        name: gather_rows(table, [row["hash"] for row in table]) for name, table in tables.items()
+    }
+    test = tables["test"]
     unfinished = path.with_name(f"{path.name}.{results.process_tag()}.tmp")
     results.write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
     results.write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
@@ -135,16 +138,30 @@ def _is_current(path: Path, shown: bool) -> bool:
     return isinstance(about, dict) and (about.get("schema_version"), about.get("shown")) == kind
 
 
-def _read(files: Sequence[Path], thumbnails: bool) -> list[Row]:
-    """Return the rows of a split, each with a hash and a thumbnail in place of its image."""
-    rows: list[Row] = []
+def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
+    """Yield the rows of a split, a few at a time because of their images."""
     for file in files:
         # By default a whole column of images would be taken into memory.
         with pyarrow.parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False) as parquet:
             columns = [name for name in COLUMNS if name in parquet.schema_arrow.names]
             for batch in parquet.iter_batches(BATCH, columns=columns):
-                rows += [_condensed(row, thumbnails) for row in batch.to_pylist()]
-    return rows
+                yield batch.to_pylist()
+
+
+def gather_rows(table: Sequence[Row], hashes: Sequence[bytes | None]) -> Rows:
+    """Return what the audit looks at, of rows and the hashes of their images."""
+    captions = [row["captions"] or [] for row in table]
+    return Rows(
+        person_of_image=np.asarray([row["person_id"] for row in table], dtype=np.int64),
+        captions=[text or "" for texts in captions for text in texts],
+        image_of_caption=np.repeat(np.arange(len(table)), [len(texts) for texts in captions]),
+        image_hashes=hashes,
+    )
+
+
+def _read(files: Sequence[Path], thumbnails: bool) -> list[Row]:
+    """Return the rows of a split, each with a hash and a thumbnail in place of its image."""
+    return [_condensed(row, thumbnails) for batch in read_batches(files) for row in batch]
 
 
 def _condensed(row: Row, thumbnails: bool) -> Row:
@@ -175,17 +192,6 @@ def _thumbnail(encoded: bytes | None, file: str | None) -> bytes | None:
     except Exception:  # a broken file ends in an error of any kind
         return None
     return small.getvalue()
-
-
-def _rows(table: Sequence[Row]) -> Rows:
-    """Return what the audit looks at."""
-    captions = [row["captions"] or [] for row in table]
-    return Rows(
-        person_of_image=np.asarray([row["person_id"] for row in table], dtype=np.int64),
-        captions=[text or "" for texts in captions for text in texts],
-        image_of_caption=np.repeat(np.arange(len(table)), [len(texts) for texts in captions]),
-        image_hashes=[row["hash"] for row in table],
-    )
 
 
 def _queries(test: Rows, shown: bool) -> dict[str, Any]:

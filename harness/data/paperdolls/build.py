@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from PIL import Image
+
+from harness.data.columns import schema
 
 from .canvas import HEIGHT, WIDTH
 from .captions import Caption, describe, describe_differently
@@ -122,7 +123,7 @@ def write_paperdolls(
             done += 1
             if progress is not None:
                 progress(done, sizes.total_images)
-        parquet.write_table(Table.from_pylist(rows, _schema()), folder / f"{split}.parquet")
+        parquet.write_table(Table.from_pylist(rows, schema()), folder / f"{split}.parquet")
 
 
 def draw_pretraining(
@@ -165,19 +166,3 @@ def _row(photo: Photo) -> dict[str, object]:
         "camera": photo.camera,
         "source_path": photo.source_path,
     }
-
-
-def _schema() -> Any:
-    """Return the columns as an Arrow schema, from which datasets knows an image."""
-    from datasets import Features, List, Value
-    from datasets import Image as ImageFeature
-
-    text = Value("string")
-    return Features(
-        image=ImageFeature(),
-        captions=List(text),
-        person_id=Value("int64"),
-        image_id=text,
-        camera=text,
-        source_path=text,
-    ).arrow_schema

@@ -1,0 +1,165 @@
+"""`harness data`: import a benchmark, audit a dataset."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from harness.cli.options import AsJson
+from harness.errors import HarnessError, unknown
+
+SHOWN = 10  # broken images that are named
+
+app = typer.Typer(no_args_is_help=True, help="Import a benchmark's folder, audit a dataset.")
+
+
+@app.command("import")
+def import_data(
+    name: Annotated[str, typer.Argument(help="cuhk-pedes, icfg-pedes, rstpreid or custom.")],
+    raw: Annotated[
+        Path,
+        typer.Argument(help="The folder as its authors publish it; of custom, a CSV or JSON file."),
+    ],
+    out: Annotated[Path | None, typer.Option(help="The folder to write; data/NAME.")] = None,
+    unofficial: Annotated[
+        bool, typer.Option("--unofficial", help="Take other counts than the official ones.")
+    ] = False,
+    restarting: Annotated[
+        bool,
+        typer.Option("--restarting-ids", help="Each split numbers its people from the start."),
+    ] = False,
+    push: Annotated[
+        str | None, typer.Option("--push-to-hub", help="Upload it as ORG/NAME afterwards.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Upload it privately.")] = False,
+) -> None:
+    """Check a dataset and write it as Parquet files that the harness and the hub read.
+
+    Images stay the bytes they are. A second call finds that all is done; one that was stopped goes
+    on. The columns of a custom table are image (a path beside it), caption, person and split
+    (train, val or test), a row a caption.
+    """
+    from harness import terminal
+    from harness.data.importing.layouts import LAYOUTS
+    from harness.data.importing.records import read_layout, read_table
+    from harness.data.importing.write import Source, write_dataset
+
+    if name not in LAYOUTS and name != "custom":
+        raise unknown("layout", name, [*LAYOUTS, "custom"])
+    licensed = name in LAYOUTS
+    if push and licensed and not private:
+        raise HarnessError(
+            f"{LAYOUTS[name].title} may not be handed on: with --push-to-hub, say --private too."
+        )
+    place = out or Path("data") / (raw.stem if name == "custom" else name)
+    if licensed:
+        records = read_layout(LAYOUTS[name], raw, unofficial, restarting)
+        source = Source(name, LAYOUTS[name].title, licensed)
+    else:
+        records = read_table(raw)
+        source = Source(name, raw.stem, licensed)
+    with terminal.steps() as show:
+        written = write_dataset(records, place, source, show)
+    terminal.note(f"{'Written' if written else 'Nothing to do: it is there'}: {place}")
+    if push:
+        from harness.data.importing.push import push_folder
+
+        terminal.note(push_folder(place, push, private))
+
+
+@app.command("rehearse")
+def rehearse(
+    name: Annotated[str, typer.Argument(help="cuhk-pedes, icfg-pedes or rstpreid.")],
+    out: Annotated[Path, typer.Argument(help="The folder to write.")],
+) -> None:
+    """Write a folder that is laid out as a benchmark's, with its counts and drawn people.
+
+    To try what follows, disk space and all, before the licensed data is there.
+    """
+    from harness import terminal
+    from harness.data.importing.layouts import LAYOUTS
+    from harness.data.importing.rehearsal import write_rehearsal
+
+    if name not in LAYOUTS:
+        raise unknown("layout", name, LAYOUTS)
+    if out.exists():
+        raise HarnessError(f"{out} is there already: name a folder that is not.")
+    with terminal.steps() as show:
+        write_rehearsal(LAYOUTS[name], out, show)
+    terminal.note(f"Written: {out}. Every person in it is drawn.")
+
+
+@app.command("audit")
+def audit_data(
+    dataset: Annotated[str, typer.Argument(help="A dataset's name, or a folder of Parquet files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Count what a dataset holds, and say whether it is an official benchmark.
+
+    Every image is decoded once. Exits with 1 where the dataset is refused or an image is broken.
+    """
+    from harness import terminal
+    from harness.data.catalogue import find_declaration, locate
+    from harness.data.examination import examine
+    from harness.data.verdict import Status
+
+    with terminal.steps() as show:
+        found = examine(locate(find_declaration(dataset), show), show)
+    if as_json:
+        print(json.dumps(found, indent=1))
+    else:
+        show_examination(found)
+    if found["broken_images"] or found["verdict"]["status"] == Status.REFUSED:
+        raise typer.Exit(1)
+
+
+def show_examination(found: Mapping[str, Any]) -> None:
+    """Show an audit as a table of splits, and what is odd below it."""
+    from harness.terminal import note, print_table
+
+    splits = found["splits"]
+    facts: dict[str, Callable[[Any], str]] = {
+        "people": lambda of: f"{of['identities']:,}",
+        "images": lambda of: f"{of['images']:,}",
+        "captions": lambda of: f"{of['captions']:,}",
+        "captions an image": lambda of: _range(of["captions_per_image"]),
+        "images a person": lambda of: _range(of["images_per_identity"]),
+        "people with one image": lambda of: f"{of['identities_with_one_image']:,}",
+        "captions several people share": lambda of: _shared(of["duplicate_captions"]),
+        "image files several people share": lambda of: _shared(of["duplicate_images"]),
+        "highest R1 that captions allow": lambda of: f"{of['rank1_ceiling']:.2f} %",
+        "captions with line breaks": lambda of: f"{of['odd_captions']['line_breaks']:,}",
+        "captions with outer spaces": lambda of: f"{of['odd_captions']['outer_spaces']:,}",
+        "empty captions": lambda of: f"{of['odd_captions']['empty']:,}",
+    }
+    rows = [(name, *(told(of) for of in splits.values())) for name, told in facts.items()]
+    kinds = found["image_files"]
+    rows.append(("image files", *(_kinds(kinds[name]) for name in splits)))
+    print_table(("", *splits), rows)
+    across = found["across"]
+    note(
+        f"In several splits: {across['identities']:,} people, {across['image_files'] or 0:,} image "
+        "files."
+    )
+    for one in found["broken_images"][:SHOWN]:
+        note(f"Broken: {one['split']}, {one['image_id']}: {one['flaw']}")
+    if (more := len(found["broken_images"]) - SHOWN) > 0:
+        note(f"{more} more images are broken; --json names them all.")
+    verdict = found["verdict"]
+    print_table(("verdict", "because"), [(verdict["status"], verdict["reason"])])
+
+
+def _range(values: Mapping[str, int]) -> str:
+    return " to ".join(map(str, dict.fromkeys((values["min"], values["max"]))))
+
+
+def _shared(values: Mapping[str, int] | None) -> str:
+    return "not read" if values is None else f"{values['across_persons']:,}"
+
+
+def _kinds(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {kind}" for kind, count in counts.items())

@@ -1,0 +1,228 @@
+"""Records and their images as sharded Parquet, put in place whole."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import results
+from harness.data.columns import schema
+from harness.data.declaration import SPLITS
+from harness.data.importing.images import read_image
+from harness.data.importing.records import Record, count_records
+from harness.errors import HarnessError
+
+VERSION = 1  # of what is written: another one is imported anew
+SHARD_BYTES = 256 * 2**20  # of images
+GROUP_ROWS = 256  # of a row group, which is held in memory
+THREADS = 4  # Pillow lets go of the interpreter while it decodes
+SHOWN = 10  # broken images that are named
+
+ABOUT = "import.json"
+CARD = "README.md"
+
+Progress = Callable[[str, int, int], None]  # what is being done, done, in all
+
+
+@dataclass(frozen=True)
+class Source:
+    """What is told of an import beside its rows."""
+
+    name: str  # of the layout, or "custom"
+    title: str
+    licensed: bool  # whether its images may not be handed on
+
+
+class _Shard:
+    """Some records of a split, in order."""
+
+    def __init__(self, split: str, number: int, records: Sequence[Record]) -> None:
+        self.split = split
+        self.number = number
+        self.records = records
+
+    @property
+    def key(self) -> str:
+        """Stands for the content: an image file by its size and time."""
+        digest = hashlib.sha256(f"{VERSION} {self.split} {self.number}".encode())
+        for record in self.records:
+            stat = record.file.stat()
+            row = [str(value) for value in asdict(record).values()]
+            digest.update(json.dumps([row, stat.st_size, stat.st_mtime_ns]).encode())
+        return digest.hexdigest()[:32]
+
+
+def write_dataset(
+    records: Sequence[Record],
+    out: Path,
+    source: Source,
+    progress: Progress = lambda what, done, total: None,
+) -> bool:
+    """Write a dataset's folder; return False where it is there already, of the same content.
+
+    Shards that an interrupted import finished are kept. Images stay the bytes they were.
+
+    Raises:
+        HarnessError: images are broken; the message names them, and nothing stays. Or `out` holds
+            something else.
+    """
+    shards = list(_shards(records))
+    key = hashlib.sha256("".join(shard.key for shard in shards).encode()).hexdigest()[:32]
+    if _is_there(out, key):
+        return False
+    work = out.with_name(f".{out.name}.importing")
+    work.mkdir(parents=True, exist_ok=True)
+    try:
+        _write_shards(shards, work, len(records), progress)
+    except HarnessError:
+        shutil.rmtree(work)
+        raise
+    _name_shards(work, shards)
+    _write_card(work / CARD, source, records)
+    results.write_json(work / ABOUT, _about(source, key, records))
+    work.rename(out)
+    return True
+
+
+def _shards(records: Sequence[Record]) -> Iterator[_Shard]:
+    for split in SPLITS:
+        group: list[Record] = []
+        held, number = 0, 0
+        for record in (record for record in records if record.split == split):
+            size = record.file.stat().st_size
+            if group and held + size > SHARD_BYTES:
+                yield _Shard(split, number, group)
+                group, held, number = [], 0, number + 1
+            group.append(record)
+            held += size
+        if group:
+            yield _Shard(split, number, group)
+
+
+def _is_there(out: Path, key: str) -> bool:
+    """Tell whether a folder holds this import; refuse one that holds something else."""
+    try:
+        if json.loads((out / ABOUT).read_text(encoding="utf-8"))["key"] == key:
+            return True
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise HarnessError(
+            f"{out} is there already and holds something else. Remove it, or name another --out."
+        )
+    if out.is_dir():
+        out.rmdir()  # empty: a folder is renamed to its place
+    return False
+
+
+def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Progress) -> None:
+    broken: list[str] = []
+    done = 0
+    for shard in shards:
+        file = work / f"{shard.key}.parquet"
+        if not file.is_file():
+            broken += _write_shard(shard, file, lambda rows: progress(WHAT, done + rows, total))  # noqa: B023  # called before done changes
+        done += len(shard.records)
+        progress(WHAT, done, total)
+    if broken:
+        more = f", and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
+        raise HarnessError(f"{len(broken)} broken images: {'; '.join(broken[:SHOWN])}{more}.")
+
+
+WHAT = "checking and copying images"
+
+
+def _write_shard(shard: _Shard, file: Path, progress: Callable[[int], None]) -> list[str]:
+    """Write a shard and return what is wrong with its images; with any, nothing is written."""
+    import pyarrow
+    import pyarrow.parquet
+
+    columns = schema()
+    broken: list[str] = []
+    unfinished = file.with_suffix(".unfinished")
+    with (
+        ThreadPoolExecutor(THREADS) as pool,
+        pyarrow.parquet.ParquetWriter(
+            unfinished, columns, compression={"image.bytes": "NONE"}, use_dictionary=False
+        ) as writer,
+    ):
+        for start in range(0, len(shard.records), GROUP_ROWS):
+            group = shard.records[start : start + GROUP_ROWS]
+            found = list(pool.map(_read_or_tell, group))
+            broken += [told for told in found if isinstance(told, str)]
+            if not broken:
+                rows = [_row(one, found) for one, found in zip(group, found, strict=True)]
+                writer.write_table(pyarrow.Table.from_pylist(rows, columns))
+            progress(start + len(group))
+    unfinished.unlink() if broken else unfinished.replace(file)
+    return broken
+
+
+def _read_or_tell(record: Record) -> bytes | str:
+    """Return an image, or what is wrong with it."""
+    try:
+        return read_image(record)
+    except (ValueError, OSError) as error:
+        return f"{record.place}, {record.source!r}: {error}"
+
+
+def _row(record: Record, encoded: Any) -> dict[str, Any]:
+    return {
+        "image": {"bytes": encoded, "path": None},
+        "captions": list(record.captions),
+        "person_id": record.person,
+        "image_id": record.image_id,
+        "camera": record.camera,
+        "source_path": record.source,
+    }
+
+
+def _name_shards(work: Path, shards: Sequence[_Shard]) -> None:
+    """Name shards as the hub does, and remove what interrupted imports left beside them."""
+    of_split = Counter(shard.split for shard in shards)
+    names = set()
+    for shard in shards:
+        name = f"{shard.split}-{shard.number:05d}-of-{of_split[shard.split]:05d}.parquet"
+        (work / f"{shard.key}.parquet").rename(work / name)
+        names.add(name)
+    for file in work.iterdir():
+        if file.name not in names:
+            file.unlink()
+
+
+def _about(source: Source, key: str, records: Sequence[Record]) -> dict[str, Any]:
+    return {**asdict(source), "key": key, "counts": count_records(records)}
+
+
+def _write_card(file: Path, source: Source, records: Sequence[Record]) -> None:
+    """Write what the hub reads of a dataset: its splits, and what may be done with it."""
+    counts: Mapping[str, tuple[int, int, int]] = count_records(records)
+    splits = "".join(
+        f"  - split: {'validation' if split == 'val' else split}\n    path: {split}-*.parquet\n"
+        for split in SPLITS
+    )
+    table = "".join(
+        f"| {split} | {people:,} | {images:,} | {captions:,} |\n"
+        for split, (people, images, captions) in counts.items()
+    )
+    licence = (
+        "Its images are licensed for research by its authors, to those who asked them: keep this "
+        "copy private."
+        if source.licensed
+        else "Made from a table of one's own."
+    )
+    file.write_text(
+        f"---\nconfigs:\n- config_name: default\n  data_files:\n{splits}---\n\n"
+        f"# {source.title}\n\n{licence}\n\n"
+        f"| split | people | images | captions |\n|---|---|---|---|\n{table}\n"
+        "Columns: image (the file as it was), captions, person_id, image_id, camera, "
+        "source_path.\n",
+        encoding="utf-8",
+    )

@@ -1,0 +1,488 @@
+"""From raw folders, whole and broken, to Parquet."""
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from harness.data.catalogue import find_declaration, locate
+from harness.data.importing import write
+from harness.data.importing.layouts import LAYOUTS, Layout
+from harness.data.importing.records import count_records, read_layout, read_table
+from harness.data.importing.rehearsal import write_rehearsal
+from harness.data.importing.write import Source, write_dataset
+from harness.data.loading import load_split
+from harness.errors import HarnessError
+
+SMALL = {
+    "cuhk-pedes": {"train": (8, 24, 66), "val": (3, 9, 20), "test": (3, 9, 26)},
+    "icfg-pedes": {"train": (8, 24, 24), "test": (3, 9, 9)},
+    "rstpreid": {"train": (8, 24, 48), "val": (3, 9, 18), "test": (3, 9, 18)},
+}
+SOURCE = Source("cuhk-pedes", "CUHK-PEDES", licensed=True)
+IMPORT = """
+import sys
+from pathlib import Path
+
+from harness.data.importing import write
+from harness.data.importing.records import read_table
+
+write.SHARD_BYTES = 1
+write.write_dataset(
+    read_table(Path(sys.argv[1])), Path(sys.argv[2]), write.Source("custom", "", False),
+    lambda what, done, total: print(done, flush=True),
+)
+"""
+
+
+def small(name: str) -> Layout:
+    """Return a benchmark's layout with the counts of a small one."""
+    return replace(
+        LAYOUTS[name], official=SMALL[name], withdrawn={}, validation_people=2 * ("icfg" in name)
+    )
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folders laid out as the three benchmarks."""
+    folder = tmp_path_factory.mktemp("originals")
+    for name in LAYOUTS:
+        write_rehearsal(small(name), folder / name)
+    return folder
+
+
+@pytest.fixture
+def raw(originals: Path, tmp_path: Path) -> Path:
+    """Return a folder like CUHK-PEDES', to be broken."""
+    return Path(shutil.copytree(originals / "cuhk-pedes", tmp_path / "raw"))
+
+
+def annotations(raw: Path) -> list[dict[str, Any]]:
+    """Return the records of a folder like CUHK-PEDES'."""
+    found: list[dict[str, Any]] = json.loads((raw / "reid_raw.json").read_text("utf-8"))
+    return found
+
+
+def run(name: str, raw: Path, out: Path) -> bool:
+    """Import a folder."""
+    return write_dataset(read_layout(small(name), raw, False, False), out, SOURCE)
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_a_folder_becomes_a_dataset(name: str, originals: Path, tmp_path: Path) -> None:
+    """Captions, people and the bytes of images are those of the folder."""
+    layout = small(name)
+    assert run(name, originals / name, tmp_path / "out")
+    [file] = [originals / name / file for file in layout.annotations[:1]]
+    records = json.loads(file.read_text("utf-8"))
+    written = {
+        row["source_path"]: row
+        for part in (tmp_path / "out").glob("*.parquet")
+        for row in pyarrow.parquet.read_table(part).to_pylist()
+    }
+    assert len(written) == len(records)
+    for record in records:
+        row = written[record[layout.path_key]]
+        assert row["captions"] == record["captions"]
+        assert row["person_id"] == record["id"]
+        encoded = (originals / name / "imgs" / record[layout.path_key]).read_bytes()
+        assert row["image"]["bytes"] == encoded
+        assert (row["camera"] is None) == (name != "rstpreid")
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_was_imported_loads(name: str, originals: Path, tmp_path: Path) -> None:
+    """All splits load with the counts of the folder; captions are cleaned only there."""
+    run(name, originals / name, tmp_path / name)
+    located = locate(find_declaration(str(tmp_path / name)))
+    splits = {split: load_split(located, split) for split in ("train", "val", "test")}
+    found = {split: tuple(of.counts.values()) for split, of in splits.items()}
+    official = SMALL[name]
+    assert found["test"] == official["test"]
+    if name == "icfg-pedes":
+        assert found["val"][0] == 2
+        whole = tuple(a + b for a, b in zip(found["train"], found["val"], strict=True))
+        assert whole == official["train"]
+        assert not {*splits["val"].person_of_image} & {*splits["train"].person_of_image}
+    else:
+        assert found == official
+
+
+def test_the_validation_people_stay_the_same(originals: Path) -> None:
+    """They are drawn by a fixed seed, whatever the order of the records."""
+    layout, raw = small("icfg-pedes"), originals / "icfg-pedes"
+    records = read_layout(layout, raw, False, False)
+    again = read_layout(layout, raw, False, False)
+    people = {record.person for record in records if record.split == "val"}
+    assert people == {record.person for record in again if record.split == "val"}
+    assert count_records(records)["val"][0] == 2
+
+
+def test_a_second_import_does_nothing(raw: Path, tmp_path: Path) -> None:
+    """The files stay untouched; another content in their place is refused."""
+    out = tmp_path / "out"
+    assert run("cuhk-pedes", raw, out)
+    before = {file: file.stat().st_mtime_ns for file in out.iterdir()}
+    assert not run("cuhk-pedes", raw, out)
+    assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
+    records = annotations(raw)
+    records[0]["captions"][0] = "Another caption."
+    (raw / "reid_raw.json").write_text(json.dumps(records))
+    with pytest.raises(HarnessError, match="is there already and holds something else"):
+        run("cuhk-pedes", raw, out)
+    assert {file: file.stat().st_mtime_ns for file in out.iterdir()} == before
+
+
+def test_the_hub_is_told_of_the_splits(raw: Path, tmp_path: Path) -> None:
+    """The card names the files of each, and that the images are licensed."""
+    run("cuhk-pedes", raw, tmp_path / "out")
+    import yaml
+
+    head, body = (tmp_path / "out" / "README.md").read_text("utf-8").split("---\n")[1:]
+    assert yaml.safe_load(head)["configs"][0]["data_files"] == [
+        {"split": "train", "path": "train-*.parquet"},
+        {"split": "validation", "path": "val-*.parquet"},
+        {"split": "test", "path": "test-*.parquet"},
+    ]
+    assert "keep this copy private" in body
+
+
+def test_a_killed_import_goes_on(tmp_path: Path) -> None:
+    """Shards that were finished are kept; the result is that of an import in one piece."""
+    table = custom_table(tmp_path / "raw", people=120)
+    out, whole = tmp_path / "out", tmp_path / "whole"
+    process = subprocess.Popen(
+        [sys.executable, "-c", IMPORT, str(table), str(out)], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    while int(process.stdout.readline()) < 20:
+        time.sleep(0)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    kept = {
+        file.name: file.stat().st_mtime_ns for file in (tmp_path / ".out.importing").glob("*.parq*")
+    }
+    assert len(kept) >= 19
+    for place in (out, whole):
+        done = subprocess.run([sys.executable, "-c", IMPORT, str(table), str(place)], check=False)
+        assert done.returncode == 0
+    times = {file.stat().st_mtime_ns for file in out.glob("*.parquet")}
+    assert len(set(kept.values()) & times) >= len(kept) - 1  # one was being written
+    assert not (tmp_path / ".out.importing").exists()
+    files = sorted(file.name for file in whole.iterdir())
+    assert files == sorted(file.name for file in out.iterdir())
+    assert all((out / name).read_bytes() == (whole / name).read_bytes() for name in files)
+
+
+# Tables of one's own.
+
+
+def custom_table(folder: Path, people: int = 4, kind: str = "csv") -> Path:
+    """Write a table of drawn squares: two images a person, two captions an image."""
+    from PIL import Image
+
+    folder.mkdir()
+    rows = []
+    for person in range(people):
+        split = ("train", "train", "val", "test")[person % 4]
+        for image in range(2):
+            name = f"p{person}-{image}.png"
+            Image.new("RGB", (8, 24), (person, image, 0)).save(folder / name)
+            rows += [
+                {
+                    "image": name, "split": split, "person": f"Ann {person}",
+                    "caption": f'A "person", {person} of {image}\nand {caption}',
+                }
+                for caption in range(2)
+            ]  # fmt: skip
+    file = folder / f"people.{kind}"
+    if kind == "json":
+        file.write_text(json.dumps(rows))
+        return file
+    import csv
+
+    with file.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, ["image", "caption", "person", "split"])
+        writer.writeheader()
+        writer.writerows(rows)
+    return file
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_table_of_ones_own(kind: str, tmp_path: Path) -> None:
+    """Rows of an image become one; people may have any names; quotes and line breaks survive."""
+    records = read_table(custom_table(tmp_path / "raw", kind=kind))
+    assert count_records(records) == {"train": (2, 4, 8), "val": (1, 2, 4), "test": (1, 2, 4)}
+    assert records[0].captions == (
+        'A "person", 0 of 0\nand 0',
+        'A "person", 0 of 0\nand 1',
+    )
+    assert len({record.person for record in records}) == 4
+
+
+# What is refused.
+
+Break = Callable[[Path], None]
+
+
+def edited(change: Callable[[list[Any]], object]) -> Break:
+    """Change the records of a folder."""
+
+    def apply(raw: Path) -> None:
+        records = annotations(raw)
+        change(records)
+        (raw / "reid_raw.json").write_text(json.dumps(records), encoding="utf-8")
+
+    return apply
+
+
+def record(**changes: Any) -> Break:
+    """Change values of record 5."""
+    return edited(lambda records: records[5].update(changes))
+
+
+def image(content: bytes | Callable[[bytes], bytes], number: int = 5) -> Break:
+    """Change the image file of a record."""
+
+    def apply(raw: Path) -> None:
+        file = raw / "imgs" / annotations(raw)[number]["file_path"]
+        changed = content if isinstance(content, bytes) else content(file.read_bytes())
+        file.write_bytes(changed)
+
+    return apply
+
+
+def replaced_by(make: Callable[[Path], object]) -> Break:
+    """Put something else in the place of the image file of record 5."""
+
+    def apply(raw: Path) -> None:
+        file = raw / "imgs" / annotations(raw)[5]["file_path"]
+        file.unlink()
+        make(file)
+
+    return apply
+
+
+def text(content: bytes | Callable[[bytes], bytes]) -> Break:
+    """Change the bytes of the annotations."""
+
+    def apply(raw: Path) -> None:
+        file = raw / "reid_raw.json"
+        changed = content if isinstance(content, bytes) else content(file.read_bytes())
+        file.write_bytes(changed)
+
+    return apply
+
+
+def without(key: str) -> Break:
+    """Drop a key of record 5."""
+    return edited(lambda records: records[5].pop(key))
+
+
+def png(width: int, height: int) -> bytes:
+    """Return a small PNG file that claims to have so many pixels."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    parts = (b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in parts
+    )
+
+
+CORRUPTIONS: dict[str, tuple[Break, str]] = {
+    "truncated JPEG": (image(lambda data: data[: len(data) // 2]), "record 5, .*truncated"),
+    "empty image": (image(b""), "record 5, .*it is empty"),
+    "a text for an image": (image(b"not an image"), "record 5, .*none of JPEG, PNG, BMP"),
+    "GIF": (image(b"GIF89a\1\0\1\0\0\0\0;"), "record 5, .*none of JPEG, PNG, BMP"),
+    "zip-bomb PNG": (image(png(30_000, 30_000)), "record 5, .*more pixels|record 5, .*30000"),
+    "large PNG": (image(png(9_000, 6_000)), "record 5, .*9000 x 6000 pixels"),
+    "short PNG": (image(png(100, 100)), "record 5, .*cannot be decoded"),
+    "one pixel missing in PNG data": (image(png(20, 20)), "record 5, .*cannot be decoded"),
+    "missing image": (replaced_by(lambda file: None), "record 5: there is no image"),
+    "folder for an image": (replaced_by(lambda file: file.mkdir()), "record 5: .*is not a file"),
+    "fifo for an image": (replaced_by(os.mkfifo), "record 5: .*is not a file"),
+    "link out of the folder": (
+        replaced_by(lambda file: file.symlink_to("/etc/hostname")), "record 5: .*leads out of"
+    ),
+    "link in a circle": (
+        replaced_by(lambda file: file.symlink_to(file.name)), "record 5: there is no image"
+    ),
+    "path outside the folder": (
+        record(file_path="../reid_raw.json"), "record 5: .*leads out of"
+    ),
+    "absolute path": (record(file_path="/etc/passwd"), "record 5: .*leads out of"),
+    "no path": (record(file_path=""), "record 5: the image's path is ''"),
+    "path is a number": (record(file_path=7), "record 5: the image's path is 7"),
+    "path with a null": (record(file_path="a\0b.jpg"), "record 5: .*character that is none"),
+    "missing key": (without("captions"), "record 5: no 'captions'; it has split"),
+    "missing id": (without("id"), "record 5: no 'id'"),
+    "record is a list": (
+        edited(lambda records: records.__setitem__(5, [])), "record 5 has to be an object"
+    ),
+    "record is null": (
+        edited(lambda records: records.__setitem__(5, None)), "record 5 has to be an object"
+    ),
+    "unknown split": (record(split="Train"), "record 5: split 'Train' is none of train, val, test"),
+    "split is null": (record(split=None), "record 5: split None"),
+    "id is a text": (record(id="17"), "record 5: id '17' is not a number"),
+    "id is negative": (record(id=-1), "record 5: id -1"),
+    "id is true": (record(id=True), "record 5: id True"),
+    "id is huge": (record(id=2**70), "record 5: id 11805"),
+    "id gap": (
+        edited(lambda records: [one.update(id=900) for one in records if one["id"] == 4]),
+        "numbered from 1 without a gap, and person 4 is missing",
+    ),
+    "person in two splits": (
+        edited(lambda records: records[-1].update(id=1)), "person 1 is in test, and in train"
+    ),
+    "empty caption": (record(captions=["A man.", " \n "]), "record 5: caption 1 is ' .n ', not"),
+    "no captions": (record(captions=[]), "record 5: captions have to be a list of texts"),
+    "captions are a text": (record(captions="A man."), "record 5: captions have to be a list"),
+    "caption is null": (record(captions=[None]), "record 5: caption 0 is None"),
+    "endless caption": (record(captions=["a" * 20_000]), "record 5: caption 0 has 20000"),
+    "half a character": (record(captions=["\ud800"]), "record 5: caption 0 holds a character"),
+    "duplicate record": (
+        edited(lambda records: records.append(dict(records[5]))), "repeats .*record 5"
+    ),
+    "one image, two people": (
+        edited(lambda records: records.append({**records[5], "id": 7, "captions": ["New."]})),
+        "repeats .*record 5",
+    ),
+    "wrong counts": (edited(lambda records: records.pop(5)), "is not official: train has .* 23 im"),
+    "no test split": (
+        edited(lambda records: [one.update(split="val") for one in records[-9:]]),
+        "is not official: .*test has nothing",
+    ),
+    "not JSON": (text(lambda data: data[:-100]), "reid_raw.json is not JSON: .* line 1 column"),
+    "empty annotations": (text(b""), "reid_raw.json is not JSON"),
+    "an object for a list": (text(b'{"train": []}'), "has to be a list of records, it is an obj"),
+    "Latin-1 bytes": (
+        text(lambda data: data.replace(b"A ", "Müller ".encode("latin-1"), 1)), "is not UTF-8: byte"
+    ),
+    "deep nesting": (text(b"[" * 200_000), "reid_raw.json is not JSON"),
+    "no annotations": (
+        lambda raw: (raw / "reid_raw.json").unlink(), "there is no reid_raw.json in .*there is imgs"
+    ),
+    "no images": (lambda raw: shutil.rmtree(raw / "imgs"), "there is no folder .*imgs with"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", CORRUPTIONS)
+def test_a_broken_folder_is_refused(name: str, raw: Path, tmp_path: Path) -> None:
+    """With one message that names the record, and nothing is left half-written."""
+    apply, message = CORRUPTIONS[name]
+    apply(raw)
+    with pytest.raises(HarnessError, match=f"(?s){message}") as caught:
+        run("cuhk-pedes", raw, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_there_are_forty_corruptions() -> None:
+    """As many as were promised."""
+    assert len(CORRUPTIONS) >= 40
+
+
+def test_broken_images_are_told_together(raw: Path, tmp_path: Path) -> None:
+    """Ten are named, the others counted: nobody wants to mend one an hour."""
+    for number in range(12):
+        image(b"no image", number)(raw)
+    with pytest.raises(HarnessError, match=r"12 broken images: .*, and 2 more\.$"):
+        run("cuhk-pedes", raw, tmp_path / "out")
+
+
+def test_a_full_disk_leaves_no_dataset(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What fails while it is written has no final name; the next call finishes."""
+
+    def full(rows: Any, found: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(write, "_row", full)
+        with pytest.raises((OSError, HarnessError), match="No space left"):
+            run("cuhk-pedes", raw, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+    assert run("cuhk-pedes", raw, tmp_path / "out")
+
+
+def test_restarting_ids_are_told_apart(raw: Path) -> None:
+    """Where each split numbers its people anew, equal numbers are other people."""
+    records = annotations(raw)
+    for one in records:
+        one["id"] -= {"train": 0, "val": 8, "test": 11}[one["split"]]
+    (raw / "reid_raw.json").write_text(json.dumps(records))
+    with pytest.raises(HarnessError, match="--restarting-ids"):
+        read_layout(small("cuhk-pedes"), raw, False, False)
+    found = read_layout(small("cuhk-pedes"), raw, False, True)
+    assert count_records(found) == SMALL["cuhk-pedes"]
+    assert len({one.person for one in found}) == 14
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("a.png,,Ann,train", "row 0: caption 0 is ''"),
+        ("a.png,A man.,,train", "row 0: no person"),
+        ("a.png,A man.,Ann,dev", "row 0: split 'dev'"),
+        ("b.png,A man.,Ann,train", "row 0: there is no image 'b.png'"),
+        ("../x.png,A man.,Ann,train", "row 0: there is no image|leads out"),
+        ("a.png,A man.", "row 0: no person|row 0: split None"),
+        ('a.png,"A man.,Ann,train', "is not CSV"),
+        ("a.png,A man.,Ann,train", "has no row of split val and test"),
+    ],
+)
+def test_a_broken_table_is_refused(line: str, message: str, tmp_path: Path) -> None:
+    """With the row."""
+    (tmp_path / "a.png").write_bytes(b"")
+    file = tmp_path / "people.csv"
+    file.write_text(f"image,caption,person,split\n{line}\n")
+    with pytest.raises(HarnessError, match=message):
+        read_table(file)
+
+
+def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
+    """The message names those that are missing and those that are there."""
+    file = tmp_path / "people.csv"
+    file.write_text("picture,caption\n")
+    with pytest.raises(HarnessError, match=r"no column image, person, split; .* picture, caption"):
+        read_table(file)
+
+
+# The command.
+
+
+def test_the_commands(harness: Callable[..., Any], tmp_path: Path) -> None:
+    """A table is imported, audited and trained on; the second import does nothing."""
+    table = custom_table(tmp_path / "raw", people=40)
+    call = "data", "import", "custom", table, "--out", tmp_path / "mine"
+    first, second = harness(*call), harness(*call)
+    assert first.returncode == 0, first.stderr
+    assert "Written" in first.stderr
+    assert "Nothing to do" in second.stderr
+    audit = harness("data", "audit", tmp_path / "mine", "--json")
+    assert audit.returncode == 0, audit.stderr
+    assert json.loads(audit.stdout)["verdict"]["status"] == "not official"
+    done = harness("run", "clip", "--dataset", tmp_path / "mine", "--seeds", "0", "--no-report")
+    assert done.returncode == 0, done.stderr
+
+
+def test_licensed_images_are_not_pushed_openly(harness: Callable[..., Any], raw: Path) -> None:
+    """Before anything is read."""
+    done = harness("data", "import", "cuhk-pedes", raw, "--push-to-hub", "me/cuhk")
+    assert done.returncode == 2
+    assert "--private" in done.stderr
