@@ -6,12 +6,13 @@ import hashlib
 import json
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from harness import registry, results, sources
-from harness.data.declaration import Located
+from harness.data.catalogue import find_declaration, read_declaration
+from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError, unknown
 from harness.spec import PROTOCOL_VERSION, FurtherEvaluation, RunSpec
 
@@ -30,6 +31,11 @@ class Suite:
     seeds: tuple[int, ...]
     datasets: tuple[str, ...]
     argument: str = ""  # what names it on the command line, where that is not its name
+    declared: Mapping[str, Declaration] = field(default_factory=dict)  # datasets of its own
+
+    def find_declaration(self, name: str) -> Declaration:
+        """Return a dataset of the suite's own, of the catalogue, or of a folder by its path."""
+        return self.declared.get(name) or find_declaration(name)
 
 
 @dataclass(frozen=True)
@@ -51,13 +57,22 @@ def read_suite(name: str) -> Suite:
         raise unknown("suite", name, known)
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = [
+            read_declaration(dataset, path.parent)
+            for dataset in values["datasets"]
+            if not isinstance(dataset, str)
+        ]
         return Suite(
             name=path.stem,
             title=str(values.get("title", path.stem)),
             scale=str(values["scale"]),
             seeds=tuple(int(seed) for seed in values["seeds"]),
-            datasets=tuple(str(dataset) for dataset in values["datasets"]),
+            datasets=tuple(
+                dataset if isinstance(dataset, str) else str(dataset["name"])
+                for dataset in values["datasets"]
+            ),
             argument=name,
+            declared={declaration.name: declaration for declaration in declared},
         )
     except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
         raise HarnessError(
@@ -134,6 +149,21 @@ def plan(
                     spec = _spec(suite, located, choice, resolved, seed, code, options)
                     specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
+
+
+def evaluated_on(spec: RunSpec, datasets: Iterable[Located]) -> RunSpec:
+    """Return a run that is evaluated on the test splits of other datasets, and not otherwise."""
+    asked = spec.command.replace("harness run", "harness evaluate", 1)
+    evaluations = tuple(
+        FurtherEvaluation(
+            key=_key({"run": spec.key, "on": located.fingerprint}),
+            command=f"{asked} --on {shlex.quote(located.declaration.argument)}",
+            on=located,
+        )
+        for located in datasets
+        if located.fingerprint != spec.located.fingerprint
+    )
+    return replace(spec, evaluations=evaluations)
 
 
 def engine_hash() -> str:
@@ -295,7 +325,8 @@ def _with_evaluations(
             key=hashlib.sha256(f"{spec.key} {code_of[kind]} {name}".encode()).hexdigest()[:32],
             command=f"{spec.command} --{kind} {shlex.quote(name)}",
             reported_as=tuple(spec.description["evaluations"].get(name, ())),
-            **{kind: name},
+            rerank=name if kind == "rerank" else "",
+            queries=name if kind == "queries" else "",
         )
         for kind, names in wanted.items()
         for name in names
@@ -333,7 +364,9 @@ def _spec(
     name = choice.listing.name
     if resolved.base != description["variants"][0]["label"]:
         name = shlex.quote(f"{name}:{resolved.base}")
-    dataset = located.declaration.argument
+    declaration = located.declaration
+    own = suite.declared.get(declaration.name) == declaration
+    dataset = declaration.name if own else declaration.argument
     return RunSpec(
         suite=suite.name,
         located=located,

@@ -1,7 +1,7 @@
-"""Trained weights scored in another way: what `--rerank` and `--queries` add to a run's folder.
+"""Trained weights scored in another way: what a run's folder holds beside its own evaluation.
 
 A re-ranking works on embeddings: where a method re-scores its first candidates, those scores are
-left aside. Other queries are scored as the run's own are.
+left aside. Other queries and other datasets are scored as the run's own are.
 """
 
 from __future__ import annotations
@@ -9,14 +9,16 @@ from __future__ import annotations
 import shutil
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from harness import evaluation, metrics, registry, results
 from harness.data.declaration import Located
+from harness.data.pixels import Pixels
 from harness.data.schema import Split
 from harness.evaluation import TOP, Features
 from harness.evaluation_files import write_evaluation
@@ -27,6 +29,8 @@ from harness.results import EvaluationRecord
 from harness.spec import FurtherEvaluation
 
 WARM_UP = 64  # rows on which compiled code is loaded before the clock runs
+
+Maker = Callable[[FurtherEvaluation, "Evaluated", Path], EvaluationRecord]
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Evaluated:
     scale: str
     candidates: int
     device: torch.device
+    open_test: Callable[[Located], tuple[Split, Pixels]]  # of another dataset
 
 
 def add_evaluations(
@@ -54,14 +59,19 @@ def add_evaluations(
         unfinished = run / f"{place.name}.{results.process_tag()}{results.UNFINISHED}"
         shutil.rmtree(unfinished, ignore_errors=True)
         try:
-            ask = _rerank if wanted.rerank else _ask_other_queries
-            record = ask(wanted, evaluated, unfinished)
+            record = _maker(wanted)(wanted, evaluated, unfinished)
         except Exception as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             record = _failed(wanted, error)
         results.write_json(unfinished / "evaluation.json", asdict(record))
         shutil.rmtree(place, ignore_errors=True)
         results.put_in_place(unfinished, place)
+
+
+def _maker(wanted: FurtherEvaluation) -> Maker:
+    if wanted.on:
+        return _ask_other_data
+    return _rerank if wanted.rerank else _ask_other_queries
 
 
 def record_failure(run: Path, evaluations: Sequence[FurtherEvaluation], error: Exception) -> None:
@@ -102,6 +112,17 @@ def _ask_other_queries(
     return _record(wanted)
 
 
+def _ask_other_data(
+    wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
+) -> EvaluationRecord:
+    assert wanted.on is not None
+    split, pixels = evaluated.open_test(wanted.on)
+    features = evaluation.encode_split(evaluated.method, split, pixels, evaluated.device)
+    scores = evaluation.score_text_to_image(evaluated.method, features, split, evaluated.candidates)
+    write_evaluation(folder, scores, split)
+    return _record(wanted)
+
+
 def _score(reranking: Reranking, features: Features, split: Split) -> metrics.QueryScores:
     rows = reranking(features.texts.embedding, features.images.embedding)  # chunks (c, M)
     return metrics.score_rows(rows, split.person_of_caption, split.person_of_image, top=TOP)
@@ -124,5 +145,20 @@ def _failed(wanted: FurtherEvaluation, error: Exception) -> EvaluationRecord:
 
 def _record(wanted: FurtherEvaluation) -> EvaluationRecord:
     return EvaluationRecord(
-        wanted.key, wanted.rerank, wanted.queries, wanted.reported_as, wanted.command
+        key=wanted.key,
+        rerank=wanted.rerank,
+        queries=wanted.queries,
+        on=_told(wanted.on) if wanted.on else {},
+        reported_as=wanted.reported_as,
+        command=wanted.command,
     )
+
+
+def _told(located: Located) -> dict[str, Any]:
+    declaration = located.declaration
+    return {
+        "name": declaration.name,
+        "title": declaration.title,
+        "drawn": declaration.drawn is not None,
+        "fingerprint": located.fingerprint,
+    }

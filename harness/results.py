@@ -79,6 +79,7 @@ class EvaluationRecord:
     key: str  # equal keys mean equal results
     rerank: str = ""  # as `harness run --rerank` takes it
     queries: str = ""  # as `harness run --queries` takes it
+    on: Mapping[str, Any] = field(default_factory=dict)  # the dataset of `harness evaluate --on`
     reported_as: tuple[str, ...] = ()  # what the method's paper calls it
     command: str = ""  # repeats it
     query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside

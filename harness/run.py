@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from harness import evaluation, metrics, paths, registry, results
-from harness.data.declaration import SPLITS
+from harness.data.declaration import SPLITS, Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels
@@ -89,6 +89,7 @@ class _Job:
     device: torch.device
     seed: int
     work: Path
+    open_test: Callable[[Located], tuple[Split, Pixels]]
     say: Callable[[Update], None]
 
     @property
@@ -178,7 +179,12 @@ def _open(spec: RunSpec, options: Options, work: Path, say: Callable[[Update], N
     supervision = Supervision(spec.config["supervision"])
     view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
     method = build_method(spec, view.summary())
-    return _Job(method, recipe, data, view, device, spec.seed, work, say)
+
+    def open_test(located: Located) -> tuple[Split, Pixels]:
+        split = load_split(located, "test")
+        return split, _open_pixels(split, located, spec, options, say)
+
+    return _Job(method, recipe, data, view, device, spec.seed, work, open_test, say)
 
 
 @dataclass(frozen=True)
@@ -196,18 +202,29 @@ class _Data:
         options: Options,
         say: Callable[[Update], None],
     ) -> _Data:
-        folder = paths.cache_folder() / "pixels" / spec.located.fingerprint[:24]
-        height, width = spec.config["image_size"]
         pixels = {
-            name: open_pixels(
-                split,
-                (height, width),
-                folder if options.pixel_cache else None,
-                lambda done, count: say(_decoding(done, count, (height, width))),
-            )
+            name: _open_pixels(split, spec.located, spec, options, say)
             for name, split in splits.items()
         }
         return cls(splits, pixels)
+
+
+def _open_pixels(
+    split: Split,
+    located: Located,
+    spec: RunSpec,
+    options: Options,
+    say: Callable[[Update], None],
+) -> Pixels:
+    """Open the images of a split at the size that the run's method takes."""
+    folder = paths.cache_folder() / "pixels" / located.fingerprint[:24]
+    height, width = spec.config["image_size"]
+    return open_pixels(
+        split,
+        (height, width),
+        folder if options.pixel_cache else None,
+        lambda done, count: say(_decoding(done, count, (height, width))),
+    )
 
 
 def _decoding(done: int, count: int, size: tuple[int, int]) -> Update:
@@ -272,8 +289,16 @@ def _encode_test(job: _Job) -> evaluation.Features:
 
 
 def _evaluated(spec: RunSpec, job: _Job, features: evaluation.Features) -> Evaluated:
-    test, candidates = job.data.splits["test"], job.recipe.candidates
-    return Evaluated(job.method, features, test, spec.located, spec.scale, candidates, job.device)
+    return Evaluated(
+        method=job.method,
+        features=features,
+        split=job.data.splits["test"],
+        located=spec.located,
+        scale=spec.scale,
+        candidates=job.recipe.candidates,
+        device=job.device,
+        open_test=job.open_test,
+    )
 
 
 def _write_history(file: Path, history: list[dict[str, Any]]) -> None:

@@ -28,18 +28,19 @@ PROTOCOL = {
 class FurtherEvaluation:
     """A trained run scored in another way: never a reason to train again.
 
-    Either re-ranked, or asked other queries.
+    Either re-ranked, or asked other queries, or on the test split of another dataset.
     """
 
     key: str
     command: str
     rerank: str = ""  # as `harness.rerank.parse_reranking` reads it
     queries: str = ""  # the name of a query transform
+    on: Located | None = None
     reported_as: tuple[str, ...] = ()  # what the method's paper calls it
 
     @property
     def name(self) -> str:
-        return self.rerank or self.queries
+        return self.rerank or self.queries or f"on-{self.on.declaration.name if self.on else ''}"
 
     def is_stored(self, run: Path) -> bool:
         """Tell whether a run's folder holds this very evaluation, without an error."""

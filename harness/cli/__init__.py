@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from harness.cli import compare, data, inspect, listing, pretrain, report, run
+from harness.cli import compare, data, evaluate, inspect, listing, pretrain, report, run
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
     """,
 )
 app.command("run")(run.run)
+app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plan-power")(compare.plan_power)
 app.command("report")(report.report)

@@ -118,7 +118,7 @@ def run(
     if dry_run:
         terminal.show_plan(specs, waiting)
         return
-    failures = _execute(waiting, results, jobs, device, keep, pixel_cache is Switch.ON, force)
+    failures = execute_runs(waiting, results, jobs, device, keep, pixel_cache is Switch.ON, force)
     if not failures and keep is not Keep.ALL:
         for folder in {spec.stages_path(results) for spec in waiting}:
             shutil.rmtree(folder, ignore_errors=True)
@@ -148,7 +148,7 @@ def plan_runs(
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first."""
     from harness import plan, registry, terminal
-    from harness.data.catalogue import find_declaration, locate
+    from harness.data.catalogue import locate
 
     suite = plan.read_suite(suite_name)
     choices = plan.choose(names, listings, suite.scale, ablations)
@@ -156,7 +156,7 @@ def plan_runs(
         terminal.say_left_out(listings, suite.scale)
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
-        located = [locate(find_declaration(name), show) for name in names_of_data]
+        located = [locate(suite.find_declaration(name), show) for name in names_of_data]
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
     options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
@@ -192,7 +192,7 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
     return key, read
 
 
-def _execute(
+def execute_runs(
     specs: list[RunSpec],
     results: Path,
     jobs: int | None,

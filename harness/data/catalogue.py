@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from harness import paths, results
+from harness.data.conforming import COLUMNS, conform, needs_conforming
 from harness.data.declaration import SPLITS, Declaration, Located
+from harness.data.hub import download
 from harness.errors import HarnessError, unknown
 
 Show = Callable[[str, int, int], None]  # what is being done, done, in all
@@ -23,6 +26,44 @@ def read_catalogue() -> dict[str, Declaration]:
 
     entries = yaml.safe_load(CATALOGUE.read_text(encoding="utf-8"))
     return {name: Declaration(name, **values) for name, values in entries.items()}
+
+
+def read_declaration(values: Any, folder: Path) -> Declaration:
+    """Return a dataset that a suite declares: a mapping with a name and a folder or a hub id.
+
+    Raises:
+        HarnessError: the mapping lacks something or has what is not known.
+    """
+    known = {field.name for field in fields(Declaration)} - {"drawn"}
+    if not isinstance(values, Mapping) or not values.get("name"):
+        raise HarnessError(
+            f"A dataset of a suite is a name, or a mapping with one: got {values!r}."
+        )
+    name = str(values["name"])
+    if strange := [str(key) for key in values if key not in known]:
+        raise HarnessError(
+            f"Dataset {name!r}: {', '.join(strange)} is not known. There are: "
+            f"{', '.join(sorted(known))}."
+        )
+    if (values.get("folder") is None) == (values.get("hub") is None):
+        raise HarnessError(f"Dataset {name!r}: say either folder or hub.")
+    _refuse_kinds(name, values.get("columns", {}), values.get("validation_people", 0))
+    given = {"title": name, **values, "name": name}
+    if given.get("folder"):
+        given["folder"] = str((folder / str(given["folder"])).resolve())
+    return Declaration(**given)
+
+
+def _refuse_kinds(name: str, columns: Any, validation_people: Any) -> None:
+    if not isinstance(columns, Mapping) or not {*columns} <= {*COLUMNS}:
+        raise HarnessError(
+            f"Dataset {name!r}: columns says what some of {', '.join(COLUMNS)} are called there: "
+            f"got {columns!r}."
+        )
+    if type(validation_people) is not int or validation_people < 0:
+        raise HarnessError(
+            f"Dataset {name!r}: validation_people is a number: got {validation_people!r}."
+        )
 
 
 def find_declaration(name: str) -> Declaration:
@@ -45,17 +86,20 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
     if declaration.drawn:
         folder = _drawn_folder(declaration, show)
     elif declaration.hub:
-        folder = _hub_folder(declaration)
+        folder = download(declaration)
     else:
         folder = Path(declaration.folder or "")
     files = {split: tuple(sorted(folder.glob(f"**/{split}*.parquet"))) for split in SPLITS}
-    missing = [split for split in SPLITS if not files[split]]
+    carves = declaration.validation_people > 0
+    missing = [split for split in SPLITS if not files[split] and not (carves and split == "val")]
     if missing:
         raise HarnessError(
             f"Dataset {declaration.name!r}: no Parquet file for {', '.join(missing)} in {folder}. "
             "Expected train*.parquet, val*.parquet and test*.parquet with the columns image, "
             "captions, person_id and image_id."
         )
+    if needs_conforming(declaration, files):
+        files = conform(declaration, files, _fingerprint(files), show)
     return Located(declaration, files, _fingerprint(files))
 
 
@@ -72,40 +116,19 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     if folder.is_dir():
         return folder
     from harness.data.paperdolls.build import write_paperdolls
+    from harness.data.paperdolls.looks import DATASETS
 
     unfinished = folder.with_name(f"{folder.name}.{results.process_tag()}.tmp")
     unfinished.mkdir(parents=True, exist_ok=True)
     what = f"drawing {declaration.title}, once"
-    write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total))
+    look = DATASETS[str(declaration.drawn)]
+    write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total), look=look)
     results.put_in_place(unfinished, folder)
     return folder
 
 
 def _drawing_code() -> Path:
     return Path(__file__).parent / "paperdolls" / "build.py"
-
-
-def _hub_folder(declaration: Declaration) -> Path:
-    """Return the local snapshot of a hub dataset at its pinned revision."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    if not declaration.revision:
-        raise HarnessError(f"Dataset {declaration.name!r}: pin a revision of {declaration.hub}.")
-    try:
-        return Path(
-            snapshot_download(
-                str(declaration.hub),
-                repo_type="dataset",
-                revision=declaration.revision,
-                allow_patterns="*.parquet",
-            )
-        )
-    except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        raise HarnessError(
-            f"Dataset {declaration.name!r}: {declaration.hub} at {declaration.revision} could not "
-            f"be fetched from the hub: {error}"
-        ) from error
 
 
 def _fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 SPLITS = ("train", "val", "test")
@@ -23,6 +23,8 @@ class Declaration:
     licence: str = ""
     url: str = ""
     thumbnails: bool = False  # whether its licence lets a page show its images
+    columns: Mapping[str, str] = field(default_factory=dict)  # ours -> the dataset's own name
+    validation_people: int = 0  # taken from the training people where there is no such split
 
     @property
     def argument(self) -> str:

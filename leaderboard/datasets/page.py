@@ -11,6 +11,7 @@ from leaderboard.datasets.audit_words import audit_table, count_table, findings
 from leaderboard.datasets.contents import Content, find_contents
 from leaderboard.datasets.histograms import count_by, histogram
 from leaderboard.datasets.sample import explain_sample, read_pictures, show_sample
+from leaderboard.datasets.transfer import transfer_tables
 from leaderboard.datasets.views import DatasetSection, DatasetsPage, Figure, Place
 from leaderboard.render import render_page
 from leaderboard.site import File, Site
@@ -31,7 +32,8 @@ def make_files(site: Site) -> dict[str, File]:
         tuple(
             _section(content, anchor, _rivals(content, contents), site.addresses)
             for content, anchor in zip(contents, anchors, strict=True)
-        )
+        ),
+        transfer_tables(site),
     )
     files: dict[str, File] = {FILE: render_page("datasets", page, FILE)}
     for content, anchor in zip(contents, anchors, strict=True):

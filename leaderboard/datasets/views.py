@@ -73,7 +73,17 @@ class DatasetSection:
 
 
 @dataclass(frozen=True)
+class TransferTable:
+    """A matrix of one metric: a row for what was trained, a column for what it was tested on."""
+
+    suite: str
+    metric: str
+    table: Table
+
+
+@dataclass(frozen=True)
 class DatasetsPage:
     """Every content of every dataset in the results."""
 
     sections: tuple[DatasetSection, ...]
+    transfer: tuple[TransferTable, ...]  # empty where nothing was tested on other data

@@ -9,6 +9,7 @@ from harness.results import METRICS
 from leaderboard.downloads.sheets import Record, Value
 from leaderboard.load import Run
 from leaderboard.site import Site
+from leaderboard.typography import plain
 
 # Fields of a record that a line of a spreadsheet holds as they are.
 FLAT = (
@@ -57,6 +58,7 @@ def evaluation_lines(run: Run) -> Iterator[Record]:
             "seed": record.seed,
             "rerank": one.rerank,
             "queries": one.queries,
+            "on": plain(one.on.get("name", "")),
             "reported_as": list(one.reported_as),
             **{metric: run.metric(metric, name) for metric in METRICS},
             "query_milliseconds": one.query_milliseconds,

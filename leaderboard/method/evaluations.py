@@ -70,7 +70,8 @@ class Evaluations:
     def others(self) -> list[str]:
         """The names of the evaluations that have no other place on the page."""
         reranked = (one.name for one in self.rerankings)
-        shown = {PRIMARY_EVALUATION, *reranked, *find_queries(self.runs)}
+        elsewhere = (name for run in self.runs for name, one in run.further.items() if one.on)
+        shown = {PRIMARY_EVALUATION, *reranked, *find_queries(self.runs), *elsewhere}
         names = {name: None for run in self.runs for name in run.evaluations or {}}
         return [name for name in names if name not in shown]
 

@@ -16,7 +16,6 @@ import numpy as np
 from harness.data.declaration import SPLITS
 from harness.data.importing.layouts import Layout
 from harness.errors import HarnessError
-from harness.seeding import derive
 
 CARVING_SEED = 0  # of the people that become a validation split
 COLUMNS = ("image", "caption", "person", "split")  # of a custom table
@@ -130,20 +129,27 @@ def refuse_unofficial(layout: Layout, counts: Mapping[str, tuple[int, int, int]]
 
 def carve_validation(records: Sequence[Record], people: int) -> list[Record]:
     """Make a validation split of some training people, drawn by a fixed seed."""
-    known = np.unique([record.person for record in records if record.split == "train"])
-    if len(known) <= people:
-        raise HarnessError(
-            f"{people} of the training people become the validation split, and there are only "
-            f"{len(known)}."
-        )
-    draw = np.random.default_rng(derive(CARVING_SEED, "validation people"))
-    chosen = set(draw.permutation(known)[:people].tolist())
+    chosen = choose_validation_people(
+        [record.person for record in records if record.split == "train"], people
+    )
     return [
         replace(record, split="val")
         if record.split == "train" and record.person in chosen
         else record
         for record in records
     ]
+
+
+def choose_validation_people(people: Iterable[int], count: int) -> set[int]:
+    """Draw some of the training people by a fixed seed; their order does not matter."""
+    known = np.unique(list(people))
+    if len(known) <= count:
+        raise HarnessError(
+            f"{count} of the training people become the validation split, and there are only "
+            f"{len(known)}."
+        )
+    draw = np.random.default_rng(CARVING_SEED)
+    return set(draw.permutation(known)[:count].tolist())
 
 
 def _annotations(layout: Layout, raw: Path) -> Path:

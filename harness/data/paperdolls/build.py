@@ -1,4 +1,4 @@
-"""Makes the two sets of drawings: PaperDolls as Parquet files, and people to pre-train on.
+"""Makes the drawings: PaperDolls and StreetDolls as Parquet files, and people to pre-train on.
 
 Everything is a function of the seed: an image depends on the seed, its split, its person's number
 and its own number alone, so a longer split starts with the images of a shorter one.
@@ -66,7 +66,7 @@ class Photo:
 def photographs(
     split: str, seed: int = 0, sizes: Sizes | None = None, look: Look = PAPERDOLLS
 ) -> Iterator[Photo]:
-    """Yield the images of a split of PaperDolls, person by person."""
+    """Yield the images of a split, person by person."""
     sizes = sizes or Sizes()
     crowd = people(split, seed, look.families)
     for number, person in enumerate(islice(crowd, sizes.people(split))):
@@ -93,20 +93,21 @@ def photographs_of(
             person_id=SPLITS.index(split) * _IDS_OF_A_SPLIT + number,
             image_id=image_id,
             camera=camera.name,
-            source_path=f"paperdolls/{split}/{number:04d}/{image_id}.png",
+            source_path=f"{look.name}/{split}/{number:04d}/{image_id}.png",
         )
 
 
 def write_paperdolls(
     folder: Path,
-    seed: int = 0,
+    seed: int | None = None,
     progress: Progress | None = None,
     sizes: Sizes | None = None,
+    look: Look = PAPERDOLLS,
 ) -> None:
     """Write train.parquet, val.parquet and test.parquet, made for `datasets.load_dataset`.
 
     Columns: image (PNG), captions (list of strings), person_id (int64, unique over the splits),
-    image_id, camera and source_path (strings).
+    image_id, camera and source_path (strings). Without a seed, it is the look's.
     """
     from pyarrow import (
         Table,
@@ -118,7 +119,7 @@ def write_paperdolls(
     done = 0
     for split in SPLITS:
         rows = []
-        for photo in photographs(split, seed, sizes):
+        for photo in photographs(split, look.seed if seed is None else seed, sizes, look):
             rows.append(_row(photo))
             done += 1
             if progress is not None:

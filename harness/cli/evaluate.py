@@ -1,0 +1,97 @@
+"""`harness evaluate`: trained runs on another dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Plugins, Results
+from harness.cli.report import write_reports
+from harness.cli.run import Device, Keep, execute_runs, plan_runs
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.spec import RunSpec
+
+NAMED = 5  # runs that are named where they are not trained
+
+
+def evaluate(
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(help="Methods (irra) or variants (irra:+SDM); none with --all."),
+    ] = None,
+    on: Annotated[
+        list[str] | None,
+        typer.Option(help="A dataset's name, or a folder; may be given again."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="Evaluate every method.")] = False,
+    suite: Annotated[str, typer.Option(help="The suite that they were trained in.")] = "demo",
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Only those trained on it; may be given again.")
+    ] = None,
+    seeds: Annotated[
+        str | None, typer.Option(help="Seeds in place of the suite's: 0,1,2 or 0-4.")
+    ] = None,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="Evaluate every ablation row too.")
+    ] = False,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Runs at a time; as many as cores, or one on a GPU.")
+    ] = None,
+    device: Annotated[Device, typer.Option(help="Where to encode.")] = Device.AUTO,
+    plugins: Plugins = None,
+    results: Results = Path("results"),
+    site: Annotated[Path, typer.Option(help="Where to write the leaderboard.")] = Path("site"),
+    report: Annotated[bool, typer.Option(help="Write the leaderboard afterwards.")] = True,
+) -> None:
+    """Score trained methods on the test split of another dataset, without training.
+
+    Pages show what a method that was trained on one dataset does on the others. What is scored
+    already is not scored again; the ranking stays as it is.
+
+    Example: **harness evaluate --all --on streetdolls**
+    """
+    from harness import plan, registry, terminal
+    from harness.cli.evaluations import show_evaluations, show_failed_evaluations
+    from harness.data.catalogue import locate
+
+    if not on:
+        raise HarnessError("Say --on and a dataset. `harness list datasets` shows them.")
+    if not methods and not every:
+        raise HarnessError("Name methods to evaluate, or --all.")
+    listings = registry.list_methods(plugins or [])
+    specs = plan_runs(
+        methods or [], listings, suite, dataset, seeds, ablations, plugins=plugins or []
+    )
+    known = plan.read_suite(suite)
+    with terminal.steps() as show:
+        others = [locate(known.find_declaration(name), show) for name in on]
+    trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
+    waiting = [spec for spec in trained if not spec.is_complete(results)]
+    terminal.say_plan(trained, waiting, results)
+    execute_runs(waiting, results, jobs, device, Keep.SELECTED, cache=True, force=False)
+    show_evaluations(trained, results)
+    if report:
+        write_reports(results, site)
+    if show_failed_evaluations(trained, results):
+        raise typer.Exit(1)
+
+
+def _trained(specs: Sequence[RunSpec], results: Path) -> list[RunSpec]:
+    """Return the runs that are there; name those that are not."""
+    from harness import terminal
+
+    missing = [spec for spec in specs if not spec.is_trained(results)]
+    found = [spec for spec in specs if spec not in missing]
+    if missing:
+        names = ", ".join(str(spec) for spec in missing[:NAMED])
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        told = f"Not trained as they stand now: {names}{more}. `{missing[0].command}` trains one."
+        if not found:
+            raise HarnessError(told)
+        terminal.note(told)
+    return found

@@ -1,0 +1,96 @@
+"""`harness evaluate`: trained runs on the test split of another dataset."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness import results
+from harness.data.paperdolls.build import Sizes, write_paperdolls
+from harness.data.paperdolls.looks import STREETDOLLS
+
+Call = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small dataset of another look."""
+    folder = tmp_path_factory.mktemp("data") / "street"
+    write_paperdolls(folder, sizes=Sizes(train=4, val=3, test=6), look=STREETDOLLS)
+    return folder
+
+
+def test_trained_runs_are_tested_on_other_data(
+    harness: Call, small_dolls: Path, street: Path, toy: Path, tmp_path: Path
+) -> None:
+    """What is added equals a run's own evaluation there; the run itself stays as it was."""
+    where = "--plugins", toy, "--results", tmp_path / "results", "--seeds", "0", "--no-report"
+    assert harness("run", "toy", "--dataset", small_dolls, *where).returncode == 0
+    [run] = results.load_runs(tmp_path / "results")
+    kept = {
+        file: file.read_bytes() for file in (run.path / "run.json", run.path / "history.parquet")
+    }
+    call = "evaluate", "toy", "--dataset", small_dolls, "--on", street, *where
+    done = harness(*call)
+    assert done.returncode == 0, done.stderr
+    assert "on-street" in done.stdout
+    assert all(file.read_bytes() == content for file, content in kept.items())
+    [(name, record)] = run.further_evaluations().items()
+    assert record.on["name"] == "street"
+    assert "harness evaluate toy" in record.command
+    assert len(run.queries(name)) == 6 * 4 * 2  # people, images, captions
+    assert run.evaluations()[name] == _reference(harness, street, toy, tmp_path, run.path)
+    again = harness(*call)
+    assert "1 complete" in again.stderr
+
+
+def _reference(harness: Call, street: Path, toy: Path, tmp_path: Path, run: Path) -> Any:
+    """Score the same weights on a dataset as if it were their own."""
+    script = f"""
+import json, sys, torch
+from pathlib import Path
+from harness import evaluation, metrics, registry
+from harness.data.catalogue import find_declaration, locate
+from harness.data.loading import load_split
+from harness.data.pixels import open_pixels
+from harness.method import TrainSummary
+
+[listing] = [one for one in registry.list_methods([Path({str(toy)!r})]) if one.name == "toy"]
+registration = registry.load_method("toy", listing.plugin)
+method = registration.method(registration.method.config_class(), TrainSummary(0, []))
+method.load_state_dict(torch.load({str(run / "weights" / "selected.pt")!r}, weights_only=True))
+split = load_split(locate(find_declaration({str(street)!r})), "test")
+pixels = open_pixels(split, (32, 16), None)
+features = evaluation.encode_split(method, split, pixels, torch.device("cpu"))
+print(json.dumps(metrics.summarize(evaluation.score_text_to_image(method, features, split))))
+"""
+    import json
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_what_is_not_trained_is_not_evaluated(
+    harness: Call, small_dolls: Path, street: Path, toy: Path, tmp_path: Path
+) -> None:
+    """The message says which run, and what trains it."""
+    done = harness(
+        "evaluate", "toy", "--plugins", toy, "--dataset", small_dolls, "--on", street,
+        "--seeds", "3", "--results", tmp_path / "results",
+    )  # fmt: skip
+    assert done.returncode == 2
+    told = " ".join(done.stderr.split())
+    assert "toy:full seed 3" in told
+    assert "harness run toy" in told
+
+
+def test_a_dataset_has_to_be_named(harness: Call) -> None:
+    """Without --on there is nothing to do, with an unknown name the known ones are told."""
+    assert "--on" in harness("evaluate", "clip").stderr
+    unknown = harness("evaluate", "clip", "--on", "streetdols")
+    assert "streetdolls" in unknown.stderr
