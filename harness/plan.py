@@ -151,16 +151,19 @@ def plan(
     return specs
 
 
-def evaluated_on(spec: RunSpec, datasets: Iterable[Located]) -> RunSpec:
-    """Return a run that is evaluated on the test splits of other datasets, and not otherwise."""
+def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
+    """Return a run that is evaluated on the test splits of other datasets, and not otherwise.
+
+    The datasets stand by what names them on the command line.
+    """
     asked = spec.command.replace("harness run", "harness evaluate", 1)
     evaluations = tuple(
         FurtherEvaluation(
             key=_key({"run": spec.key, "on": located.fingerprint}),
-            command=f"{asked} --on {shlex.quote(located.declaration.argument)}",
+            command=f"{asked} --on {shlex.quote(name)}",
             on=located,
         )
-        for located in datasets
+        for name, located in datasets.items()
         if located.fingerprint != spec.located.fingerprint
     )
     return replace(spec, evaluations=evaluations)

@@ -116,7 +116,7 @@ class Mefa(Method):
         "tiny": Recipe(
             "tiny-clip",
             (96, 32),
-            stages=(Stage(epochs=3, learning_rate=1e-3, warmup_epochs=0.5),),
+            stages=(Stage(epochs=2, learning_rate=2e-3, warmup_epochs=0.5),),
             threads=1,
             config={"temperature": 0.1, "tagger": "lexicon", "filler": "tiny-clip"},
         ),

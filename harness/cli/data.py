@@ -141,10 +141,9 @@ def show_examination(found: Mapping[str, Any]) -> None:
     rows.append(("image files", *(_kinds(kinds[name]) for name in splits)))
     print_table(("", *splits), rows)
     across = found["across"]
-    note(
-        f"In several splits: {across['identities']:,} people, {across['image_files'] or 0:,} image "
-        "files."
-    )
+    files = across["image_files"]
+    shared = "not all image files were read" if files is None else f"{files:,} image files"
+    note(f"In several splits: {across['identities']:,} people, {shared}.")
     for one in found["broken_images"][:SHOWN]:
         note(f"Broken: {one['split']}, {one['image_id']}: {one['flaw']}")
     if (more := len(found["broken_images"]) - SHOWN) > 0:

@@ -69,7 +69,7 @@ def evaluate(
     )
     known = plan.read_suite(suite)
     with terminal.steps() as show:
-        others = [locate(known.find_declaration(name), show) for name in on]
+        others = {name: locate(known.find_declaration(name), show) for name in on}
     trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     terminal.say_plan(trained, waiting, results)

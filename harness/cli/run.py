@@ -17,6 +17,7 @@ from harness.cli.report import write_reports
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.data.declaration import Located
     from harness.registry import Listing
     from harness.spec import RunSpec
 
@@ -157,6 +158,8 @@ def plan_runs(
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
         located = [locate(suite.find_declaration(name), show) for name in names_of_data]
+    for one in located:
+        refuse_unfit(one)
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
     options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
     values = dict(_parse_setting(setting) for setting in settings)
@@ -165,6 +168,25 @@ def plan_runs(
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
     return plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
+
+
+def refuse_unfit(located: Located) -> None:
+    """Refuse a dataset on which figures would mean nothing; name one that is not official."""
+    from harness import terminal
+    from harness.data.digest import read_rows
+    from harness.data.importing.layouts import LAYOUTS
+    from harness.data.verdict import Status, judge
+
+    if located.declaration.drawn:
+        return
+    name = located.declaration.name
+    splits = {split: read_rows(files) for split, files in located.files.items()}
+    verdict = judge(name, splits)
+    advice = f"`harness data audit {located.declaration.argument}` tells more."
+    if verdict.status is Status.REFUSED:
+        raise HarnessError(f"Dataset {name!r} is refused: {verdict.reason}. {advice}")
+    if verdict.status is Status.OTHER and name in LAYOUTS:
+        terminal.note(f"{name} is not official: {verdict.reason}. {advice}")
 
 
 def _canonical(rerankings: Sequence[str]) -> list[str]:

@@ -13,7 +13,7 @@ import io
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from harness import results
 from harness.data.attributes import count_attributes
 from harness.data.audit import Integers, Rows, audit, count
 from harness.data.declaration import Located
+from harness.data.verdict import judge
 
 HEIGHT = 96  # of a thumbnail, in pixels
 QUALITY = 70  # of its JPEG
@@ -148,6 +149,14 @@ def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
                 yield batch.to_pylist()
 
 
+def read_rows(files: Sequence[Path]) -> Rows:
+    """Return what the audit looks at of a split, without its images."""
+    columns = ["person_id", "captions"]
+    tables = [pyarrow.parquet.read_table(file, columns=columns) for file in files]
+    rows = [row for table in tables for row in table.to_pylist()]
+    return gather_rows(rows, [None] * len(rows))
+
+
 def gather_rows(table: Sequence[Row], hashes: Sequence[bytes | None]) -> Rows:
     """Return what the audit looks at, of rows and the hashes of their images."""
     captions = [row["captions"] or [] for row in table]
@@ -228,6 +237,7 @@ def _about(located: Located, splits: Mapping[str, Rows]) -> dict[str, Any]:
         "shown": declaration.thumbnails,
         "counts": {name: count(rows) for name, rows in splits.items()},
         "audit": audit(splits),
+        "verdict": asdict(judge(declaration.name, splits)),
     }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from harness.data.verdict import judge
 from harness.errors import HarnessError
 
 THREADS = 4  # Pillow lets go of the interpreter while it decodes
+REQUIRED = ("image", "captions", "person_id", "image_id")
 
 Progress = Callable[[str, int, int], None]  # what is being done, done, in all
 
@@ -39,6 +40,8 @@ def examine(
 
     groups = located.files.items()
     every = [file for _, files in groups for file in files]
+    for file in every:
+        _refuse_missing(located, file.name, pyarrow.parquet.read_schema(file).names)
     total = sum(pyarrow.parquet.read_metadata(file).num_rows for file in every)
     splits: dict[str, Rows] = {}
     kinds: dict[str, dict[str, int]] = {}
@@ -74,10 +77,17 @@ def examine(
     }
 
 
+def _refuse_missing(located: Located, file: str, there: Sequence[str]) -> None:
+    if missing := [name for name in REQUIRED if name not in there]:
+        raise HarnessError(
+            f"Dataset {located.declaration.name!r}: no column {', '.join(missing)} in {file}; "
+            f"there are {', '.join(there)}."
+        )
+
+
 def _look_at(stored: Any) -> _Image:
     try:
-        held = stored["bytes"]
-        encoded = Path(stored["path"]).read_bytes() if held is None else held
+        encoded = _read(stored)
     except (TypeError, KeyError, OSError) as error:
         return _Image(None, "none", f"there is no image: {error}")
     digest = hashlib.sha256(encoded).digest()
@@ -86,6 +96,16 @@ def _look_at(stored: Any) -> _Image:
     except ValueError as error:
         return _Image(digest, "broken", str(error))
     return _Image(digest, _kind(encoded), None)
+
+
+def _read(stored: Any) -> bytes:
+    """Return an image file, of the forms in which `datasets` stores one."""
+    if isinstance(stored, bytes):
+        return stored
+    if not isinstance(stored, Mapping):
+        return Path(stored).read_bytes()
+    held = stored.get("bytes")
+    return held if isinstance(held, bytes) else Path(stored["path"]).read_bytes()
 
 
 def _kind(encoded: bytes) -> str:

@@ -62,8 +62,8 @@ def download(declaration: Declaration) -> Path:
         ) from error
     except Exception as error:  # of the hub, of HTTP or of the disk: they have no common base
         raise HarnessError(
-            f"{where} at {revision} could not be fetched from the hub: {explain(error)}. Files that "
-            "are whole stay: call again to go on. `hf auth login` renews a token that is refused."
+            f"{where} at {revision} could not be fetched from the hub: {explain(error)}. Files "
+            "that are whole stay: call again to go on. `hf auth login` renews a refused token."
         ) from error
 
 

@@ -51,7 +51,8 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
 
 
 def _flaw(name: str, splits: Mapping[str, Rows]) -> str | None:
-    missing = [split for split in SPLITS if split not in splits or not len(splits[split].captions)]
+    needed = LAYOUTS[name].official if name in LAYOUTS else SPLITS
+    missing = [split for split in needed if split not in splits or not len(splits[split].captions)]
     if missing:
         return f"it has no {' and no '.join(missing)} split"
     if shared := audit_across(splits.values())["identities"]:

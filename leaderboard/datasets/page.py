@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.data.digest import Digest
 from leaderboard.addresses import Addresses
@@ -86,11 +87,19 @@ def _facts(content: Content) -> dict[str, str]:
     methods = len({run.record.method for run in content.runs})
     return {
         "About": plain(source.get("note", "")),
+        "Verdict": "" if source.get("drawn") else _verdict(content.about.get("verdict")),
         "Licence": plain(source.get("licence", "")) or "not declared",
         "Fingerprint": content.fingerprint or "not recorded",
         "Runs": f"{counted(len(content.runs), 'run')} of {counted(methods, 'method')}",
         "Cameras": _cameras(content.digest),
     }
+
+
+def _verdict(verdict: Any) -> str:
+    """Say whether it is an official benchmark, and why."""
+    if not isinstance(verdict, Mapping):
+        return ""
+    return f"{plain(verdict.get('status', ''))}: {plain(verdict.get('reason', ''))}"
 
 
 def _cameras(digest: Digest | None) -> str:

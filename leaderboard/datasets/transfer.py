@@ -26,6 +26,10 @@ class _Trained:
     runs: Sequence[Run]
     tested: Mapping[str, str | None]  # title of a dataset -> evaluation; None is the run's own
 
+    @property
+    def is_trained(self) -> bool:
+        return self.runs[-1].record.supervision != "none"
+
 
 def transfer_tables(site: Site) -> tuple[TransferTable, ...]:
     """Return the matrices of every suite in which something was tested on other data."""
@@ -74,7 +78,8 @@ def _matrix(metric: str, trained: Sequence[_Trained]) -> Table:
     rows = []
     for one in trained:
         cells = [_cell(one, title, metric) for title in columns]
-        note = f"trained on {one.on}, {counted(len(one.runs), 'seed')}"
+        how = f"trained on {one.on}" if one.is_trained else f"not trained, ranked on {one.on}"
+        note = f"{how}, {counted(len(one.runs), 'seed')}"
         rows.append(Row(one.title, tuple(cells), note=note))
     return Table(columns, tuple(rows))
 
@@ -88,7 +93,5 @@ def _cell(one: _Trained, title: str, metric: str) -> str:
 def _written(summary: Summary | None) -> str:
     if summary is None:
         return NOTHING
-    mean = fixed(summary.mean, 1)
-    if summary.count == 1:
-        return mean
-    return f"{mean} ({fixed(summary.low, 1)} to {fixed(summary.high, 1)})"
+    mean, low, high = (fixed(value, 1) for value in (summary.mean, summary.low, summary.high))
+    return mean if low == high else f"{mean} ({low} to {high})"

@@ -1,10 +1,14 @@
+import shlex
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 
 from harness import plan, registry
+from harness.cli.run import plan_runs
 from harness.data.catalogue import find_declaration, locate
+from harness.data.declaration import Declaration
 from harness.errors import HarnessError
 from harness.spec import RunSpec
 
@@ -143,9 +147,134 @@ def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> Non
     assert plan.read_suite(str(file)) == plan.Suite(
         "mine", "mine", "tiny", (3,), ("paperdolls",), str(file)
     )
-    file.write_text("scale: tiny\n", encoding="utf-8")
-    with pytest.raises(HarnessError, match=r"mine\.yaml: 'seeds'"):
-        plan.read_suite(str(file))
+    for key in ("scale", "seeds", "datasets"):
+        values = {"scale": "tiny", "seeds": "[3]", "datasets": "[paperdolls]"}
+        del values[key]
+        lines = "\n".join(f"{name}: {value}" for name, value in values.items())
+        file.write_text(lines, encoding="utf-8")
+        with pytest.raises(HarnessError, match=rf"mine\.yaml: '{key}'"):
+            plan.read_suite(str(file))
+
+
+def suite_file(folder: Path, *datasets: str) -> Path:
+    """Write a suite with these datasets, each as YAML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "mine.yaml"
+    listed = "\n".join(f"  - {dataset}" for dataset in datasets)
+    file.write_text(f"scale: tiny\nseeds: [0, 1]\ndatasets:\n{listed}\n", encoding="utf-8")
+    return file
+
+
+def test_a_suite_declares_datasets_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside those of the catalogue; a folder is meant from where the file lies."""
+    file = suite_file(
+        tmp_path / "suites",
+        "paperdolls",
+        "{name: mine, folder: ../data/mine, columns: {captions: caption}, validation_people: 2}",
+        "{name: 2024, title: People of 2024, hub: someone/people, revision: abc, licence: CC0}",
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in (str(file), "suites/mine.yaml"):  # as the command line names it
+        suite = plan.read_suite(name)
+        assert suite.datasets == ("paperdolls", "mine", "2024")
+        assert suite.find_declaration("mine") == Declaration(
+            "mine", "mine", folder=str(tmp_path / "data" / "mine"),
+            columns={"captions": "caption"}, validation_people=2,
+        )  # fmt: skip
+        assert suite.find_declaration("2024") == Declaration(
+            "2024", "People of 2024", hub="someone/people", revision="abc", licence="CC0"
+        )
+        assert suite.find_declaration("paperdolls") == find_declaration("paperdolls")
+        with pytest.raises(HarnessError, match="no dataset 'minee'"):
+            suite.find_declaration("minee")
+
+
+def test_a_dataset_of_the_suite_comes_before_the_catalogues(tmp_path: Path) -> None:
+    """Under the name of a benchmark a suite may declare its own copy."""
+    file = suite_file(tmp_path, "{name: rstpreid, folder: copy}")
+    found = plan.read_suite(str(file)).find_declaration("rstpreid")
+    assert found.folder == str(tmp_path / "copy")
+    assert find_declaration("rstpreid").folder == "data/rstpreid"
+
+
+def test_a_folder_may_be_absolute(tmp_path: Path) -> None:
+    """Then it does not matter where the file lies."""
+    file = suite_file(tmp_path / "suites", f"{{name: mine, folder: {tmp_path}/people}}")
+    assert plan.read_suite(str(file)).declared["mine"].folder == f"{tmp_path}/people"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("{folder: people}", r"a mapping with one: got \{'folder': 'people'\}"),
+        ("{name: '', folder: people}", "a mapping with one: got"),
+        ("[mine, people]", r"a mapping with one: got \['mine', 'people'\]"),
+        ("7", "a mapping with one: got 7"),
+        (
+            "{name: mine, folder: people, colums: {}}",
+            "'mine': colums is not known.*columns, folder",
+        ),
+        ("{name: mine, drawn: paperdolls}", "'mine': drawn is not known"),
+        ("{name: mine, folder: people, hub: a/b}", "'mine': say either folder or hub"),
+        ("{name: mine}", "'mine': say either folder or hub"),
+        ("{name: mine, folder: null}", "'mine': say either folder or hub"),
+        ("{name: mine, folder: p, columns: caption}", "'mine': columns says .*got 'caption'"),
+        ("{name: mine, folder: p, columns: {caption: text}}", "'mine': .*captions.* are called"),
+        ("{name: mine, folder: p, validation_people: few}", "'mine': validation_people is a num"),
+        ("{name: mine, folder: p, validation_people: -1}", "'mine': validation_people is a num"),
+    ],
+)
+def test_a_broken_declaration_is_one_message(dataset: str, message: str, tmp_path: Path) -> None:
+    """It names the dataset, where it has a name, and what is wrong with it."""
+    with pytest.raises(HarnessError, match=message):
+        plan.read_suite(str(suite_file(tmp_path, "paperdolls", dataset)))
+
+
+def declared(small_dolls: Path, folder: Path) -> Path:
+    """Write a suite whose dataset calls its captions otherwise and has no validation split."""
+    people = folder / "my people"
+    people.mkdir(parents=True)
+    for split in ("train", "test"):
+        table = pyarrow.parquet.read_table(small_dolls / f"{split}.parquet")
+        names = ["texts" if name == "captions" else name for name in table.column_names]
+        pyarrow.parquet.write_table(table.rename_columns(names), people / f"{split}.parquet")
+    return suite_file(
+        folder, "{name: my people, folder: my people, columns: {captions: texts}, "
+        "validation_people: 3}",
+    )  # fmt: skip
+
+
+def test_the_command_of_a_run_on_a_declared_dataset_repeats_it(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """It names suite and dataset, and what it names is the same run, to the key."""
+    file = declared(small_dolls, tmp_path / "with space")
+    planned = plan_runs(["toy:narrow"], registry.list_methods([toy]), str(file), plugins=[toy])
+    assert [(spec.dataset, spec.seed) for spec in planned] == [("my people", 0), ("my people", 1)]
+    for spec in planned:
+        words = shlex.split(spec.command)
+        assert words[:3] == ["harness", "run", "toy:narrow"]
+        given = dict(zip(words[3::2], words[4::2], strict=True))
+        assert given["--dataset"] == "my people"
+        [again] = plan_runs(
+            [words[2]], registry.list_methods([toy]), given["--suite"], [given["--dataset"]],
+            given["--seeds"], plugins=[Path(given["--plugins"])],
+        )  # fmt: skip
+        assert again.key == spec.key
+        assert again.command == spec.command
+
+
+def test_a_folder_called_as_a_declared_dataset_is_still_named_by_its_path(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """Else the command would repeat the run on the suite's dataset."""
+    file = suite_file(tmp_path, "{name: small-dolls, folder: elsewhere}")
+    [spec] = plan_runs(
+        ["toy"], registry.list_methods([toy]), str(file), [str(small_dolls)], "0", plugins=[toy]
+    )
+    assert f"--dataset {small_dolls} " in spec.command
 
 
 def test_the_bundled_suites_name_datasets_that_exist() -> None:

@@ -38,8 +38,9 @@ def test_a_matrix_has_a_row_a_method_and_a_column_a_dataset(
     r1, average = transfer_tables(site)
     assert (r1.suite, r1.metric, average.metric) == ("demo", "R1", "mAP")
     assert r1.table.columns == ("PaperDolls", "Street <b>")
-    assert [row.label for row in r1.table.rows] == ["strong", "weak", "other"]
+    assert [row.label for row in r1.table.rows] == ["STRONG", "WEAK", "OTHER"]
     assert r1.table.rows[2].cells[1] == "not tested"
+    assert r1.table.rows[0].note == "trained on PaperDolls, 2 seeds"
     runs = site.grounds[0].methods["strong"]["full"]
     for row, evaluation in zip(r1.table.rows[0].cells, (None, "on-street"), strict=True):
         found = [run.metric("r1", evaluation) for run in runs]

@@ -130,6 +130,7 @@ def _captions(texts: Sequence[str], planned: _Planned, number: int) -> list[str]
     for caption in range(planned.captions):
         second = texts[(number // DRAWN + caption) % DRAWN]
         text = f"{first} {second}" + " Seen from afar." * (number // DRAWN**2)
+        text += " Seen again." * caption  # else an image further on has it too
         if (number + caption) % BREAK_EVERY == 0:
             text = text.replace(". ", ".\n", 1)
         if (number + caption) % SPACES_EVERY == 0:
@@ -156,4 +157,5 @@ def _share_captions(records: Sequence[dict[str, Any]]) -> None:
     last = {record["id"]: record for record in test}
     people = list(last.values())
     for one, other in islice(zip(people[::2], people[1::2], strict=False), SHARED):
-        other["captions"][0] = one["captions"][0]
+        for key in other.keys() & {"captions", "processed_tokens"}:
+            other[key][0] = one[key][0]
