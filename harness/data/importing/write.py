@@ -84,6 +84,11 @@ def write_dataset(
     except HarnessError:
         shutil.rmtree(work)
         raise
+    except OSError as error:
+        raise HarnessError(
+            f"{out} could not be written: {error}. What is finished stays in {work}: call again to "
+            "go on."
+        ) from error
     _name_shards(work, shards)
     _write_card(work / CARD, source, records)
     results.write_json(work / ABOUT, _about(source, key, records))

@@ -1,7 +1,10 @@
 """Official, not official, refused: by counts as the papers of the benchmarks give them."""
 
-from collections.abc import Sequence
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -251,3 +254,30 @@ def test_the_share_of_pooled_people(seed: int) -> None:
 def test_without_people_of_several_images_nothing_is_pooled() -> None:
     """There is nothing to compare."""
     assert pooled_share(split(0, 4, 4, 8)) == 0
+
+
+def test_a_run_on_refused_data_does_not_begin(
+    harness: Callable[..., Any], small_dolls: Path, tmp_path: Path
+) -> None:
+    """Where training people are tested, the command stops with the reason and what tells more."""
+    folder = tmp_path / "leaky"
+    shutil.copytree(small_dolls, folder)
+    shutil.copyfile(folder / "train.parquet", folder / "test.parquet")
+    done = harness("run", "clip", "--dataset", folder, "--results", tmp_path / "results")
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert "'leaky' is refused: 12 people are in several splits" in told
+    assert "harness data audit" in told
+    assert not (tmp_path / "results").exists()
+
+
+def test_an_unofficial_benchmark_is_named(
+    harness: Callable[..., Any], small_dolls: Path, tmp_path: Path
+) -> None:
+    """A folder that goes by a benchmark's name and has other counts runs, with a note."""
+    folder = tmp_path / "rstpreid"
+    shutil.copytree(small_dolls, folder)
+    done = harness("run", "clip", "--dataset", folder, "--seeds", "0", "--dry-run")
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 0, told
+    assert "rstpreid is not official: train has 12 people, RSTPReid 3,701" in told
