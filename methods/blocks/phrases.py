@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import io
 import logging
+import multiprocessing
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
@@ -21,6 +24,8 @@ from harness.paths import cache_folder
 from methods.blocks.lexicon import LexiconTagger
 
 DATA = "averaged_perceptron_tagger_eng"  # NLTK's name for it
+MANY = 8192  # captions that are tagged on all cores, in parts
+PART = 1024
 PATIENCE = 20.0  # seconds for a download of 1.5 MB
 
 # Where a sentence ends; in captions often without a space before the next: "a bag.He".
@@ -58,8 +63,34 @@ def tag(captions: Sequence[str], tagger: str | None = None) -> list[list[Word]]:
     name = best_tagger() if tagger is None else tagger
     if name not in TAGGERS:
         raise KeyError(f"no tagger {name!r}; there are: {', '.join(TAGGERS)}")
+    if len(captions) >= MANY:
+        return _tag_in_processes(captions, name)
     model = TAGGERS[name]()
     return [_tagged(caption, model) for caption in captions]
+
+
+def _tag_in_processes(captions: Sequence[str], name: str) -> list[list[Word]]:
+    """Tag on all cores: the perceptron takes two minutes for CUHK-PEDES on one."""
+    parts = [captions[start : start + PART] for start in range(0, len(captions), PART)]
+    with ProcessPoolExecutor(
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        mp_context=multiprocessing.get_context("forkserver"),
+        initializer=_end_with_parent,
+    ) as pool:
+        found = pool.map(partial(tag, tagger=name), parts)
+        return [words for part in found for words in part]
+
+
+def _end_with_parent() -> None:
+    """Leave no process behind where the parent is killed: it could not tell its pool to end."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def wait() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=wait, daemon=True).start()
 
 
 def noun_phrases(words: Sequence[Word]) -> list[tuple[int, int]]:

@@ -105,13 +105,10 @@ def mine(
     Args:
         captions: the training captions, whose verbs and adjectives substitute each other.
         tagger: a name of `phrases.TAGGERS`; None takes the best.
-        tell: called after every `CHUNK` captions.
+        tell: called before captions are tagged, and after every `CHUNK` captions that are filled.
     """
-    words = []
-    for done, caption in enumerate(captions, start=1):
-        words.append(_key_words(caption, tagger))
-        if done % CHUNK == 0:
-            tell(f"tagging captions: {done} of {len(captions)}")
+    tell(f"tagging {len(captions)} captions")
+    words = [_key_words(tagged) for tagged in tag(captions, tagger)]
     known = _words_by_tag(words)
     found = []
     for number, (caption, its) in enumerate(zip(captions, words, strict=True)):
@@ -130,8 +127,7 @@ def _random(seed: int, tier: str, caption: str) -> Random:
     return Random(f"{seed} {tier} {caption}")
 
 
-def _key_words(caption: str, tagger: str | None) -> _KeyWords:
-    [words] = tag([caption], tagger)
+def _key_words(words: Sequence[Word]) -> _KeyWords:
     heads = [words[end - 1] for _, end in noun_phrases(words)]
     states = [word for word in words if word.tag.startswith(("VB", "JJ"))]
     return _KeyWords(

@@ -139,7 +139,7 @@ def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[st
     ("sound", "broken", "message"),
     [
         ("/r1", "/r2", "table 'Table 1', column 'cuhk-pedes/r2': the metrics are r1, r5"),
-        ("rstpreid/", "reid/", "column 'reid/map': the datasets are paperdolls, cuhk-pedes"),
+        ("rstpreid/", "reid/", "column 'reid/map': the datasets are paperdolls, streetdolls, "),
         ("rstpreid/map", "cuhk-pedes/r1", "more than one column is called cuhk-pedes/r1"),
         ("65.50, null", "65.50", "table 'Table 1', row 'A': 1 values for 2 columns"),
         ("65.50", "100.5", "row 'A': the value 100.5 is no percentage"),

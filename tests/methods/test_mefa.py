@@ -551,11 +551,13 @@ def test_captions_are_mined_once_with_the_configs_tagger_and_filler(
     monkeypatch.setattr(mefa, "mine_once", mined)
     monkeypatch.setattr(mefa, "load_filler", lambda name, device: (name, device))
     model = method(tagger="a tagger", filler="a filler")
-    for seed in (0, 0, 1):
-        model.prepare(cast(TrainSet, Train()), cast(Run, Step(["imr_t"], seed)))
-    captions, tagger, _, filler = given[0]
+    steps = [Step(["imr_t"], seed) for seed in (0, 0, 1)]
+    for step in steps:
+        model.prepare(cast(TrainSet, Train()), cast(Run, step))
+    captions, tagger, _, filler, tell = given[0]
     assert (captions, tagger) == (TRAIN_CAPTIONS, "a tagger")
     assert filler == ("a filler", torch.device("cpu"))
+    assert tell == steps[0].tell
     seeds = [arguments[2] for arguments in given]
     assert seeds[0] == seeds[1] != seeds[2]
     assert dict(model.negatives_of_caption) == NEGATIVES

@@ -34,11 +34,11 @@ def images() -> Tensor:
 
 
 def test_watching_changes_nothing(fusion: FusionEncoder) -> None:
-    """The tokens are those of the forward pass."""
+    """The tokens are those of the forward pass, but for the rounding of another kernel."""
     plain = fusion(*texts(), images())
     for layer in range(1, LAYERS + 1):
         fused, attention = fusion.watch(*texts(), images(), layer)
-        assert torch.equal(fused, plain)
+        torch.testing.assert_close(fused, plain, rtol=1e-12, atol=1e-12)
         assert attention.shape == (2, HEADS, 5, 7)
 
 

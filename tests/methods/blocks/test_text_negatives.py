@@ -354,7 +354,7 @@ def test_progress_is_reported(captions: list[str]) -> None:
     many = list(islice(cycle(captions), CHUNK + 5))
     mine(many, "lexicon", 0, filler, told.append)
     assert told == [
-        f"tagging captions: {CHUNK} of {CHUNK + 5}",
+        f"tagging {CHUNK + 5} captions",
         f"filling gaps in captions: {CHUNK} of {CHUNK + 5}",
         f"filling gaps in captions: {CHUNK + 5} of {CHUNK + 5}",
     ]
