@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 
 Counts = Mapping[str, tuple[int, int, int]]  # split -> identities, images, captions
 
+# Every caption of a rehearsal begins so: wherever it goes, it is told from the benchmark.
+REHEARSAL = "Rehearsal: "
+
 
 @dataclass(frozen=True)
 class Layout:

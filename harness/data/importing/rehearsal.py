@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from harness.data.declaration import SPLITS
-from harness.data.importing.layouts import Layout
+from harness.data.importing.layouts import REHEARSAL, Layout
 from harness.data.paperdolls.build import draw_pretraining
 
 DRAWN = 200  # different drawings; an image is one of them with a pattern of its own
@@ -129,7 +129,7 @@ def _captions(texts: Sequence[str], planned: _Planned, number: int) -> list[str]
     first, found = texts[number % DRAWN], []
     for caption in range(planned.captions):
         second = texts[(number // DRAWN + caption) % DRAWN]
-        text = f"{first} {second}" + " Seen from afar." * (number // DRAWN**2)
+        text = f"{REHEARSAL}{first} {second}" + " Seen from afar." * (number // DRAWN**2)
         text += " Seen again." * caption  # else an image further on has it too
         if (number + caption) % BREAK_EVERY == 0:
             text = text.replace(". ", ".\n", 1)

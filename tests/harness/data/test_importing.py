@@ -18,6 +18,7 @@ import pyarrow.parquet
 import pytest
 
 from harness.data.catalogue import find_declaration, locate
+from harness.data.examination import examine
 from harness.data.importing import write
 from harness.data.importing.layouts import LAYOUTS, Layout
 from harness.data.importing.records import count_records, read_layout, read_table
@@ -36,6 +37,7 @@ IMPORT = """
 import sys
 from pathlib import Path
 
+from harness.data.examination import examine
 from harness.data.importing import write
 from harness.data.importing.records import read_table
 
@@ -486,3 +488,14 @@ def test_licensed_images_are_not_pushed_openly(harness: Callable[..., Any], raw:
     done = harness("data", "import", "cuhk-pedes", raw, "--push-to-hub", "me/cuhk")
     assert done.returncode == 2
     assert "--private" in done.stderr
+
+
+def test_a_rehearsal_is_never_official(originals: Path, tmp_path: Path) -> None:
+    """Its captions say what it is, so that a page does, wherever it was copied to."""
+    records = json.loads((originals / "rstpreid" / "data_captions.json").read_text("utf-8"))
+    captions = [caption for record in records for caption in record["captions"]]
+    assert all(caption.strip().startswith("Rehearsal: ") for caption in captions)
+    run("rstpreid", originals / "rstpreid", tmp_path / "rstpreid")
+    found = examine(locate(find_declaration(str(tmp_path / "rstpreid"))))
+    assert found["verdict"]["status"] == "not official"
+    assert "rehearsal" in found["verdict"]["reason"]
