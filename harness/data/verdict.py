@@ -38,7 +38,8 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
     without people, captions pooled by person, a withdrawn release.
     """
     counts = {split: tuple(count(rows).values()) for split, rows in splits.items()}
-    if flaw := _flaw(name, splits) or _withdrawn(counts):
+    withdrawn = (layout.why_withdrawn(counts) for layout in LAYOUTS.values())
+    if flaw := _flaw(name, splits) or next(filter(None, withdrawn), None):
         return Verdict(Status.REFUSED, flaw)
     if any(text.lstrip().startswith(REHEARSAL) for text in splits["test"].captions):
         return Verdict(Status.OTHER, "it is a rehearsal, its people are drawn")
@@ -82,14 +83,6 @@ def pooled_share(rows: Rows) -> float:
         images[person] = images.get(person, 0) + 1
     several = [person for person, number in images.items() if number > 1]
     return sum(len(sets[person]) == 1 for person in several) / max(len(several), 1)
-
-
-def _withdrawn(counts: Mapping[str, tuple[int, ...]]) -> str | None:
-    for layout in LAYOUTS.values():
-        for reason, withdrawn in layout.withdrawn.items():
-            if dict(withdrawn) == dict(counts):
-                return f"{layout.title}: {reason}"
-    return None
 
 
 def _has_counts(layout: Layout, counts: Mapping[str, tuple[int, ...]]) -> bool:

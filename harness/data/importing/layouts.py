@@ -34,6 +34,13 @@ class Layout:
     validation_people: int = 0  # taken from the training people where there is no validation split
     withdrawn: Mapping[str, Counts] = field(default_factory=dict)  # reason -> counts
 
+    def why_withdrawn(self, counts: Mapping[str, tuple[int, ...]]) -> str | None:
+        """Return why a release with these counts was withdrawn; None of any other."""
+        for reason, withdrawn in self.withdrawn.items():
+            if dict(withdrawn) == dict(counts):
+                return f"{self.title}: {reason}"
+        return None
+
 
 LAYOUTS = {
     layout.name: layout

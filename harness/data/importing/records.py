@@ -63,8 +63,11 @@ def read_layout(layout: Layout, raw: Path, unofficial: bool, restarting: bool) -
         records = _renumbered(records)
     _refuse_shared_people(records)
     _refuse_gaps(records, layout)
+    counts = count_records(records)
+    if reason := layout.why_withdrawn(counts):
+        raise HarnessError(f"{reason}. Use the present one.")
     if not unofficial:
-        refuse_unofficial(layout, count_records(records))
+        refuse_unofficial(layout, counts)
     if layout.validation_people and not any(record.split == "val" for record in records):
         records = carve_validation(records, layout.validation_people)
     return records
@@ -111,10 +114,7 @@ def count_records(records: Iterable[Record]) -> dict[str, tuple[int, int, int]]:
 
 
 def refuse_unofficial(layout: Layout, counts: Mapping[str, tuple[int, int, int]]) -> None:
-    """Refuse counts that are not the official ones, withdrawn releases with their reason."""
-    for reason, withdrawn in layout.withdrawn.items():
-        if dict(withdrawn) == dict(counts):
-            raise HarnessError(f"{layout.title}: {reason}. Use the present one.")
+    """Refuse counts that are not the official ones; the message says which differ."""
     differing = [
         f"{split} has {_told(counts.get(split))} where {_told(layout.official.get(split))} belong"
         for split in sorted({*counts, *layout.official}, key=SPLITS.index)

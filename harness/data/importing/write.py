@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -133,15 +134,16 @@ def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Pr
     for shard in shards:
         file = work / f"{shard.key}.parquet"
         if not file.is_file():
-            broken += _write_shard(shard, file, lambda rows: progress(WHAT, done + rows, total))  # noqa: B023  # called before done changes
+            broken += _write_shard(shard, file, partial(_tell, progress, done, total))
         done += len(shard.records)
-        progress(WHAT, done, total)
+        _tell(progress, done, total, 0)
     if broken:
         more = f", and {len(broken) - SHOWN} more" if len(broken) > SHOWN else ""
         raise HarnessError(f"{len(broken)} broken images: {'; '.join(broken[:SHOWN])}{more}.")
 
 
-WHAT = "checking and copying images"
+def _tell(progress: Progress, before: int, total: int, rows: int) -> None:
+    progress("checking and copying images", before + rows, total)
 
 
 def _write_shard(shard: _Shard, file: Path, progress: Callable[[int], None]) -> list[str]:

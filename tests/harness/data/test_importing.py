@@ -499,3 +499,11 @@ def test_a_rehearsal_is_never_official(originals: Path, tmp_path: Path) -> None:
     found = examine(locate(find_declaration(str(tmp_path / "rstpreid"))))
     assert found["verdict"]["status"] == "not official"
     assert "rehearsal" in found["verdict"]["reason"]
+
+
+def test_a_withdrawn_release_is_refused_in_any_case(originals: Path) -> None:
+    """With --unofficial too: it is not another copy of the benchmark."""
+    layout = small("rstpreid")
+    withdrawn = replace(layout, official={}, withdrawn={"it was withdrawn": layout.official})
+    with pytest.raises(HarnessError, match=r"RSTPReid: it was withdrawn\. Use the present one"):
+        read_layout(withdrawn, originals / "rstpreid", True, False)
