@@ -14,7 +14,7 @@ from harness.answers import (
     restrict,
 )
 from harness.errors import HarnessError, unknown
-from harness.results import FULL, METRICS, StoredRun, load_runs
+from harness.results import METRICS, StoredRun, load_runs
 from harness.significance import (
     Family,
     VarianceComponents,
@@ -121,13 +121,8 @@ def _grouped(runs: Iterable[StoredRun]) -> dict[str, dict[str, list[StoredRun]]]
     groups: dict[str, dict[str, list[StoredRun]]] = {}
     for run in runs:
         group = groups.setdefault(run.record.dataset, {})
-        group.setdefault(answer_name(run.record.method, run.record.variant), []).append(run)
+        group.setdefault(run.record.name, []).append(run)
     return groups
-
-
-def answer_name(method: str, variant: str) -> str:
-    """Return how a variant is named on the command line."""
-    return method if variant == FULL else f"{method}:{variant}"
 
 
 def _cell(

@@ -12,10 +12,14 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from harness.method import Method, Recipe, Stage, Supervision
+from harness.printable import refuse_unprintable
 from harness.registry import Registration
 from harness.results import FULL, slug
 
 Declared = TypeVar("Declared")
+
+LONGEST_NAME = 120  # characters of a title or of a label in a table
+LONGEST_CITATION = 600
 
 
 def describe(registration: Registration) -> dict[str, Any]:
@@ -33,6 +37,8 @@ def describe(registration: Registration) -> dict[str, Any]:
     if not scales:
         raise ValueError(f"{method.__name__}.recipes is empty: declare at least one Recipe")
     first = next(iter(scales.values()))["config"]
+    variants = _variants(method, first)
+    _refuse_names(registration, variants)
     return {
         "name": registration.name,
         "title": registration.title,
@@ -42,9 +48,23 @@ def describe(registration: Registration) -> dict[str, Any]:
         "supervision": first["supervision"],
         "source": inspect.getsourcefile(method) or "",
         "scales": scales,
-        "variants": _variants(method, first),
+        "variants": variants,
+        "spreads": method.spreads,
         "evaluations": _evaluations(method),
     }
+
+
+def _refuse_names(registration: Registration, variants: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse what would garble a terminal or a page."""
+    refuse_unprintable("the title", registration.title, LONGEST_NAME)
+    refuse_unprintable("the paper", registration.paper, LONGEST_CITATION)
+    refuse_unprintable("the url", registration.url, LONGEST_CITATION)
+    if registration.url and not registration.url.startswith(("https://", "http://")):
+        raise ValueError(f"the url {registration.url!r} is no address of a page")
+    for variant in variants:
+        refuse_unprintable("the row", variant["label"], LONGEST_NAME)
+        for table, *_ in variant["tables"]:
+            refuse_unprintable("the ablation table", table, LONGEST_NAME)
 
 
 def build(declared: type[Declared], values: Mapping[str, Any]) -> Declared:

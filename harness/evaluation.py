@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import metrics
+from harness import metrics, ranks
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.embeddings import Embeddings
 from harness.method import Encoded, Method
 from harness.rescoring import Items, rescored_chunks
 
@@ -24,41 +26,49 @@ TOP = 10  # gallery rows kept for each query
 class Features:
     """The embeddings of a split, what an item cost, and how its tokens are had."""
 
+    embeddings: Embeddings  # of the split as it is
     images: Encoded  # (M, D)
-    texts: Encoded  # (N, D)
-    image_milliseconds: float
-    text_milliseconds: float
+    texts: Encoded  # (N, D), of other captions where they were replaced
     image_items: Items
     text_items: Items
 
 
-@torch.no_grad()
 def encode_split(
     method: Method,
     split: Split,
     pixels: Pixels,
     device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
+    stored: Embeddings | None = None,
 ) -> Features:
-    """Encode every image and caption of a split in evaluation mode."""
+    """Encode every image and caption of a split in evaluation mode, or take what is stored."""
     method.to(device).eval()
-    began = time.perf_counter()
-    count = len(split.image_ids)
-    images = encode_images(method, lambda rows: pixels(np.asarray(rows)), count, device, progress)
-    between = time.perf_counter()
-    texts = encode_texts(method, split.captions, device)
-    ended = time.perf_counter()
+    embeddings = stored or _encode(method, split, pixels, device)
 
     def image_tokens(rows: Tensor) -> Encoded:
         return _as_encoded(method.encode_images(pixels(rows.numpy()).to(device)))
 
     return Features(
-        images=images,
-        texts=texts,
+        embeddings=embeddings,
+        images=Encoded(embeddings.images.to(device)),
+        texts=Encoded(embeddings.texts.to(device)),
+        image_items=Items(image_tokens, len(split.image_ids)),
+        text_items=_text_items(method, split.captions),
+    )
+
+
+@torch.no_grad()
+def _encode(method: Method, split: Split, pixels: Pixels, device: torch.device) -> Embeddings:
+    began = time.perf_counter()
+    count = len(split.image_ids)
+    images = encode_images(method, lambda rows: pixels(np.asarray(rows)), count, device)
+    between = time.perf_counter()
+    texts = encode_texts(method, split.captions, device)
+    ended = time.perf_counter()
+    return Embeddings(
+        images.embedding,
+        texts.embedding,
         image_milliseconds=1000 * (between - began) / count,
         text_milliseconds=1000 * (ended - between) / len(split.captions),
-        image_items=Items(image_tokens, count),
-        text_items=_text_items(method, split.captions),
     )
 
 
@@ -84,27 +94,36 @@ def encode_images(
     pixels: Callable[[Tensor], Tensor],
     count: int,
     device: torch.device,
-    progress: Callable[[int, int], None] | None = None,
 ) -> Encoded:
     """Encode `count` images in order, on the device: embeddings alone."""
-    parts = []
-    for rows in torch.split(torch.arange(count), BATCH):
+
+    def encode(rows: Tensor) -> Tensor:
         encoded = method.encode_images(pixels(rows).to(device))
-        parts.append(_checked(method, encoded, len(rows), "encode_images").embedding)
-        if progress:
-            progress(int(rows[-1]) + 1, count)
-    return Encoded(torch.cat(parts))
+        return _checked(method, encoded, len(rows), "encode_images").embedding
+
+    return Encoded(_in_batches(encode, count, device))
 
 
 def encode_texts(method: Method, captions: Sequence[str], device: torch.device) -> Encoded:
     """Encode captions, sorted by length so that a batch needs little padding, back in order."""
     order = sorted(range(len(captions)), key=lambda row: len(captions[row]))
-    parts = []
-    for start in range(0, len(order), BATCH):
-        texts = [captions[row] for row in order[start : start + BATCH]]
+
+    def encode(rows: Tensor) -> Tensor:
+        texts = [captions[order[row]] for row in rows.tolist()]
         encoded = method.encode_texts(texts)
-        parts.append(_checked(method, encoded, len(texts), "encode_texts").embedding)
-    return Encoded(torch.cat(parts)[torch.tensor(np.argsort(order), device=device)])
+        return _checked(method, encoded, len(texts), "encode_texts").embedding
+
+    embeddings = _in_batches(encode, len(order), device)
+    return Encoded(embeddings[torch.tensor(np.argsort(order), device=device)])
+
+
+def _in_batches(encode: Callable[[Tensor], Tensor], count: int, device: torch.device) -> Tensor:
+    """Encode rows 0 to `count` a batch at a time, every rank its share: -> (count, D)."""
+
+    def share(rows: Tensor) -> Tensor:
+        return torch.cat([encode(batch) for batch in torch.split(rows, BATCH)])
+
+    return ranks.gather_rows(count, share, device)
 
 
 def score_text_to_image(
@@ -117,15 +136,29 @@ def score_text_to_image(
         items = features.text_items, features.image_items
         chunks = rescored_chunks(method, queries, gallery, *items, candidates)
         return metrics.score_rows(chunks, *people, top=top)
-    return metrics.score_queries(queries, gallery, *people, top=top)
+    return _score_by_cosine(queries, gallery, *people, top)
 
 
 def score_image_to_text(features: Features, split: Split, top: int = TOP) -> metrics.QueryScores:
     """Score images as queries over captions."""
     queries, gallery = features.images.embedding, features.texts.embedding
-    return metrics.score_queries(
-        queries, gallery, split.person_of_image, split.person_of_caption, top=top
-    )
+    return _score_by_cosine(queries, gallery, split.person_of_image, split.person_of_caption, top)
+
+
+def _score_by_cosine(
+    queries: Tensor,
+    gallery: Tensor,
+    query_people: NDArray[np.int64],
+    gallery_people: NDArray[np.int64],
+    top: int,
+) -> metrics.QueryScores:
+    """Score queries, every rank its share: what comes out is the same, to the bit."""
+
+    def score(share: slice) -> metrics.QueryScores:
+        asked = queries[share], gallery, query_people[share], gallery_people
+        return metrics.score_queries(*asked, top=top)
+
+    return metrics.join(ranks.divide_blocks(len(queries), metrics.CHUNK, score))
 
 
 def rescores(method: Method) -> bool:

@@ -10,10 +10,10 @@ from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.data.schema import TrainView
 from harness.describe import build
+from harness.job import build_method
 from harness.method import NegativeCaption, Recipe, Supervision
-from harness.run import build_method
 from harness.spec import RunSpec
-from harness.training import preparation
+from harness.training_run import preparation
 
 
 def mine_negatives(

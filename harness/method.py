@@ -10,7 +10,7 @@ the embedding, N image tokens, L text tokens, P pairs.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, NamedTuple, Protocol
@@ -107,8 +107,12 @@ class Run(Protocol):
     def tell(self, doing: str) -> None:
         """Show what takes long outside the steps: "tagging captions: 1024 of 68126"."""
 
-    def gather(self, tensor: Tensor) -> Tensor:
-        """Concatenate a tensor over the processes that train together."""
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        """Apply a function that treats rows one by one, such as an encoder.
+
+        Where several processes train a run together, each is handed the same batch, applies the
+        function to its share of the rows, and gets the outputs of all, with their gradients.
+        """
 
     def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
         """Report image-caption index pairs that the method believes show one person.
@@ -146,6 +150,7 @@ class Recipe:
     image_size: tuple[int, int]  # (height, width)
     stages: tuple[Stage, ...] = ()
     threads: int | None = None  # None: as many as there are; the number decides the bits
+    processes: int = 1  # that train a run together, a GPU each; they decide the bits too
     precision: str = "no"  # "no", "fp16" or "bf16", used where the device has it
     candidates: int = 0  # how many images of a query a method that re-scores looks at again
     val_candidates: int = 0  # the same on val, after every epoch; 0: by cosine
@@ -180,6 +185,7 @@ class Method(nn.Module, ABC):
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     ablations: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     evaluations: ClassVar[Mapping[str, Sequence[str]]] = {}
+    spreads: ClassVar[bool] = False  # whether its encoders are called through `run.spread`
 
     def __init__(self, config: Any, train: TrainSummary) -> None:
         super().__init__()
@@ -210,7 +216,7 @@ class Method(nn.Module, ABC):
         """Once before the first step: mine negatives, fill memory banks."""
 
     def begin_epoch(self, run: Run) -> None:
-        """Before each epoch."""
+        """Before each epoch. What it leaves has to be a buffer: a resumed epoch begins midway."""
 
     def after_step(self, batch: Batch, run: Run) -> None:
         """After each optimiser step: update what gradients do not."""

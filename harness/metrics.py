@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from threading import local
 from typing import Any, NamedTuple
@@ -99,6 +99,14 @@ def score_rows(
     chunks = [rows] if isinstance(rows, Tensor | np.ndarray) else rows
     with _workers() as pool:
         return _score(_given(chunks, sizes), positives, sizes[1], top, pool)
+
+
+def join(parts: Sequence[QueryScores]) -> QueryScores:
+    """Put together what was scored a part of the queries at a time, in their order."""
+    names = [field.name for field in fields(QueryScores) if field.name != "hit_offsets"]
+    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    counts = np.concatenate([np.diff(part.hit_offsets) for part in parts])
+    return QueryScores(**joined, hit_offsets=np.concatenate([[0], np.cumsum(counts)]))
 
 
 def summarize(scores: QueryScores) -> dict[str, float]:

@@ -174,6 +174,11 @@ def engine_hash() -> str:
     return _hash(*ENGINE)
 
 
+def code_hash(plugin: registry.Plugin) -> str:
+    """Hash the code and the starting weights that a plugin's runs stand on, as they are now."""
+    return _code(plugin, engine_hash())
+
+
 def _hash(*names: str) -> str:
     """Hash the syntax of modules and of all that they import."""
     roots = sources.Roots()
@@ -243,6 +248,11 @@ def _resolve(
     recipe = json.loads(json.dumps(scales[scale]["recipe"]))
     for key, value in settings.items():
         _set(listing.name, config, recipe, key, value)
+    if recipe["processes"] > 1 and not listing.description["spreads"]:
+        raise HarnessError(
+            f"{listing.name} is trained by one process: it does not say that its encoders are "
+            "called through `run.spread` (Method.spreads)."
+        )
     own = ", ".join(f"{key}={value}" for key, value in settings.items())
     return _Resolved(
         base=label,
@@ -310,9 +320,11 @@ def _stages(content: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield {
             **content,
             "config": {**read, "losses": on},
-            "recipe": {"stages": stages[:number], "threads": recipe["threads"],
-                       "precision": recipe["precision"]},
-        }  # fmt: skip
+            "recipe": {
+                "stages": stages[:number],
+                **{name: recipe[name] for name in ("threads", "processes", "precision")},
+            },
+        }
 
 
 def _trains(loss: str, of_stage: Sequence[str] | None) -> bool:

@@ -10,7 +10,7 @@ import shutil
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -55,17 +55,13 @@ def add_evaluations(
     One that fails is recorded with its error, and the others go on.
     """
     for wanted in evaluations:
-        place = results.evaluation_path(run, wanted.name)
-        unfinished = run / f"{place.name}.{results.process_tag()}{results.UNFINISHED}"
-        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished = _working_folder(run, wanted)
         try:
             record = _maker(wanted)(wanted, evaluated, unfinished)
         except Exception as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             record = _failed(wanted, error)
-        results.write_json(unfinished / "evaluation.json", asdict(record))
-        shutil.rmtree(place, ignore_errors=True)
-        results.put_in_place(unfinished, place)
+        results.finish_evaluation(record, unfinished, run, wanted.name)
 
 
 def _maker(wanted: FurtherEvaluation) -> Maker:
@@ -77,8 +73,16 @@ def _maker(wanted: FurtherEvaluation) -> Maker:
 def record_failure(run: Path, evaluations: Sequence[FurtherEvaluation], error: Exception) -> None:
     """Record that evaluations could not be made."""
     for wanted in evaluations:
-        place = results.evaluation_path(run, wanted.name)
-        results.write_json(place / "evaluation.json", asdict(_failed(wanted, error)))
+        unfinished = _working_folder(run, wanted)
+        results.finish_evaluation(_failed(wanted, error), unfinished, run, wanted.name)
+
+
+def _working_folder(run: Path, wanted: FurtherEvaluation) -> Path:
+    """Return where an evaluation is made, with nothing in it."""
+    name = results.evaluation_path(run, wanted.name).name
+    folder = run / f"{name}.{results.process_tag()}{results.UNFINISHED}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
 
 
 def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> EvaluationRecord:

@@ -6,6 +6,7 @@ changed plugin is imported. A plugin that fails to import is listed with its err
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib
 import importlib.metadata
@@ -276,7 +277,8 @@ def _describe(plugin: Plugin) -> list[Listing]:
             return [
                 Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))
             ]
-        results.write_json(cached, descriptions)
+        with contextlib.suppress(OSError):  # without a cache it is only slower
+            results.write_json(cached, descriptions)
     return [Listing(description["name"], plugin, description) for description in descriptions]
 
 
@@ -353,4 +355,5 @@ def _duplicate(listing: Listing, first: Path) -> Listing:
 def describe_error(error: BaseException) -> dict[str, str]:
     """Return kind, message and traceback of an error as a record holds them."""
     lines = traceback.format_exception(error)
-    return {"kind": type(error).__name__, "message": str(error), "traceback": "".join(lines)}
+    kind = type(error).__name__
+    return {"kind": kind, "message": str(error) or kind, "traceback": "".join(lines)}

@@ -2,7 +2,8 @@
 
 Tokens of a whole gallery may not fit in memory (19,848 images of 577 x 768 are 33 GB), so they are
 encoded again, a block of items at a time, and held in half precision: at most `TOKEN_BYTES` of
-images and as many of captions.
+images and as many of captions. Where several processes share a run, each encodes some of the
+batches for all, and scores some of the batches of pairs.
 
 Shapes: Q queries, G gallery rows, k candidates, c the queries of one chunk.
 """
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from harness import ranks
 from harness.counting import Floats, Integers
 from harness.method import Encoded, Method
 from harness.neighbours import Features as Units
@@ -66,7 +68,9 @@ def rescored_chunks(
     """
     units = unit_features(queries, gallery)
     chosen = _candidates(units, candidates)  # (Q, k), ascending
-    scores = _score(method, texts, images, chosen)  # (Q, k)
+    scores = ranks.add_up(_score(method, texts, images, chosen), queries.device)  # (Q, k)
+    if not np.isfinite(scores).all():
+        raise ValueError(f"{type(method).__name__}.rescore gave no finite score for each pair")
 
     def lift(start: int, block: Floats) -> None:
         for row, query in zip(block, range(start, start + len(block)), strict=True):
@@ -86,23 +90,21 @@ def _candidates(units: Units, count: int) -> Integers:
 
 @torch.no_grad()
 def _score(method: Method, texts: Items, images: Items, chosen: Integers) -> Floats:
-    """Score every query with its candidates (Q, k): (Q, k)."""
-    scores = np.full(chosen.shape, np.nan, np.float32)
+    """Score queries with their candidates (Q, k): (Q, k), 0 for pairs that other ranks score."""
+    scores = np.zeros(chosen.shape, np.float32)
     whole: list[_Block] = []  # the captions, where one block holds them all
     for of_images in _blocks(images):
         for of_texts in whole or _blocks(texts):
             _score_block(method, of_texts, of_images, chosen, scores)
             if (of_texts.start, of_texts.stop) == (0, texts.count):
                 whole = [of_texts]
-    if not np.isfinite(scores).all():
-        raise ValueError(f"{type(method).__name__}.rescore gave no finite score for each pair")
     return scores
 
 
 def _score_block(
     method: Method, texts: _Block, images: _Block, chosen: Integers, scores: Floats
 ) -> None:
-    """Fill in the scores of pairs whose items are in these blocks.
+    """Fill in this rank's share of the scores of pairs whose items are in these blocks.
 
     Captions of about one length go together, so that few are padded, and of those the ones that
     share an image, so that a method can prepare it once.
@@ -113,7 +115,7 @@ def _score_block(
     order = np.lexsort((rows[queries, slots], lengths[queries] // SIMILAR_LENGTH))
     queries, slots = queries[order], slots[order]
     size = _pairs_at_a_time(texts, images)
-    for start in range(0, len(queries), size):
+    for start in ranks.own(range(0, len(queries), size)):
         query, slot = queries[start : start + size], slots[start : start + size]
         longest = int(lengths[query].max())
         shared, image_of_text = np.unique(rows[query, slot] - images.start, return_inverse=True)
@@ -136,17 +138,26 @@ def _pairs_at_a_time(texts: _Block, images: _Block) -> int:
 
 def _blocks(items: Items) -> Iterator[_Block]:
     """Encode items in order; a block ends before putting it together would pass the limit."""
-    start = 0
-    while start < items.count:
-        parts: list[Encoded] = []
-        stop, held = start, 0
-        while stop < items.count and 2 * held < TOKEN_BYTES:
-            rows = torch.arange(stop, min(stop + BATCH, items.count))
-            parts.append(_halved(items.encode(rows)))
-            held += 2 * _tokens(parts[-1]).numel()
-            stop += len(rows)
+    start, held, parts = 0, 0, list[Encoded]()
+    for part in _batches(items):
+        parts.append(part)
+        held += 2 * _tokens(part).numel()
+        if 2 * held >= TOKEN_BYTES:
+            block = _Block(start, join(parts))
+            start, held, parts = block.stop, 0, []
+            yield block
+    if parts:
         yield _Block(start, join(parts))
-        start = stop
+
+
+def _batches(items: Items) -> Iterator[Encoded]:
+    """Encode items in order, a batch at a time, by one rank for all."""
+
+    def encode(number: int) -> Encoded:
+        start = number * BATCH
+        return _halved(items.encode(torch.arange(start, min(start + BATCH, items.count))))
+
+    return ranks.take_turns(-(-items.count // BATCH), encode)
 
 
 def _halved(encoded: Encoded) -> Encoded:

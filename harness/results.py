@@ -1,9 +1,11 @@
 """Run records and the folders they live in: results/suite/dataset/method/variant/seed-n/.
 
 A run folder holds ``run.json`` (a `RunRecord`), ``history.parquet`` (one row an epoch),
-``log.txt``, ``weights/``, ``evaluations/<name>/{metrics.json, queries.parquet}`` and, where a
-method shows where it looks, ``highlights.json``. It is written beside its place, flushed and
-renamed, so a folder that carries its final name is whole.
+``log.txt``, ``weights/``, ``embeddings/`` of test splits,
+``evaluations/<name>/{metrics.json, queries.parquet}``, where a method shows where it looks
+``highlights.json``, and ``checksums.json`` of them all; an evaluation that is added later has
+checksums of its own. A folder is written beside its place, flushed and renamed, so one that
+carries its final name is whole.
 """
 
 from __future__ import annotations
@@ -14,19 +16,25 @@ import re
 import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from harness.checksums import CHECKSUMS, LEFT_OVERS, LOG, hash_folder
 
 SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
+SELECTED = "selected.pt"  # of the epoch that val chose
+EMBEDDINGS = "embeddings"
 EVALUATIONS = "evaluations"
 HIGHLIGHTS = "highlights.json"
 STAGES = ".stages"  # no label is written so
 FULL = "full"  # the label of a method as published
-UNFINISHED = ".unfinished"  # suffix of the folder a run works in
+# Suffixes: of a folder that is worked in, of one that steps aside, of a file that is written.
+UNFINISHED, RETIRED, TEMPORARY = LEFT_OVERS
 
 
 Place = tuple[str, str, int]  # an ablation table, a row's label and its position from 0
@@ -70,6 +78,11 @@ class RunRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)  # of the primary evaluation
     error: Mapping[str, str] | None = None  # kind, message, traceback
     schema_version: int = SCHEMA_VERSION
+
+    @property
+    def name(self) -> str:
+        """The method or variant as the command line names it: irra, or irra:+SDM."""
+        return self.method if self.variant == FULL else f"{self.method}:{self.variant}"
 
 
 @dataclass(frozen=True)
@@ -195,16 +208,50 @@ def finish_run(record: RunRecord, path: Path) -> None:
     work = working_folder(path)
     work.mkdir(parents=True, exist_ok=True)
     write_json(work / "run.json", asdict(record))
-    for file in work.rglob("*"):
+    _seal(work)
+    _replace(path, work, path.with_name(path.name + RETIRED))
+
+
+def write_failure(record: RunRecord, path: Path) -> None:
+    """Put the record of a run that died in its place; a checkpoint stays in the working folder."""
+    work = working_folder(path)
+    dead = path.with_name(f"{path.name}.dead{UNFINISHED}")
+    shutil.rmtree(dead, ignore_errors=True)
+    dead.mkdir(parents=True)
+    if (work / LOG).is_file():
+        shutil.copyfile(work / LOG, dead / LOG)
+    write_json(dead / "run.json", asdict(record))
+    _seal(dead)
+    _replace(path, dead, path.with_name(path.name + RETIRED))
+    if not any((work / WEIGHTS).glob("*")):
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def finish_evaluation(record: EvaluationRecord, work: Path, run: Path, name: str) -> None:
+    """Write the record into the folder `work` and put it in its place below a run, as a run is."""
+    write_json(work / "evaluation.json", asdict(record))
+    _seal(work)
+    place = evaluation_path(run, name)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    _replace(place, work, run / f"{place.name}.{process_tag()}{RETIRED}")
+
+
+def _seal(folder: Path) -> None:
+    """Write the checksums of a folder and flush all that is in it."""
+    write_json(folder / CHECKSUMS, hash_folder(folder))
+    for file in folder.rglob("*"):
         if file.is_file():
             _flush(file)
-    _flush(work)
-    retired = path.with_name(path.name + ".retired")
+    _flush(folder)
+
+
+def _replace(place: Path, work: Path, retired: Path) -> None:
+    """Rename `work` to `place`; what was there goes by the name `retired` and is removed last."""
     shutil.rmtree(retired, ignore_errors=True)
-    if path.exists():
-        path.rename(retired)
-    work.rename(path)
-    _flush(path.parent)
+    with suppress(FileNotFoundError):
+        place.rename(retired)
+    put_in_place(work, place)
+    _flush(place.parent)
     shutil.rmtree(retired, ignore_errors=True)
 
 
@@ -226,7 +273,7 @@ def put_in_place(unfinished: Path, place: Path) -> None:
 def write_json(path: Path, values: Any) -> None:
     """Write JSON through a temporary sibling, so that the file is whole or absent."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{process_tag()}.tmp")
+    temporary = path.with_name(f"{path.name}.{process_tag()}{TEMPORARY}")
     temporary.write_text(json.dumps(values, indent=1, default=_plain) + "\n", encoding="utf-8")
     temporary.replace(path)
 

@@ -6,59 +6,100 @@ import json
 import os
 import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from harness import evaluation, metrics, paths, registry, results
-from harness.data.declaration import SPLITS, Located
-from harness.data.digest import digest_path, write_digest
-from harness.data.loading import load_split
-from harness.data.pixels import Pixels, cache_bytes, open_pixels
-from harness.data.schema import Split, TrainView
-from harness.describe import build
+from harness import evaluation, metrics, ranks, registry, results
+from harness.checkpoints import LAST
+from harness.embeddings import read_embeddings, write_embeddings
 from harness.environment import describe_environment
 from harness.errors import HarnessError
 from harness.evaluation_files import write_evaluation
 from harness.execution import Options
+from harness.execution.left_overs import KEY, clear_left_overs, clear_work
 from harness.highlights import write_highlights
-from harness.method import Method, Recipe, Supervision, TrainSummary
+from harness.job import Job, open_job
+from harness.method import Method
 from harness.progress import Update
 from harness.reevaluation import Evaluated, add_evaluations, record_failure
-from harness.results import EVALUATIONS, HIGHLIGHTS, PRIMARY_EVALUATION, WEIGHTS, RunRecord
-from harness.seeding import seed_everything
-from harness.spec import RunSpec
-from harness.training import LAST, SELECTED, Trained, Watchers, train
+from harness.results import (
+    EMBEDDINGS,
+    HIGHLIGHTS,
+    PRIMARY_EVALUATION,
+    SELECTED,
+    UNFINISHED,
+    WEIGHTS,
+    RunRecord,
+)
+from harness.spec import FurtherEvaluation, RunSpec
+from harness.tracking import Tracking
+from harness.training import Interrupted, Trained, Watchers, train
 
 
-def execute(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> RunRecord:
+def execute(
+    spec: RunSpec,
+    options: Options,
+    say: Callable[[Update], None],
+    asked_to_end: Callable[[], bool] = lambda: False,
+    failing: Callable[[BaseException], None] = lambda error: None,
+) -> RunRecord:
     """Execute a run and put its folder in place, whatever happens: an error is a record too.
 
-    A run that is finished is not repeated: only the evaluations that it lacks are added.
+    A run that is finished is not repeated: only the evaluations that it lacks are added. `failing`
+    is told of an error before it is recorded.
+
+    Raises:
+        Interrupted: it was asked to end; a checkpoint stays in its working folder.
     """
     work = prepare_folder(spec, options)
     if work == spec.path(options.results):
         return _evaluate_further(spec, options, say)
     record = spec.record()
+    process = os.getpid()
     began = time.perf_counter()
     try:
-        record = _execute(spec, options, work, record, say)
-    except Exception as error:
+        record = _execute(spec, options, work, record, say, asked_to_end)
+    except Interrupted:
+        raise
+    except BaseException as error:  # sys.exit and what libraries in Rust raise, too
+        failing(error)
         record = replace(record, status="error", error=registry.describe_error(error))
-        shutil.rmtree(work / WEIGHTS, ignore_errors=True)
+    if os.getpid() != process:
+        os._exit(1)  # a fork of the method's that came back up here: the run is its parent's
+    if record.error:
+        for kept in (WEIGHTS, EMBEDDINGS):
+            shutil.rmtree(work / kept, ignore_errors=True)
     record = replace(
         record,
         total_seconds=time.perf_counter() - began,
         peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
-    (work / "key").unlink(missing_ok=True)
-    results.finish_run(record, spec.path(options.results))
+    results.write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
+    _put_in_place(record, spec.path(options.results), options.keep)
+    ranks.leave()
     return record
+
+
+def _put_in_place(record: RunRecord, path: Path, keep: str) -> None:
+    """Put a run in its place of which all is done, without the weights that are not kept."""
+    _keep_weights(results.working_folder(path) / WEIGHTS, keep)
+    results.finish_run(record, path)
+
+
+def execute_beside(spec: RunSpec, options: Options) -> None:
+    """Do the part of a rank but the first in a run: the same, with nothing left on the disk."""
+    weights = results.working_folder(spec.path(options.results)) / WEIGHTS
+    with tempfile.TemporaryDirectory() as scratch:
+        job = open_job(spec, options, Path(scratch), weights, lambda update: None)
+        options = replace(options, trackers=())  # the first shows what there is to see
+        _train_and_evaluate(job, spec, options, lambda: False)
 
 
 def prepare_folder(spec: RunSpec, options: Options) -> Path:
@@ -67,38 +108,20 @@ def prepare_folder(spec: RunSpec, options: Options) -> Path:
     Checkpoints of an interrupted run of the same content stay in it; anything else is cleared.
     """
     path = spec.path(options.results)
+    if done := results.read_record(results.working_folder(path)):
+        _put_in_place(done, path, options.keep)
+    clear_left_overs(path)
     if spec.is_trained(options.results) and not options.force:
         return path
     work = results.working_folder(path)
-    marker = work / "key"
-    if not marker.is_file() or marker.read_text(encoding="utf-8") != spec.key:
+    marker = work / KEY
+    if marker.is_file() and marker.read_text(encoding="utf-8") == spec.key:
+        clear_work(work)
+    else:
         shutil.rmtree(work, ignore_errors=True)
-        work.mkdir(parents=True)
+        work.mkdir(parents=True, exist_ok=True)  # a log may be written into it right now
         marker.write_text(spec.key, encoding="utf-8")
     return work
-
-
-@dataclass(frozen=True)
-class _Job:
-    """A run with all that it works on."""
-
-    method: Method
-    recipe: Recipe
-    data: _Data
-    view: TrainView
-    device: torch.device
-    seed: int
-    work: Path
-    open_test: Callable[[Located], tuple[Split, Pixels]]
-    say: Callable[[Update], None]
-
-    @property
-    def weights(self) -> Path:
-        return self.work / WEIGHTS
-
-    @property
-    def evaluations(self) -> Path:
-        return self.work / EVALUATIONS
 
 
 def _execute(
@@ -107,19 +130,14 @@ def _execute(
     work: Path,
     record: RunRecord,
     say: Callable[[Update], None],
+    asked_to_end: Callable[[], bool],
 ) -> RunRecord:
-    job = _open(spec, options, work, say)
-    shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
-    trained = _train(job, shared)
-    if trained.history:
-        _write_history(work / "history.parquet", trained.history)
-    say(Update("evaluating"))
-    features = _evaluate(job, trained)
-    add_evaluations(work, spec.evaluations, _evaluated(spec, job, features))
+    job = open_job(spec, options, work, work / WEIGHTS, say)
+    trained, features = _train_and_evaluate(job, spec, options, asked_to_end)
     test = job.data.splits["test"], job.data.pixels["test"]
     write_highlights(work / HIGHLIGHTS, job.method, *test, job.device)
-    _keep_weights(job.weights, options.keep)
-    primary = job.evaluations / PRIMARY_EVALUATION / "metrics.json"
+    if options.keep == "none":
+        shutil.rmtree(work / EMBEDDINGS, ignore_errors=True)
     return replace(
         record,
         parameters=sum(parameter.numel() for parameter in job.method.parameters()),
@@ -127,29 +145,63 @@ def _execute(
         selected_epoch=trained.selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in job.data.splits.items()}},
         environment={**record.environment, **describe_environment(job.device, options.jobs)},
-        metrics=json.loads(primary.read_text(encoding="utf-8")),
-        image_milliseconds=features.image_milliseconds,
-        text_milliseconds=features.text_milliseconds,
+        metrics=_primary_metrics(job),
+        image_milliseconds=features.embeddings.image_milliseconds,
+        text_milliseconds=features.embeddings.text_milliseconds,
     )
+
+
+def _train_and_evaluate(
+    job: Job, spec: RunSpec, options: Options, asked_to_end: Callable[[], bool]
+) -> tuple[Trained, evaluation.Features]:
+    """Do what all ranks of a run do together."""
+    shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
+    with Tracking(options.trackers, spec, options.results) as tracking:
+        trained = _train(job, shared, asked_to_end, tracking)
+        if trained.history:
+            _write_history(job.work / "history.parquet", trained.history)
+        job.say(Update("evaluating"))
+        features = _evaluate(job, trained)
+        figures = {f"test_{name}": value for name, value in _primary_metrics(job).items()}
+        tracking.log(figures, len(trained.history))
+    add_evaluations(job.work, spec.evaluations, _evaluated(spec, job, features))
+    return trained, features
+
+
+def _primary_metrics(job: Job) -> dict[str, float]:
+    file = job.evaluations / PRIMARY_EVALUATION / "metrics.json"
+    metrics: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
+    return metrics
 
 
 def _evaluate_further(spec: RunSpec, options: Options, say: Callable[[Update], None]) -> RunRecord:
     """Add the evaluations that a finished run lacks, from its stored weights."""
     path = spec.path(options.results)
-    wanted = spec.missing(path)
-    try:
-        job = _open(spec, options, path, say)
-        say(Update("evaluating"))
-        _load_weights(job)
-        add_evaluations(path, wanted, _evaluated(spec, job, _encode_test(job)))
-    except Exception as error:
-        record_failure(path, wanted, error)
+    if wanted := spec.missing(path):
+        _add_missing(spec, options, path, wanted, say)
     record = results.read_record(path)
     assert record is not None
     return record
 
 
-def _load_weights(job: _Job) -> None:
+def _add_missing(
+    spec: RunSpec,
+    options: Options,
+    path: Path,
+    wanted: list[FurtherEvaluation],
+    say: Callable[[Update], None],
+) -> None:
+    try:
+        job = open_job(spec, options, path, path / WEIGHTS, say)
+        say(Update("evaluating"))
+        _load_weights(job)
+        features = _encode_test(job, stored=True)
+        add_evaluations(path, wanted, _evaluated(spec, job, features))
+    except Exception as error:
+        record_failure(path, wanted, error)
+
+
+def _load_weights(job: Job) -> None:
     """Load the weights that were selected, or, where nothing was trained, none."""
     if not job.recipe.stages:
         return
@@ -163,84 +215,9 @@ def _load_weights(job: _Job) -> None:
     job.method.load_state_dict(state)
 
 
-def _open(spec: RunSpec, options: Options, work: Path, say: Callable[[Update], None]) -> _Job:
-    """Load the data and build the method, with the threads and the device of the recipe."""
-    recipe = build(Recipe, spec.recipe)
-    torch.set_num_threads(recipe.threads or max(1, (os.cpu_count() or 1) // options.jobs))
-    device = torch.device(options.device)
-    # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
-    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
-    say(Update("loading"))
-    splits = {name: load_split(spec.located, name) for name in SPLITS}
-    # Before a pixel is decoded, which a broken image stops: pages tell of the dataset even then.
-    fingerprint = spec.located.fingerprint
-    write_digest(spec.located, digest_path(options.results, spec.suite, spec.dataset, fingerprint))
-    data = _Data.open(splits, spec, options, say)
-    supervision = Supervision(spec.config["supervision"])
-    view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
-    method = build_method(spec, view.summary())
-
-    def open_test(located: Located) -> tuple[Split, Pixels]:
-        split = load_split(located, "test")
-        return split, _open_pixels(split, located, spec, options, say)
-
-    return _Job(method, recipe, data, view, device, spec.seed, work, open_test, say)
-
-
-@dataclass(frozen=True)
-class _Data:
-    """The three splits with their pixels."""
-
-    splits: dict[str, Split]
-    pixels: dict[str, Pixels]
-
-    @classmethod
-    def open(
-        cls,
-        splits: dict[str, Split],
-        spec: RunSpec,
-        options: Options,
-        say: Callable[[Update], None],
-    ) -> _Data:
-        pixels = {
-            name: _open_pixels(split, spec.located, spec, options, say)
-            for name, split in splits.items()
-        }
-        return cls(splits, pixels)
-
-
-def _open_pixels(
-    split: Split,
-    located: Located,
-    spec: RunSpec,
-    options: Options,
-    say: Callable[[Update], None],
-) -> Pixels:
-    """Open the images of a split at the size that the run's method takes."""
-    folder = paths.cache_folder() / "pixels" / located.fingerprint[:24]
-    height, width = spec.config["image_size"]
-    return open_pixels(
-        split,
-        (height, width),
-        folder if options.pixel_cache else None,
-        lambda done, count: say(_decoding(done, count, (height, width))),
-    )
-
-
-def _decoding(done: int, count: int, size: tuple[int, int]) -> Update:
-    megabytes = cache_bytes(count, size) / 1e6
-    return Update(f"decoding image {done} of {count} into a cache of {megabytes:.0f} MB")
-
-
-def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
-    """Import a method and build it from the run's config, with weights that the seed decides."""
-    registration = registry.load_method(spec.method, spec.plugin)
-    config = build(registration.method.config_class, spec.config)
-    seed_everything(spec.seed, "weights")
-    return registration.method(config, summary)
-
-
-def _train(job: _Job, shared: Sequence[Path]) -> Trained:
+def _train(
+    job: Job, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
+) -> Trained:
     if not job.recipe.stages:
         return Trained([], None, 0.0)
     val, people = job.data.splits["val"], job.data.splits["train"]
@@ -261,12 +238,14 @@ def _train(job: _Job, shared: Sequence[Path]) -> Trained:
         judge,
         report=lambda progress: job.say(Update("training", progress)),
         tell=lambda doing: job.say(Update(doing)),
+        epoch_ended=lambda row: tracking.log(row, row["epoch"]),
+        asked_to_end=asked_to_end,
     )
     where = job.device, job.weights
     return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
 
 
-def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:
+def _evaluate(job: Job, trained: Trained) -> evaluation.Features:
     """Evaluate the last and the selected weights on test; the selected ones are primary."""
     test = job.data.splits["test"]
     features = _encode_test(job)
@@ -278,17 +257,20 @@ def _evaluate(job: _Job, trained: Trained) -> evaluation.Features:
         features = _encode_test(job)
         scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
     write_evaluation(job.evaluations / PRIMARY_EVALUATION, scores, test)
+    write_embeddings(job.embeddings(job.located), features.embeddings)
     reverse = evaluation.score_image_to_text(features, test)
     write_evaluation(job.evaluations / "image-to-text", reverse, test, query="image")
     return features
 
 
-def _encode_test(job: _Job) -> evaluation.Features:
+def _encode_test(job: Job, stored: bool = False) -> evaluation.Features:
+    """Encode the test split with the weights as they are, or take what the run has stored."""
     test, pixels = job.data.splits["test"], job.data.pixels["test"]
-    return evaluation.encode_split(job.method, test, pixels, job.device)
+    embeddings = read_embeddings(job.embeddings(job.located), test) if stored else None
+    return evaluation.encode_split(job.method, test, pixels, job.device, embeddings)
 
 
-def _evaluated(spec: RunSpec, job: _Job, features: evaluation.Features) -> Evaluated:
+def _evaluated(spec: RunSpec, job: Job, features: evaluation.Features) -> Evaluated:
     return Evaluated(
         method=job.method,
         features=features,
@@ -315,5 +297,9 @@ def _keep_weights(folder: Path, keep: str) -> None:
     if keep == "selected":
         last.unlink(missing_ok=True)
     elif last.is_file():
-        state = torch.load(last, map_location="cpu", weights_only=True)["method"]
-        torch.save(state, last)
+        state = torch.load(last, map_location="cpu", weights_only=True)
+        if "training" in state:  # else it was done before a kill: no parameter is called so
+            unfinished = last.with_suffix(UNFINISHED)
+            with open(unfinished, "wb") as out:  # torch itself does not tell of a full disk
+                torch.save(state["method"], out)
+            unfinished.replace(last)

@@ -10,17 +10,19 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
 
+from rich import markup
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Column, Table
 
+from harness.printable import printable_lines
 from harness.results import METRICS, RunRecord, StoredRun, load_runs
+from harness.submission.origin import read_origin
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from harness.data.declaration import Declaration
-    from harness.execution.local import Watch
+    from harness.execution import Watch
     from harness.plan import Suite
     from harness.progress import Update
     from harness.registry import Listing
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 console = Console()
 messages = Console(stderr=True)
+
+
+def escape(text: str) -> str:
+    """Return text of whatever origin so that it is shown as it is: no markup, no control codes."""
+    return markup.escape(printable_lines(text))
 
 
 def note(text: str) -> None:
@@ -134,16 +141,29 @@ def show_suites(suites: Sequence[Suite], as_json: bool) -> None:
 def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
     """Show recorded runs."""
     if as_json:
-        values = [{**asdict(run.record), "path": str(run.path)} for run in runs]
+        values = [
+            {**asdict(run.record), "path": str(run.path), "origin": _origin(run)} for run in runs
+        ]
         print(json.dumps(values, indent=1))
         return
     rows = []
-    for record in (run.record for run in runs):
+    for run in runs:
+        record, origin = run.record, read_origin(run.path)
         r1 = f"{record.metrics['r1']:.2f}" if "r1" in record.metrics else ""
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
-        rows.append((*name, record.status, r1, seconds))
-    print_table(("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds"), rows)
+        who = (origin.by or "nobody named") if origin else ""
+        rows.append((*name, record.status, r1, seconds, who))
+    headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
+    if any(row[-1] for row in rows):
+        print_table((*headers, "submitted by"), rows)
+    else:
+        print_table(headers, [row[:-1] for row in rows])
+
+
+def _origin(run: StoredRun) -> dict[str, str] | None:
+    origin = read_origin(run.path)
+    return asdict(origin) if origin else None
 
 
 def show_ranking(results: Path, shown: set[tuple[str, str]]) -> None:
@@ -227,9 +247,9 @@ class RunsDisplay:
 
     def watch(self) -> Watch:
         """Return what the executor calls."""
-        from harness.execution.local import Watch
+        from harness.execution import Watch
 
-        return Watch(self._start, self._update, self._finish)
+        return Watch(self._start, self._update, self._finish, self._stop, self._queue, self._tell)
 
     def _start(self, spec: RunSpec) -> None:
         task = self._progress.add_task(escape(str(spec)), total=None, state="starting")
@@ -238,7 +258,7 @@ class RunsDisplay:
     def _update(self, spec: RunSpec, update: Update) -> None:
         task = self._tasks[str(spec)]
         if update.progress is None:
-            self._progress.update(task, state=update.doing)
+            self._progress.update(task, state=escape(update.doing))
             return
         now = update.progress
         best = "" if now.val_r1 is None else f", val R1 {now.val_r1:.1f}"
@@ -249,8 +269,19 @@ class RunsDisplay:
             state=f"epoch {now.epoch}/{now.epochs}, loss {now.loss:.3f}{best}",
         )
 
+    def _queue(self, queued: int, running: int) -> None:
+        self._progress.update(self._all, state=f"{queued} queued, {running} running")
+
+    def _tell(self, text: str) -> None:
+        self._progress.console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def _stop(self) -> None:
+        note("Stopping behind the next checkpoint of each run; Ctrl-C again stops at once.")
+
     def _finish(self, spec: RunSpec, record: RunRecord) -> None:
-        self._progress.remove_task(self._tasks.pop(str(spec)))
+        task = self._tasks.pop(str(spec), None)
+        if task is not None:  # else another process has done it
+            self._progress.remove_task(task)
         self._progress.advance(self._all)
         if record.status == "ok":
             text = f"R1 {record.metrics['r1']:.2f}, {record.total_seconds:.0f} s"

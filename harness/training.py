@@ -1,38 +1,50 @@
 """The training loop: stages, named losses, schedule, checkpoints, selection on val.
 
-A checkpoint is written after every epoch. A run that is started again goes on behind the last one
-and ends with the same bits: what a step draws depends on the seed and its number alone.
+A checkpoint is written after every epoch, within a long one every few minutes, and when the
+process is asked to end. A run that is started again goes on behind the last one and ends with the
+same bits: what a step draws depends on the seed and its number alone.
 """
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from accelerate import Accelerator
 from torch import Tensor
 
+from harness import ranks
+from harness.checkpoints import (
+    LAST,
+    is_whole,
+    share_stage,
+    take_up_stage,
+    write_checkpoint,
+)
 from harness.data.schema import TrainView
-from harness.evaluation import encode_images, encode_texts
-from harness.method import Batch, Encoded, Method, Recipe, Stage, TrainSet
+from harness.method import Batch, Method, Recipe, Stage
 from harness.optimization import build_optimizer, build_schedule
 from harness.progress import Progress
-from harness.results import UNFINISHED, process_tag, put_in_place
+from harness.results import SELECTED
 from harness.seeding import derive, seed_everything
+from harness.training_run import TrainingRun, preparation
 
-LAST = "last.pt"
-SELECTED = "selected.pt"
+# What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
+KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "seconds"
+CHECKPOINT_SECONDS = 300.0  # the most that a kill within an epoch undoes
 
 
 class NonFiniteLoss(ArithmeticError):
     """A loss became NaN or infinite; the message names it and the step."""
+
+
+class Interrupted(Exception):
+    """The process was asked to end, and training stopped behind a checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,8 @@ class Watchers:
     judge_pairs: Callable[[Tensor, Tensor], int] | None = None  # how many reported pairs are right
     report: Callable[[Progress], None] = lambda progress: None
     tell: Callable[[str], None] = lambda doing: None  # what a method says that it is doing
+    epoch_ended: Callable[[Mapping[str, Any]], None] = lambda row: None  # a row of the history
+    asked_to_end: Callable[[], bool] = lambda: False
 
 
 @dataclass(frozen=True)
@@ -52,46 +66,6 @@ class Trained:
     history: list[dict[str, Any]]  # one dict an epoch
     selected_epoch: int | None  # from 1; None without validation
     seconds: float
-
-
-@dataclass
-class _Run:
-    """The `harness.method.Run` that a method is handed."""
-
-    method: Method
-    device: torch.device
-    seed: int
-    accelerator: Accelerator
-    view: TrainView
-    stage: int = 0
-    epoch: int = 0
-    step: int = 0
-    steps_per_epoch: int = 0
-    losses: Mapping[str, float] = field(default_factory=dict)
-    tell: Callable[[str], None] = lambda doing: None
-    pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
-
-    def generator(self, purpose: str) -> torch.Generator:
-        value = derive(self.seed, "generator", self.stage, self.step, purpose)
-        return torch.Generator().manual_seed(value)
-
-    @torch.no_grad()
-    def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
-        training = self.method.training
-        self.method.eval()
-        images = range(len(train.captions_of_image))
-        encoded = (
-            encode_images(self.method, train.pixels, len(images), self.device),
-            encode_texts(self.method, train.captions, self.device),
-        )
-        self.method.train(training)
-        return encoded
-
-    def gather(self, tensor: Tensor) -> Tensor:
-        return self.accelerator.gather(tensor)  # type: ignore[no-any-return]  # untyped library
-
-    def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
-        self.pairs[name].append((images.detach().cpu(), captions.detach().cpu()))
 
 
 def train(
@@ -114,6 +88,7 @@ def train(
 
     Raises:
         NonFiniteLoss: a loss is NaN or infinite.
+        Interrupted: the watchers asked to end; the next call goes on from here.
     """
     run = preparation(method, view, recipe, seed, device, watchers.tell)
     method.prepare(view, run)
@@ -122,25 +97,30 @@ def train(
     for number, stage in enumerate(recipe.stages):
         if number >= loop.stage:
             loop.run_stage(number, stage)
-            if number < len(shared):
-                loop.share(shared[number])
+            if number < len(shared) and ranks.is_main():
+                share_stage(folder, shared[number], loop.state())
+    ranks.wait_for_all()  # what the first wrote is there for the others
     return Trained(loop.history, loop.selected_epoch, loop.seconds)
 
 
-def preparation(
-    method: Method,
-    view: TrainView,
-    recipe: Recipe,
-    seed: int,
-    device: torch.device,
-    tell: Callable[[str], None],
-) -> _Run:
-    """Put a method on its device and return the run that its `prepare` is handed."""
-    method.to(device)
-    accelerator = _accelerator(device, recipe.precision)
-    losses = dict(method.config.losses)
-    seed_everything(seed, "prepare")
-    return _Run(method, device, seed, accelerator, view, losses=losses, tell=tell)
+@dataclass(frozen=True)
+class _Training:
+    """What moves the weights in one stage."""
+
+    stage: Stage
+    module: Any  # the method as the accelerator calls it
+    optimizer: Any
+    schedule: Any
+    scaler: Any  # of half-precision gradients; None in full precision
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {"optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        parts = {"optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}
+        for name, saved in state.items():
+            parts[name].load_state_dict(saved)
 
 
 class _Loop:
@@ -151,7 +131,7 @@ class _Loop:
         method: Method,
         view: TrainView,
         recipe: Recipe,
-        run: _Run,
+        run: TrainingRun,
         folder: Path,
         watchers: Watchers,
     ) -> None:
@@ -163,6 +143,10 @@ class _Loop:
         self.watchers = watchers
         self.stage = 0
         self.epoch = 0  # done in this stage
+        self.step = 0  # done in the epoch under way
+        self.sums: dict[str, float] = {}  # of each loss over them
+        self.rate = 0.0  # the learning rate at the start of the epoch under way
+        self.saved_at = time.monotonic()
         self.history: list[dict[str, Any]] = []
         self.selected_epoch: int | None = None
         self.seconds = 0.0
@@ -171,31 +155,19 @@ class _Loop:
 
     def resume(self, shared: Sequence[Path]) -> None:
         """Take up the last checkpoint, or the furthest that another variant left, or none."""
-        if (self.folder / LAST).is_file():
+        if ranks.is_main() and not is_whole(self.folder / LAST):
+            take_up_stage(self.folder, shared)
+        ranks.wait_for_all()
+        if is_whole(self.folder / LAST):
             self._load(self.folder / LAST)
-            return
-        for folder in reversed(shared):
-            if (folder / LAST).is_file():
-                for name in (SELECTED, LAST):  # in this order: the last one says that all is there
-                    if (folder / name).is_file():
-                        shutil.copyfile(folder / name, self.folder / name)
-                self._load(folder / LAST)
-                return
-
-    def share(self, folder: Path) -> None:
-        """Leave the end of a stage for variants that begin with the same."""
-        unfinished = folder.with_name(f"{folder.name}.{process_tag()}{UNFINISHED}")
-        unfinished.mkdir(parents=True, exist_ok=True)
-        if (self.folder / SELECTED).is_file():
-            shutil.copyfile(self.folder / SELECTED, unfinished / SELECTED)
-        _write(unfinished / LAST, self._state())
-        put_in_place(unfinished, folder)
 
     def _load(self, file: Path) -> None:
         saved = torch.load(file, map_location=self.run.device, weights_only=True)
         self.method.load_state_dict(saved["method"])
-        for name in ("stage", "epoch", "history", "selected_epoch", "seconds"):
+        for name in KEPT:
             setattr(self, name, saved[name])
+        for name, reported in saved["pairs"].items():
+            self.run.pairs[name] = [(images.cpu(), captions.cpu()) for images, captions in reported]
         self.resumed = saved
 
     def run_stage(self, number: int, stage: Stage) -> None:
@@ -204,53 +176,72 @@ class _Loop:
         seed_everything(self.run.seed, "stage", number)
         optimizer = build_optimizer(self.method.parameter_groups(stage), stage)
         schedule = build_schedule(optimizer, stage, steps)
-        if self.resumed.get("stage") == number and "optimizer" in self.resumed:
-            optimizer.load_state_dict(self.resumed["optimizer"])
-            schedule.load_state_dict(self.resumed["schedule"])
-        self.resumed = {}
         module, prepared = self.run.accelerator.prepare(self.method, optimizer)
         self.run.stage, self.run.steps_per_epoch = number, steps
         self.run.losses = _active(self.method.config.losses, stage)
+        training = _Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
+        if self.resumed.get("stage") == number and "training" in self.resumed:
+            training.load_state_dict(self.resumed["training"])
+        self.resumed = {}
         for epoch in range(self.epoch, stage.epochs):
-            began = time.perf_counter()
-            rate = schedule.get_last_lr()[0]
-            losses = self._run_epoch(epoch, stage, module, prepared, schedule)
-            self.seconds += time.perf_counter() - began
-            self.epoch = epoch + 1
-            self._end_epoch({"stage": number + 1, "learning_rate": rate, **losses})
-            self._save(optimizer, schedule)
+            if not self.step:
+                self.rate = float(schedule.get_last_lr()[0])
+            losses = self._run_epoch(epoch, training)
+            self.epoch, self.step, self.sums = epoch + 1, 0, {}
+            self._end_epoch({"stage": number + 1, "learning_rate": self.rate, **losses})
+            self._save(training)
+            self._end_where_asked()
         self.stage, self.epoch = number + 1, 0
 
-    def _run_epoch(
-        self, epoch: int, stage: Stage, module: Any, optimizer: Any, schedule: Any
-    ) -> dict[str, float]:
-        """Train one epoch and return the mean of each loss over its steps."""
-        run = self.run
+    def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
+        """Train one epoch, or what is left of it, and return the mean of each loss over it."""
+        run, done = self.run, self.step
         run.epoch = epoch
         self.method.train()
-        seed_everything(run.seed, "epoch", run.stage, epoch)
-        self.method.begin_epoch(run)
-        sums: dict[str, float] = defaultdict(float)
+        if not done:
+            seed_everything(run.seed, "epoch", run.stage, epoch)
+            self.method.begin_epoch(run)
+        sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
-        for step, rows in enumerate(_rows(order, len(self.view.captions), stage.batch_size)):
+        batches = list(_rows(order, len(self.view.captions), training.stage.batch_size))
+        began = time.perf_counter()
+        for step, rows in enumerate(batches[done:], start=done):
             run.step = epoch * run.steps_per_epoch + step
-            seed_everything(run.seed, "step", run.stage, run.step)
-            batch = _batch(self.view, rows, run.device)
-            losses = module(batch, run)
-            total = _sum(losses, run)
-            run.accelerator.backward(total)
-            if stage.clip_norm is not None:
-                run.accelerator.clip_grad_norm_(self.method.parameters(), stage.clip_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            schedule.step()
-            with torch.no_grad():
-                self.method.after_step(batch, run)
-            for name, value in _values(losses, run).items():
+            for name, value in self._run_step(rows, training).items():
                 sums[name] += value
             self._report(step, sum(sums.values()) / (step + 1))
+            if step + 1 < len(batches) and self._has_to_save():
+                self.seconds += time.perf_counter() - began
+                self.step, self.sums, began = step + 1, dict(sums), time.perf_counter()
+                self._save(training)
+                self._end_where_asked()
+        self.seconds += time.perf_counter() - began
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
+
+    def _run_step(self, rows: Tensor, training: _Training) -> dict[str, float]:
+        """Take one step on the captions of these rows and return the losses."""
+        run = self.run
+        seed_everything(run.seed, "step", run.stage, run.step)
+        batch = _batch(self.view, rows, run.device)
+        losses = training.module(batch, run)
+        run.accelerator.backward(_sum(losses, run))
+        if training.stage.clip_norm is not None:
+            run.accelerator.clip_grad_norm_(self.method.parameters(), training.stage.clip_norm)
+        training.optimizer.step()
+        training.optimizer.zero_grad(set_to_none=True)
+        training.schedule.step()
+        with torch.no_grad():
+            self.method.after_step(batch, run)
+        return _values(losses, run)
+
+    def _has_to_save(self) -> bool:
+        late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+        return late or self.watchers.asked_to_end()
+
+    def _end_where_asked(self) -> None:
+        if self.watchers.asked_to_end():
+            raise Interrupted("it was asked to end; the next call goes on from its checkpoint")
 
     def _end_epoch(self, row: dict[str, Any]) -> None:
         """Validate, select, and add a row to the history."""
@@ -263,8 +254,9 @@ class _Loop:
             best = max(((r["val_r1"], r["val_map"]) for r in self.history), default=(-1.0, -1.0))
             if (row["val_r1"], row["val_map"]) > best:
                 self.selected_epoch = row["epoch"]
-                _write(self.folder / SELECTED, self.method.state_dict())
+                write_checkpoint(self.folder / SELECTED, self.method.state_dict())
         self.history.append(row)
+        self.watchers.epoch_ended(row)
 
     def _judge_pairs(self) -> dict[str, float]:
         """Score what the method reported against the identities that it was not shown."""
@@ -279,36 +271,20 @@ class _Loop:
         self.run.pairs.clear()
         return judged
 
-    def _save(self, optimizer: Any, schedule: Any) -> None:
-        state = {
-            **self._state(),
-            "stage": self.run.stage,
-            "optimizer": optimizer.state_dict(),
-            "schedule": schedule.state_dict(),
-        }
-        _write(self.folder / LAST, state)
+    def _save(self, training: _Training) -> None:
+        state = {**self.state(), "stage": self.run.stage, "training": training.state_dict()}
+        write_checkpoint(self.folder / LAST, state)
+        self.saved_at = time.monotonic()
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "method": self.method.state_dict(),
-            "stage": self.stage,
-            "epoch": self.epoch,
-            "history": self.history,
-            "selected_epoch": self.selected_epoch,
-            "seconds": self.seconds,
-        }
+    def state(self) -> dict[str, Any]:
+        kept = {name: getattr(self, name) for name in KEPT}
+        return {"method": self.method.state_dict(), "pairs": dict(self.run.pairs), **kept}
 
     def _report(self, step: int, loss: float) -> None:
         epochs = sum(stage.epochs for stage in self.recipe.stages)
         best = max((row["val_r1"] for row in self.history if "val_r1" in row), default=None)
         done = len(self.history) + 1
         self.watchers.report(Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best))
-
-
-def _accelerator(device: torch.device, precision: str) -> Accelerator:
-    """Return an accelerator for one device; mixed precision only where the device has it."""
-    mixed = precision if device.type == "cuda" else "no"
-    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed)
 
 
 def _active(losses: Mapping[str, float], stage: Stage) -> dict[str, float]:
@@ -333,13 +309,16 @@ def _batch(view: TrainView, captions: Tensor, device: torch.device) -> Batch:
     )
 
 
-def _sum(losses: Mapping[str, Tensor], run: _Run) -> Tensor:
+def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
     if not losses:
         raise ValueError(f"training_losses returned no loss; on are: {sorted(run.losses)}")
+    for name, loss in losses.items():
+        if loss.numel() != 1:
+            raise ValueError(f"loss {name!r} must be one number, but has {tuple(loss.shape)}")
     return torch.stack([loss.float() for loss in losses.values()]).sum()
 
 
-def _values(losses: Mapping[str, Tensor], run: _Run) -> dict[str, float]:
+def _values(losses: Mapping[str, Tensor], run: TrainingRun) -> dict[str, float]:
     """Return the losses as numbers; stop at one that is not finite."""
     values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
     named = dict(zip(losses, values, strict=True))
@@ -350,10 +329,3 @@ def _values(losses: Mapping[str, Tensor], run: _Run) -> dict[str, float]:
                 f"step {run.step % run.steps_per_epoch + 1} of {run.steps_per_epoch}"
             )
     return named
-
-
-def _write(file: Path, state: Any) -> None:
-    """Write a checkpoint beside its place and rename it, so that it is whole or absent."""
-    unfinished = file.with_suffix(".unfinished")
-    torch.save(state, unfinished)
-    unfinished.replace(file)

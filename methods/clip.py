@@ -85,6 +85,7 @@ class ClipContrastive(Clip):
     """
 
     config_class: ClassVar[type[Config]] = ContrastiveConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             *TINY,
@@ -101,9 +102,10 @@ class ClipContrastive(Clip):
     }
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        words = self.encoder.tokenize(batch.captions)  # (B, L)
         pairs = Pairs(
-            self.encoder.encode_images(batch.images).embedding,  # (B, D)
-            self.encoder.encode_texts(batch.captions).embedding,  # (B, D)
+            run.spread(self.encoder.embed_images, batch.images),  # (B, D)
+            run.spread(self.encoder.embed_tokens, words),  # (B, D)
         )
         return weighted(run.losses, pairs, itc=self.itc)
 

@@ -99,6 +99,7 @@ class Dgia(Method):
     """
 
     config_class = DgiaConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             "tiny-clip",
@@ -173,8 +174,8 @@ class Dgia(Method):
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         words = self.encoder.tokenize(batch.captions)  # (B, L)
         pairs = Pairs(
-            self.encoder.encode_images(batch.images).embedding,
-            self.encoder.encode_tokens(words).embedding,
+            run.spread(self.encoder.embed_images, batch.images),
+            run.spread(self.encoder.embed_tokens, words),
             words,
             batch,
             run,
@@ -267,8 +268,8 @@ class Dgia(Method):
             x.words, self.encoder.vocabulary, x.run.generator("mask"), self.config.masked_share
         )  # (B, L)
         return self._matched_both_ways(
-            self.encoder.encode_images(images).embedding,
-            self.encoder.encode_tokens(words).embedding,
+            x.run.spread(self.encoder.embed_images, images),
+            x.run.spread(self.encoder.embed_tokens, words),
             softened_target(self.local_matches(x), self.config.match_weight),
         )
 
@@ -277,8 +278,8 @@ class Dgia(Method):
         if self.seen is None:
             return
         images, texts = self.seen.of("image"), self.seen.of("text")
-        self.image_bank.update(run.gather(batch.image_index), run.gather(images))
-        self.text_bank.update(run.gather(batch.caption_index), run.gather(texts))
+        self.image_bank.update(batch.image_index, images)
+        self.text_bank.update(batch.caption_index, texts)
         self.seen = None
 
     def _matched(self, rows: Tensor, columns: Tensor, target: Tensor) -> Tensor:

@@ -60,6 +60,7 @@ class Pairs:
     texts: Encoded  # embedding (B, D)
     masked: Masked  # ids, labels, chosen (B, L)
     person_ids: Tensor  # (B,)
+    run: Run
 
 
 class InteractionEncoder(nn.Module):
@@ -110,6 +111,7 @@ class Irra(Method):
     """
 
     config_class = IrraConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             "tiny-clip",
@@ -177,10 +179,11 @@ class Irra(Method):
         )
         matching = {"clean": clean, "masked": masked.ids}[self.config.matching_text]
         pairs = Pairs(
-            self.encoder.encode_images(images),
-            self.encoder.encode_tokens(matching),
+            run.spread(self.encoder.encode_images, images),
+            run.spread(self.encoder.encode_tokens, matching),
             masked,
             batch.person_ids,
+            run,
         )
         return weighted(
             run.losses,
@@ -206,8 +209,8 @@ class Irra(Method):
 
     def masked_words(self, x: Pairs) -> Tensor:
         """Implicit relation reasoning: predict masked words with the image in view (eq. 2)."""
-        texts = self.encoder.encode_tokens(x.masked.ids).tokens  # (B, L, D)
-        mixed = self.interaction(texts, x.images.tokens)  # (B, L, D)
+        texts = x.run.spread(self.encoder.encode_tokens, x.masked.ids).tokens  # (B, L, D)
+        mixed = x.run.spread(self.interaction, texts, x.images.tokens)  # (B, L, D)
         logits = self.masked_word_head(mixed[x.masked.chosen])  # (M, vocabulary)
         return F.cross_entropy(logits.float(), x.masked.labels[x.masked.chosen])
 

@@ -111,12 +111,15 @@ class Pairs:
 
     @cached_property
     def texts(self) -> Encoded:
-        return self._laip.albef.encoder.encode_tokens(self.words)  # type: ignore[no-any-return]  # a module
+        encoded: Encoded = self.run.spread(self._laip.albef.encoder.encode_tokens, self.words)
+        return encoded
 
     @cached_property
     def momentum(self) -> tuple[Tensor, Tensor]:
         """Embeddings (B, E) of images and texts by the momentum encoders, of unit length."""
-        return self._laip.encode_with_momentum(self.batch.images, self.words)
+        encode = self._laip.encode_with_momentum
+        images, texts = self.run.spread(encode, self.batch.images, self.words)
+        return images, texts
 
     @cached_property
     def fused(self) -> Fused:
@@ -152,6 +155,7 @@ class Laip(Method):
     """
 
     config_class = LaipConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             "tiny-albef",
@@ -267,7 +271,7 @@ class Laip(Method):
         pairs = Pairs(
             batch,
             run,
-            self.encode_images(batch.images),
+            run.spread(self.encode_images, batch.images),
             self.albef.encoder.tokenize(batch.captions),
             self._labels(batch),
             self,
@@ -353,12 +357,38 @@ class Laip(Method):
         """Fuse each pair, and what is most mistaken for its image and for its text."""
         images, texts, rows = self.draw_negatives(x)
         own = torch.arange(len(x.labels), device=rows.device)  # (B,)
-        of_text = torch.cat([own, own[rows], texts])  # (B + 2 B',)
-        of_image = torch.cat([own, images, own[rows]])
-        fused = self.albef.fuse(_select(x.texts, of_text), x.images, of_image)  # (B + 2 B', L, D)
-        logits = self.albef.matching_head(fused[:, 0])  # (B + 2 B', 2)
-        of_pairs, other_image, other_text = logits.split([len(own), len(rows), len(rows)])
-        return Fused(of_pairs, other_image, other_text, rows)
+        other_image = own.index_copy(0, rows, images)  # (B,), itself where there is no negative
+        other_text = own.index_copy(0, rows, texts)  # (B,)
+        sides = (
+            *(own, x.texts, x.images),
+            *(other_image, _select(x.texts, other_text), _select(x.images, other_image)),
+        )
+        logits: Tensor = x.run.spread(self.fuse_rows, *sides)  # (B, 3, 2)
+        return Fused(logits[:, 0], logits[rows, 1], logits[rows, 2], rows)
+
+    def fuse_rows(
+        self,
+        own: Tensor,
+        texts: Encoded,
+        images: Encoded,
+        other: Tensor,
+        other_texts: Encoded,
+        other_images: Encoded,
+    ) -> Tensor:
+        """Return the matching logits of pairs, with another image, and with another text.
+
+        `own` and `other` (B,) number the images, so that each is mapped to keys and values once.
+        """
+        both = _join(images, other_images)
+        first, number = _first_of_each(torch.cat([own, other]))  # (M,), (2 B,)
+        of_own, of_other = number.chunk(2)
+        fused = self.albef.fuse(
+            _join(texts, texts, other_texts),
+            _select(both, first),
+            torch.cat([of_own, of_other, of_own]),
+        )  # (3 B, L, D)
+        logits: Tensor = self.albef.matching_head(fused[:, 0])  # (3 B, 2)
+        return logits.view(3, -1, 2).transpose(0, 1)
 
     @torch.no_grad()
     def draw_negatives(self, x: Pairs) -> tuple[Tensor, Tensor, Tensor]:
@@ -412,8 +442,8 @@ class Laip(Method):
             x.run.generator("mask"),
             self.config.masked_share,
         )
-        texts = self.albef.encoder.encode_tokens(masked.ids)
-        fused = self.albef.fuse(texts, x.images)[masked.chosen]  # (M, D)
+        texts = x.run.spread(self.albef.encoder.encode_tokens, masked.ids)
+        fused = x.run.spread(self.albef.fuse, texts, x.images)[masked.chosen]  # (M, D)
         logits = self.albef.masked_word_head(fused)  # (M, vocabulary)
         return F.cross_entropy(precise(logits), masked.labels[masked.chosen])
 
@@ -423,7 +453,8 @@ class Laip(Method):
         patches = _tokens(x.images)[:, 1:].index_select(0, x.phrases.row)  # (P, N, D)
         attended = torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
         images = self.albef.project_images(attended)  # (P, E)
-        texts = self.albef.encoder.encode_tokens(x.phrases.ids).embedding  # (P, E)
+        encode = self.albef.encoder.encode_tokens
+        texts = x.run.spread(encode, x.phrases.ids).embedding  # (P, E)
         similarity = F.cosine_similarity(precise(images), precise(texts), dim=1)  # (P,)
         return (1 - similarity).sum() / len(x.labels)
 
@@ -479,9 +510,8 @@ class Laip(Method):
         assert self.seen is not None
         if "itc" in run.losses or "itm" in run.losses:
             images, texts = self.seen.momentum
-            labels = run.gather(self.seen.labels)
-            self.image_queue.push(run.gather(images), labels)
-            self.text_queue.push(run.gather(texts), labels)
+            self.image_queue.push(images, self.seen.labels)
+            self.text_queue.push(texts, self.seen.labels)
             self.momentum_copy.update(self.albef.encoder)
         self.seen = None
 
@@ -521,6 +551,25 @@ def _select(encoded: Encoded, rows: Tensor) -> Encoded:
     mask = None if encoded.mask is None else encoded.mask[rows]
     tokens = _tokens(encoded).index_select(0, rows)
     return Encoded(encoded.embedding.index_select(0, rows), tokens, mask)
+
+
+def _join(*parts: Encoded) -> Encoded:
+    """Put rows one after the other."""
+    masks = [part.mask for part in parts if part.mask is not None]
+    return Encoded(
+        torch.cat([part.embedding for part in parts]),
+        torch.cat([_tokens(part) for part in parts]),
+        torch.cat(masks) if masks else None,
+    )
+
+
+def _first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each of M numbers stands first, (M,), and which of them each is, (B,)."""
+    unique: Any = torch.unique  # untyped library
+    different, inverse = unique(numbers, return_inverse=True)
+    places = torch.arange(len(numbers), device=numbers.device)
+    first = different.new_full(different.shape, len(numbers))
+    return first.scatter_reduce(0, inverse, places, "amin"), inverse
 
 
 def _tokens(encoded: Encoded) -> Tensor:

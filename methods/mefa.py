@@ -112,6 +112,7 @@ class Mefa(Method):
     """
 
     config_class = MefaConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             "tiny-clip",
@@ -190,7 +191,9 @@ class Mefa(Method):
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         # NOTE: no augmentation: the paper names none.
-        images, texts = self.encode_images(batch.images), self.encode_texts(batch.captions)
+        words = self.encoder.tokenize(batch.captions)  # (B, L)
+        images = run.spread(self.encoder.encode_images, batch.images)
+        texts = run.spread(self.encoder.encode_tokens, words)
         return weighted(
             run.losses,
             Pairs(batch, run, images, texts),
@@ -212,7 +215,8 @@ class Mefa(Method):
         exists = _slots([len(of_row) for of_row in texts], x.image.device)  # (B, K)
         if not flat:
             return 0 * x.image.sum()  # no caption of this batch could be changed
-        negatives = precise(self.encode_texts(flat).embedding)  # (M, D)
+        words = self.encoder.tokenize(flat)  # (M, L)
+        negatives = precise(x.run.spread(self.encoder.embed_tokens, words))  # (M, D)
         rows = exists.nonzero()[:, 0]  # (M,)
         similarity = _similarity(x.image[rows], negatives)  # (M,)
         spread = similarity.new_zeros(exists.shape).masked_scatter(exists, similarity)  # (B, K)
@@ -225,7 +229,8 @@ class Mefa(Method):
         chosen = (draws * candidates.shape[1]).long().to(candidates.device)  # (B,)
         rows = candidates.gather(1, chosen[:, None])[:, 0]  # (B,)
         images = self.pixels(rows.cpu()).to(x.text.device)  # (B, 3, H, W)
-        negatives = _similarity(x.text, self.encode_images(images).embedding)[:, None]  # (B, 1)
+        encoded = x.run.spread(self.encoder.embed_images, images)  # (B, D)
+        negatives = _similarity(x.text, encoded)[:, None]  # (B, 1)
         exists = torch.ones_like(negatives, dtype=torch.bool)
         return self._reason(_similarity(x.text, x.image), negatives, exists)
 

@@ -151,6 +151,7 @@ class Ogen(Method):
     """
 
     config_class = OgenConfig
+    spreads = True
     recipes = {
         "tiny": Recipe(
             "tiny-clip",
@@ -257,8 +258,8 @@ class Ogen(Method):
         )  # (B, L)
         teacher = self.teacher if self.config.aggregation == "separate" else self.student
         pairs = Pairs(
-            self.split_images(images),
-            self.split_texts(words),
+            run.spread(self.split_images, images),
+            run.spread(self.split_texts, words),
             batch.person_ids,
             partial(self.represent, network=self.student),
             partial(self.represent, network=teacher),

@@ -6,7 +6,24 @@ import sys
 
 import typer
 
-from harness.cli import compare, data, evaluate, inspect, listing, pretrain, report, run
+from harness.cli import (
+    check,
+    compare,
+    data,
+    evaluate,
+    export,
+    export_embeddings,
+    import_results,
+    inspect,
+    listing,
+    new_method,
+    pretrain,
+    publish,
+    report,
+    run,
+    search,
+    verify,
+)
 from harness.errors import HarnessError
 
 app = typer.Typer(
@@ -25,9 +42,17 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plan-power")(compare.plan_power)
 app.command("report")(report.report)
+app.command("publish")(publish.publish)
+app.command("verify")(verify.verify)
+app.command("new-method")(new_method.new_method)
+app.command("check")(check.check)
 app.add_typer(listing.app, name="list")
 app.add_typer(data.app, name="data")
 app.add_typer(inspect.app, name="inspect")
+app.command("search")(search.search)
+app.command("export")(export.export)
+app.command("import-results")(import_results.import_results)
+app.command("export-embeddings")(export_embeddings.export_embeddings)
 app.command("pretrain")(pretrain.pretrain)
 
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.cli.execution import Device, choose_options, execute_runs
 from harness.cli.options import Plugins, Results
 from harness.cli.report import write_reports
-from harness.cli.run import Device, Keep, execute_runs, plan_runs
+from harness.cli.run import plan_runs
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def evaluate(
     trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     terminal.say_plan(trained, waiting, results)
-    execute_runs(waiting, results, jobs, device, Keep.SELECTED, cache=True, force=False)
+    if waiting:
+        execute_runs(waiting, choose_options(results, jobs, device))
     show_evaluations(trained, results)
     if report:
         write_reports(results, site)

@@ -71,9 +71,7 @@ def _mentions(negative: NegativeCaption, source: str, text: str) -> bool:
 
 
 def _show(captions: Sequence[str], negatives: Sequence[NegativeCaption], limit: int) -> None:
-    from rich.markup import escape
-
-    from harness.terminal import console
+    from harness.terminal import console, escape
 
     width = max((len(one.tier) for one in negatives), default=0)
     groups = groupby(negatives, key=lambda one: one.caption)

@@ -24,15 +24,20 @@ def report(
 
 
 def write_reports(results: Path, out: Path) -> None:
-    """Call every installed report."""
+    """Build every report and say where it is."""
     from harness import terminal
 
+    for page in build_reports(results, out):
+        terminal.note(f"Leaderboard: {page}")
+
+
+def build_reports(results: Path, out: Path) -> list[Path]:
+    """Call every installed report and return the pages to open first."""
     entries = importlib.metadata.entry_points(group=REPORTS)
     if not entries:
         raise HarnessError("No report is installed: reinstall the package (pip install -e .).")
-    for entry in entries:
-        build: Callable[[Path, Path], Path] = entry.load()
-        try:
-            terminal.note(f"Leaderboard: {build(results, out)}")
-        except (ValueError, OSError) as error:
-            raise HarnessError(str(error)) from error
+    builds: list[Callable[[Path, Path], Path]] = [entry.load() for entry in entries]
+    try:
+        return [build(results, out) for build in builds]
+    except (ValueError, OSError) as error:
+        raise HarnessError(str(error)) from error

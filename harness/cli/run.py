@@ -12,31 +12,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.execution import (
+    Device,
+    Executor,
+    Keep,
+    choose_cluster,
+    choose_options,
+    execute_runs,
+)
 from harness.cli.options import Plugins, Results, parse_seeds
 from harness.cli.report import write_reports
 from harness.errors import HarnessError
+from harness.tracking import Tracker, require_trackers
 
 if TYPE_CHECKING:
     from harness.data.declaration import Located
     from harness.registry import Listing
     from harness.spec import RunSpec
-
-
-class Device(StrEnum):
-    """Where tensors live."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
-
-
-class Keep(StrEnum):
-    """Which weights stay beside a result."""
-
-    NONE = "none"
-    SELECTED = "selected"
-    ALL = "all"
 
 
 class Switch(StrEnum):
@@ -84,10 +76,36 @@ def run(
     force: Annotated[bool, typer.Option("--force", help="Run again what is complete.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run.")] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as cores, or one on a GPU.")
+        int | None, typer.Option(min=1, help="Runs at a time; as many as cores or GPUs.")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
-    keep: Annotated[Keep, typer.Option(help="Which weights to keep.")] = Keep.SELECTED,
+    executor: Annotated[
+        Executor, typer.Option(help="Run on this machine, or as jobs of a Slurm cluster.")
+    ] = Executor.LOCAL,
+    slurm: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="An option of sbatch, with --executor slurm: partition=gpu, time=08:00:00, "
+            "gpus=1, mem=32G, account=name. May be given again."
+        ),
+    ] = None,
+    timeout: Annotated[
+        str | None,
+        typer.Option(help="Stop a run that takes longer: 45s, 30m, 2h. Its checkpoint stays."),
+    ] = None,
+    memory: Annotated[
+        str | None, typer.Option(help="What a run may allocate: 500MB, 8GB; more is an error.")
+    ] = None,
+    track: Annotated[
+        list[Tracker] | None,
+        typer.Option(
+            help="Show the training in TensorBoard (`tensorboard --logdir results/.tensorboard`) "
+            "or Weights & Biases. May be given again."
+        ),
+    ] = None,
+    keep: Annotated[
+        Keep, typer.Option(help="Which weights to keep; none keeps no embeddings either.")
+    ] = Keep.SELECTED,
     pixel_cache: Annotated[
         Switch, typer.Option(help="Decode images once, or off: at every access.")
     ] = Switch.ON,
@@ -105,21 +123,35 @@ def run(
     from harness import registry, terminal
     from harness.broken import record_broken
     from harness.cli.evaluations import show_evaluations, show_failed_evaluations
+    from harness.execution.left_overs import clear_left_overs
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
+    require_trackers(track or [])  # refused before data is made
+    cluster = choose_cluster(executor, slurm or [])
     listings = registry.list_methods(plugins or [])
     broken = [listing for listing in listings if listing.error] if every else []
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
         rerank or [], queries or [],
     )  # fmt: skip
-    waiting = [spec for spec in specs if force or not spec.is_complete(results)]
+    waiting: list[RunSpec] = []
+    complete: list[RunSpec] = []
+    for spec in specs:
+        (complete if not force and spec.is_complete(results) else waiting).append(spec)
     terminal.say_plan(specs, waiting, results)
     if dry_run:
         terminal.show_plan(specs, waiting)
         return
-    failures = execute_runs(waiting, results, jobs, device, keep, pixel_cache is Switch.ON, force)
+    for spec in complete:
+        clear_left_overs(spec.path(results))
+    failures = []
+    if waiting:
+        cache = pixel_cache is Switch.ON
+        options = choose_options(
+            results, jobs, device, keep, cache, force, timeout, memory, cluster, track or []
+        )  # fmt: skip
+        failures = execute_runs(waiting, options, cluster)
     if not failures and keep is not Keep.ALL:
         for folder in {spec.stages_path(results) for spec in waiting}:
             shutil.rmtree(folder, ignore_errors=True)
@@ -212,56 +244,3 @@ def _parse_setting(setting: str) -> tuple[str, Any]:
     with contextlib.suppress(TypeError, ValueError):
         return key, float(read) if isinstance(read, str) else read  # YAML takes 2e-3 for a word
     return key, read
-
-
-def execute_runs(
-    specs: list[RunSpec],
-    results: Path,
-    jobs: int | None,
-    device: Device,
-    keep: Keep,
-    cache: bool,
-    force: bool,
-) -> list[Any]:
-    """Execute runs with progress bars and return the records of those that failed."""
-    if not specs:
-        return []
-    from harness import terminal
-    from harness.execution import Options
-    from harness.execution.local import execute_all, preload
-
-    preload()
-    place = _choose_device(device)
-    options = Options(
-        results=results.resolve(),
-        device=place,
-        pixel_cache=cache,
-        keep=keep.value,
-        jobs=jobs or _default_jobs(place),
-        force=force,
-    )
-    with terminal.RunsDisplay(len(specs), options.jobs) as display:
-        try:
-            execute_all(specs, options, display.watch())
-        except KeyboardInterrupt:
-            display.close()
-            terminal.note("Stopped. What is finished stays; the same command goes on from here.")
-            raise typer.Exit(130) from None
-    return display.failures
-
-
-def _choose_device(device: Device) -> str:
-    """Return the device's type; "auto" is the first of cuda, mps and cpu that is there."""
-    if device is not Device.AUTO:
-        return device.value
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _default_jobs(device: str) -> int:
-    import os
-
-    return len(os.sched_getaffinity(0)) if device == "cpu" else 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Callable, Mapping
@@ -103,8 +104,19 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
     return Located(declaration, files, _fingerprint(files))
 
 
-def _drawn_folder(declaration: Declaration, show: Show) -> Path:
-    """Return the folder of a drawn dataset, drawn once for each version of the drawing code."""
+def find_here(declaration: Declaration) -> Located | None:
+    """Return the files of a dataset that need not be drawn or downloaded; None where they do."""
+    place = _place_of_drawn(declaration) if declaration.drawn else declaration.folder
+    if not place or not Path(place).is_dir():
+        return None
+    try:
+        return locate(declaration)
+    except HarnessError:
+        return None
+
+
+def _place_of_drawn(declaration: Declaration) -> Path:
+    """Return where a drawn dataset belongs: another place for each version of the drawing code."""
     from harness import sources
 
     code = sources.content_hash(
@@ -112,7 +124,12 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
             [sources.Module("harness.data.paperdolls.build", _drawing_code())], sources.Roots()
         )
     )
-    folder = paths.cache_folder() / "datasets" / f"{declaration.drawn}-{code[:16]}"
+    return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{code[:16]}"
+
+
+def _drawn_folder(declaration: Declaration, show: Show) -> Path:
+    """Return the folder of a drawn dataset, drawn once."""
+    folder = _place_of_drawn(declaration)
     if folder.is_dir():
         return folder
     from harness.data.paperdolls.build import write_paperdolls
@@ -151,5 +168,6 @@ def _fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:
                 content = hashlib.file_digest(handle, "sha256").hexdigest()
             digest.update(f"{split} {content}\n".encode())
     value: dict[str, Any] = {"fingerprint": digest.hexdigest()}
-    results.write_json(memory, value)
+    with contextlib.suppress(OSError):  # without a cache it is only slower
+        results.write_json(memory, value)
     return str(value["fingerprint"])

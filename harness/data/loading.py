@@ -34,14 +34,14 @@ def load_split(located: Located, name: str) -> Split:
             f"Dataset {located.declaration.name!r}, split {name}: no column {', '.join(missing)}; "
             f"there are {', '.join(table.column_names)}."
         )
-    table = table.cast_column("image", datasets.Image(decode=False))
+    images = table.data.column("image")  # as stored: a row of the table would be taken apart whole
     image_ids = tuple(str(value) for value in table["image_id"])
     captions, image_of_caption = _flatten(list(table["captions"]), image_ids, name)
     _refuse_repeats(image_ids, name)
     cameras = tuple(table["camera"]) if "camera" in table.column_names else None
     return Split(
         name=name,
-        encoded=lambda row: _bytes(table[int(row)]["image"]),
+        encoded=lambda row: _bytes(images[int(row)].as_py()),
         image_ids=image_ids,
         captions=captions,
         image_of_caption=image_of_caption,

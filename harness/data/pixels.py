@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -42,7 +44,7 @@ def open_pixels(
         HarnessError: an image cannot be decoded; the message names it.
     """
     if cache is None:
-        return lambda rows: torch.from_numpy(_decode(split, rows, size))
+        return lambda rows: torch.from_numpy(_decode_rows(split, rows, size))
     file = cache / f"{split.name}-{size[0]}x{size[1]}.npy"
     if not file.is_file():
         _fill(file, split, size, progress)
@@ -63,38 +65,50 @@ def _fill(
     with FileLock(file.with_suffix(".lock")):
         if file.is_file():
             return
-        count = len(split.image_ids)
         unfinished = file.with_suffix(".unfinished.npy")
-        stored = np.lib.format.open_memmap(
-            unfinished, mode="w+", dtype=np.uint8, shape=(count, 3, *size)
-        )
-        for start in range(0, count, CHUNK):
-            rows = np.arange(start, min(start + CHUNK, count))
-            stored[rows] = _decode(split, rows, size)
-            if progress:
-                progress(int(rows[-1]) + 1, count)
-        stored.flush()
+        with open(unfinished, "wb") as out:
+            _write(out, split, size, progress or (lambda done, count: None))
+            os.fsync(out.fileno())
         unfinished.replace(file)
 
 
-def _decode(split: Split, rows: Integers, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode rows to (B, 3, H, W)."""
+def _write(
+    out: BinaryIO, split: Split, size: tuple[int, int], progress: Callable[[int, int], None]
+) -> None:
+    """Write a split's pixels as an array of NumPy's format, a chunk after the other."""
+    count = len(split.image_ids)
+    images = np.empty((min(CHUNK, count), 3, *size), np.uint8)  # (chunk, 3, H, W)
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, *size)}
+    np.lib.format.write_array_header_1_0(out, header)
     with ThreadPoolExecutor(DECODING_THREADS) as pool:
-        images = list(pool.map(lambda row: _decode_one(split, int(row), size), rows))
-    return np.stack(images)  # (B, 3, H, W)
+        for start in range(0, count, CHUNK):
+            rows = range(start, min(start + CHUNK, count))
+            list(pool.map(lambda row: _decode(split, row, images[row % CHUNK]), rows))
+            out.write(images[: len(rows)].data)
+            progress(rows.stop, count)
 
 
-def _decode_one(split: Split, row: int, size: tuple[int, int]) -> NDArray[np.uint8]:
+def _decode_rows(split: Split, rows: Integers, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Decode rows to (B, 3, H, W)."""
+    images = np.empty((len(rows), 3, *size), np.uint8)  # (B, 3, H, W)
+    with ThreadPoolExecutor(DECODING_THREADS) as pool:
+        list(pool.map(lambda row, image: _decode(split, int(row), image), rows, images))
+    return images
+
+
+def _decode(split: Split, row: int, into: NDArray[np.uint8]) -> None:
+    """Decode a row into its place, (3, H, W)."""
     from PIL import Image
 
-    height, width = size
+    _, height, width = into.shape
     try:
         with Image.open(io.BytesIO(split.encoded(row))) as opened:
-            image = opened.convert("RGB")
+            image = opened if opened.mode == "RGB" else opened.convert("RGB")
+            image.load()
     except Exception as error:
         raise HarnessError(
             f"Split {split.name}, image {split.image_ids[row]!r} cannot be decoded: {error}"
         ) from error
     if image.size != (width, height):
         image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.asarray(image).transpose(2, 0, 1)  # (3, H, W)
+    into[:] = np.asarray(image).transpose(2, 0, 1)  # (3, H, W)

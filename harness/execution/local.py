@@ -3,189 +3,174 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import shutil
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+import time
+from collections import deque
+from collections.abc import Sequence
 from multiprocessing import forkserver
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
-from pathlib import Path
+from multiprocessing.connection import wait
 from typing import Any
 
 from harness import results
-from harness.execution import Options
-from harness.progress import Update
+from harness.execution import Options, Watch
+from harness.execution.locks import is_taken
+from harness.execution.process import RunProcess
 from harness.spec import RunSpec
 
-LOG = "log.txt"
-LOG_TAIL = 4000  # characters of a dead run's output that its record keeps
-
-
-@dataclass
-class _Worker:
-    """A run under way."""
-
-    spec: RunSpec
-    process: ForkServerProcess
-    updates: Connection
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What is told while runs are executed."""
-
-    started: Callable[[RunSpec], None]
-    updated: Callable[[RunSpec, Update], None]
-    finished: Callable[[RunSpec, results.RunRecord], None]
+GRACE_SECONDS = 30.0  # to reach the next checkpoint after an interruption
+# A run that ends at once leaves semaphores to Python's tracker: that it tidies up is no news.
+TIDYING = "ignore:resource_tracker"
+ELSEWHERE_SECONDS = 1.0  # between two looks at what another process executes
 
 
 def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> None:
     """Execute runs, `options.jobs` at a time, each in a process of its own.
 
-    A run that raises records its error itself; one whose process dies is recorded here. On
-    KeyboardInterrupt the processes are stopped and what is finished stays.
+    A run that raises records its error itself; one whose process dies or is stopped is recorded
+    here. One that another harness process is at is left to it. On KeyboardInterrupt the processes
+    stop behind their next checkpoint, on a second one at once; what is finished stays.
     """
     preload()
-    context = multiprocessing.get_context("forkserver")
-    waiting = iter(specs)
-    running: dict[Any, _Worker] = {}
+    pool = _Pool(specs, options, watch)
     try:
-        while True:
-            _fill(running, waiting, options, watch, context)
-            if not running:
-                return
-            for ready in wait(list(running)):
-                _serve(running, ready, options, watch)
-    except BaseException:
-        for worker in running.values():
-            worker.process.terminate()
-        for worker in running.values():
-            worker.process.join()
+        while pool.is_busy:
+            pool.start()
+            pool.serve()
+    except KeyboardInterrupt:
+        watch.stopping()
+        pool.let_end()
         raise
+    finally:
+        pool.kill()
 
 
 def preload() -> None:
     """Start the fork server, which imports the heavy packages once; returns at once."""
+    if TIDYING not in sys.warnoptions:
+        sys.warnoptions.append(TIDYING)
     forkserver.set_forkserver_preload(["harness.execution.preload"])
     forkserver.ensure_running()
 
 
-def _fill(
-    running: dict[Any, _Worker],
-    waiting: Iterator[RunSpec],
-    options: Options,
-    watch: Watch,
-    context: Any,
-) -> None:
-    """Start runs until as many are under way as there are jobs."""
-    while len(running) < options.jobs:
-        spec = next(waiting, None)
-        if spec is None:
-            return
-        receiving, sending = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(spec, options, sending))
-        process.start()
-        sending.close()
-        running[receiving] = _Worker(spec, process, receiving)
-        watch.started(spec)
+class _Pool:
+    """Runs that wait, run here, or run in another process."""
+
+    def __init__(self, specs: Sequence[RunSpec], options: Options, watch: Watch) -> None:
+        self._waiting = deque(specs)
+        self._elsewhere: list[RunSpec] = []
+        self._running: list[RunProcess] = []
+        self._options = options
+        self._watch = watch
+        self._context: Any = multiprocessing.get_context("forkserver")
+        self._graphics_cards = _graphics_cards(options.device)
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._waiting or self._elsewhere or self._running)
+
+    def start(self) -> None:
+        """Start runs until as many are under way as there are jobs."""
+        while self._waiting and len(self._running) < self._options.jobs:
+            spec = self._waiting.popleft()
+            if is_taken(spec, self._options.results):
+                self._elsewhere.append(spec)
+                continue
+            self._watch.started(spec)
+            environment = self._place(int(spec.recipe["processes"]) // self._options.nodes)
+            self._running.append(RunProcess(spec, self._options, self._context, environment))
+
+    def _look_elsewhere(self) -> None:
+        """Count what another process has finished; take over what it has left."""
+        for spec in list(self._elsewhere):
+            if is_taken(spec, self._options.results):
+                continue
+            self._elsewhere.remove(spec)
+            record = results.read_record(spec.path(self._options.results))
+            if record is not None and spec.is_complete(self._options.results):
+                self._watch.finished(spec, record)
+            else:
+                self._waiting.append(spec)
+
+    def _place(self, count: int) -> dict[str, str]:
+        """Return what pins the next run to the graphics cards with the fewest runs."""
+        if not self._graphics_cards:
+            return {}
+        name = "CUDA_VISIBLE_DEVICES"
+        taken = [card for process in self._running for card in process.environment[name].split(",")]
+        return {name: ",".join(sorted(self._graphics_cards, key=taken.count)[:count])}
+
+    def serve(self) -> None:
+        """Wait until something happens, and see to it."""
+        owner = {source: process for process in self._running for source in process.sources}
+        ended = set()
+        for source in wait(list(owner), self._patience()):
+            process = owner[source]
+            if process.has_ended(source):
+                ended.add(process)
+            else:
+                process.hear(source, self._watch.updated)
+        for process in ended:
+            self._finish(process)
+        self._stop_late()
+        self._look_elsewhere()
+
+    def _patience(self) -> float | None:
+        """Return the seconds until something has to be done unasked."""
+        left = [process.seconds_left for process in self._running]
+        bounds = [seconds for seconds in left if seconds is not None]
+        if self._elsewhere:
+            bounds.append(ELSEWHERE_SECONDS)
+        return max(0.0, min(bounds)) if bounds else None
+
+    def _finish(self, process: RunProcess) -> None:
+        self._running.remove(process)
+        record = process.finish(self._watch.updated)
+        if process.was_taken:
+            self._elsewhere.append(process.spec)
+        elif record is not None:
+            self._watch.finished(process.spec, record)
+
+    def _stop_late(self) -> None:
+        for process in self._running:
+            if process.seconds_left is not None and process.seconds_left <= 0:
+                process.stop(
+                    f"it took longer than --timeout {self._options.timeout:g} s; a larger one goes "
+                    "on from its checkpoint"
+                )
+
+    def let_end(self) -> None:
+        """Let runs reach their next checkpoint; a second KeyboardInterrupt leaves at once."""
+        self._waiting.clear()
+        self._elsewhere.clear()
+        for process in self._running:
+            process.ask_to_end()
+        end = time.monotonic() + GRACE_SECONDS
+        while self._running and time.monotonic() < end:
+            owner = {source: process for process in self._running for source in process.sources}
+            for source in wait(list(owner), max(0.0, end - time.monotonic())):
+                process = owner[source]
+                if not process.has_ended(source):
+                    process.hear(source, self._watch.updated)
+                elif process in self._running:
+                    self._finish(process)
+
+    def kill(self) -> None:
+        """End what still runs."""
+        for process in self._running:
+            process.stop("interrupted")
+        for process in self._running:
+            process.finish(lambda spec, update: None)
+        self._running.clear()
 
 
-def _serve(running: dict[Any, _Worker], updates: Any, options: Options, watch: Watch) -> None:
-    """Pass on an update of a worker, or see to its end."""
-    worker = running[updates]
-    try:
-        watch.updated(worker.spec, updates.recv())
-    except EOFError:
-        del running[updates]
-        worker.process.join()
-        watch.finished(worker.spec, _outcome(worker, options))
+def _graphics_cards(device: str) -> list[str]:
+    """Return the names of the CUDA devices that runs are spread over."""
+    if device != "cuda":
+        return []
+    import os
 
+    import torch
 
-def _outcome(worker: _Worker, options: Options) -> results.RunRecord:
-    """Return the record of a run whose process has ended, writing one where it could not."""
-    path = worker.spec.path(options.results)
-    record = results.read_record(path)
-    if worker.process.exitcode == 0 and record and record.key == worker.spec.key:
-        return record
-    if record and worker.spec.is_trained(options.results) and not options.force:
-        return record  # what died was a further evaluation of it
-    return _record_death(worker, path)
-
-
-def _record_death(worker: _Worker, path: Path) -> results.RunRecord:
-    code, work = worker.process.exitcode or 0, results.working_folder(path)
-    how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
-    error = {
-        "kind": "ProcessDied",
-        "message": f"the process of the run {how} before it could finish",
-        "traceback": _tail(work / LOG),
-    }
-    record = replace(worker.spec.record(), status="killed", error=error)
-    shutil.rmtree(work / results.WEIGHTS, ignore_errors=True)
-    (work / "key").unlink(missing_ok=True)
-    results.finish_run(record, path)
-    return record
-
-
-def _tail(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL:]
-    except OSError:
-        return ""
-
-
-def _work(spec: RunSpec, options: Options, updates: Connection) -> None:
-    """The main function of a run's process."""
-    _die_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the harness sees to its runs
-    # cuBLAS repeats its sums in one order only with a fixed workspace.
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from harness.run import execute, prepare_folder
-
-    work = prepare_folder(spec, options)
-    _log_to(work / LOG)
-    execute(spec, options, _sender(updates))
-
-
-def _sender(updates: Connection) -> Callable[[Update], None]:
-    """Return a function that sends an update, at most ten a second while only steps move."""
-    import time
-
-    doing, sent = "", 0.0
-
-    def say(update: Update) -> None:
-        nonlocal doing, sent
-        now = time.monotonic()
-        if update.doing == doing and now - sent < 0.1:
-            return
-        doing, sent = update.doing, now
-        updates.send(update)
-
-    return say
-
-
-def _log_to(file: Path) -> None:
-    """Send what the run prints, from Python or below it, to a file."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    os.close(handle)
-
-
-def _die_with_parent() -> None:
-    """End this process when the harness is gone: nobody would count its result."""
-    process = multiprocessing.parent_process()
-    if process is None:
-        return
-
-    def watch() -> None:
-        process.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = visible.split(",") if visible else [str(n) for n in range(torch.cuda.device_count())]
+    return [name.strip() for name in names]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.submission.origin import read_origin
 from leaderboard.contest import Entry
 from leaderboard.dataset_card import SHORT_KEY
 from leaderboard.estimates import PRIMARY
@@ -88,6 +89,7 @@ def _row(run: Run, failures: Mapping[tuple[str, int], str]) -> RunRow:
         variant=record.variant,
         seed=record.seed,
         status=record.status,
+        origin=str(read_origin(run.stored.path) or ""),
         failure=failures.get((record.variant, record.seed), ""),
         primary=ABSENT if primary is None else fixed(primary, 2),
         selected_epoch=ABSENT if record.selected_epoch is None else str(record.selected_epoch),

@@ -65,6 +65,7 @@ class RunRow:
     variant: str
     seed: int
     status: str
+    origin: str  # who submitted it; empty where it was made here
     failure: str  # the address of its failure, empty where it went well
     primary: str
     selected_epoch: str

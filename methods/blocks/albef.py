@@ -28,6 +28,7 @@ from transformers.models.bert.modeling_bert import (
 from harness.method import Encoded
 from methods.blocks.backbones import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
 from methods.blocks.fusion import FusionEncoder, additive_mask
+from methods.blocks.pretrained import loading
 
 # The weights as published, after pre-training and after fine-tuning on COCO for retrieval.
 PUBLISHED = {
@@ -153,8 +154,8 @@ def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> FusingEn
 
     Raises:
         ValueError: there is no such encoder.
-        FileNotFoundError: a folder has one of the files and lacks the other.
-        RuntimeError: a file lacks weights or holds others; the message names them.
+        HarnessError: the weights cannot be had, or a file lacks some or holds others; the message
+            names them.
     """
     if name == "tiny-albef":
         from methods.blocks.tiny import load_tiny_albef
@@ -167,15 +168,17 @@ def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> FusingEn
     # COCO's file has no masked-word head: retrieval does not use one.
     keys = tuple(dict.fromkeys(("albef", weights)))
     if not folder or any((Path(folder) / _file_name(key)).is_file() for key in PUBLISHED):
-        states = [_renamed(_read(key, folder)) for key in keys]
-        load_published(albef, {name: value for one in states for name, value in one.items()})
+        with loading(f"{name} ({', '.join(keys)})"):
+            states = [_renamed(_read(key, folder)) for key in keys]
+            load_published(albef, {name: value for one in states for name, value in one.items()})
     return albef
 
 
 def build_albef(image_size: tuple[int, int], folder: Path | None) -> Albef:
     """Build ALBEF with random weights, with the tokenizer of a folder or BERT's from the hub."""
     own = folder is not None and (folder / "vocab.txt").is_file()
-    tokenizer: Any = BertTokenizer.from_pretrained(str(folder) if own else TOKENIZER)
+    with loading(f"of the tokenizer {TOKENIZER}"):
+        tokenizer: Any = BertTokenizer.from_pretrained(str(folder) if own else TOKENIZER)
     config = BertConfig(vocab_size=len(tokenizer))
     config._attn_implementation = "eager"  # takes an additive mask as it is
     vocabulary = Vocabulary(

@@ -18,6 +18,7 @@ from open_clip.transformer import TextTransformer, VisionTransformer
 from torch import Tensor, nn
 
 from harness.method import Encoded
+from methods.blocks.pretrained import loading
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP's pixels, by channel
 DEVIATION = (0.26862954, 0.26130258, 0.27577711)
@@ -97,6 +98,14 @@ class DualEncoder(nn.Module):
         embedding, tokens = self.text(ids)  # (B, D), (B, L, width)
         return Encoded(embedding, tokens @ self.text.text_projection, self.real_tokens(ids))
 
+    def embed_images(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 -> (B, D), where nobody asks for tokens."""
+        return self.encode_images(images).embedding
+
+    def embed_tokens(self, ids: Tensor) -> Tensor:
+        """(B, L) token ids -> (B, D), where nobody asks for tokens."""
+        return self.encode_tokens(ids).embedding
+
     def tokenize(self, captions: Sequence[str]) -> Tensor:
         """B captions -> (B, L) ids on the encoder's device: start, words, end, padding.
 
@@ -131,8 +140,9 @@ def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:
     """Build an encoder by name for images of (height, width).
 
     `tiny-clip` is the encoder that ships with the project. Any other name is open_clip's:
-    `ViT-B-16-quickgelu/openai` takes the weights of that tag from the hub, a name without a tag
-    starts from random weights. Of models on timm only EVA is known.
+    `ViT-B-16-quickgelu/openai` takes the weights of that tag from the hub,
+    `ViT-B-16-quickgelu/FILE` those of a file, a name alone starts from random weights. Of models
+    on timm only EVA is known.
     """
     if name == "tiny-clip":
         from methods.blocks.tiny import load_tiny_clip
@@ -147,18 +157,26 @@ def _open_clip_encoder(name: str, tag: str | None, image_size: tuple[int, int]) 
 
     Raises:
         ValueError: open_clip knows no such model or weights.
+        HarnessError: the weights cannot be had, or are another model's.
     """
     models = open_clip.list_models()
     if name not in models:
         raise ValueError(f"backbone {name!r} is neither tiny-clip nor one of open_clip: {models}")
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag is not None and tag not in tags and not Path(tag).is_file():
-        raise ValueError(f"open_clip has no weights {tag!r} for {name}; there are: {tags}")
+        raise ValueError(
+            f"open_clip has no weights {tag!r} for {name}, nor is it a file; there are: {tags}"
+        )
     # NOTE: open_clip interpolates bicubically with antialiasing; IRRA and the code after it
     # bilinearly.
-    model = open_clip.create_model(
-        name, pretrained=tag, force_image_size=image_size, force_custom_text=True
-    )
+    with loading(f"{name}/{tag}"):
+        model = open_clip.create_model(
+            name,
+            pretrained=tag,
+            require_pretrained=tag is not None,
+            force_image_size=image_size,
+            force_custom_text=True,
+        )
     tokenizer = open_clip.SimpleTokenizer()
     # CLIP's vocabulary has no mask. The id of its last word serves, as in IRRA: it has to stay
     # below that of the end token, where open_clip pools.

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from timm.models import load_state_dict
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import AutoConfig, AutoTokenizer, BertModel
 
 from harness.method import Encoded
 from methods.blocks.backbones import REMEMBERED_CAPTIONS, Vocabulary
+from methods.blocks.pretrained import loading, refuse_other_weights
 
 TEXT_LENGTH = 100  # tokens; the longest captions of the three benchmarks have about that many
 GRU_WIDTH = 512  # of each direction
@@ -94,26 +97,18 @@ def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
 
     The first is a name of timm's, the second one of the hub's or a folder, as transformers reads
     it. A ViT with a tag (`vit_base_patch16_224.augreg_in21k_ft_in1k`) takes those weights from the
-    hub, interpolated to the image size; without one both towers start from random weights.
+    hub, one with a file (`vit_base_patch16_224/FILE`) from there, interpolated to the image size;
+    without either both towers start from random weights.
 
     Raises:
         ValueError: timm knows no such ViT or weights.
+        HarnessError: the weights cannot be had, or are another model's.
     """
     vit, _, bert = name.partition("+")
-    model, _, tag = vit.partition(".")
-    if model not in timm.list_models("vit_*"):
-        raise ValueError(f"timm has no ViT {model!r}; `timm.list_models('vit_*')` shows them")
-    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{model}.*")]
-    if tag and tag not in tags:
-        raise ValueError(f"timm has no weights {tag!r} for {model}; there are: {tags}")
-    visual = timm.create_model(vit, pretrained=bool(tag), img_size=image_size, num_classes=0)
-    if visual.num_prefix_tokens != 1:
-        raise ValueError(f"{model} has {visual.num_prefix_tokens} tokens before the patches, not 1")
-    if tag:
-        text = BertModel.from_pretrained(bert, add_pooling_layer=False)
-    else:
-        text = BertModel(AutoConfig.from_pretrained(bert), add_pooling_layer=False)
-    tokenizer = AutoTokenizer.from_pretrained(bert)
+    visual, pretrained = _load_vit(vit, image_size)
+    with loading(bert):
+        text = _load_bert(bert) if pretrained else _random_bert(bert)
+        tokenizer = AutoTokenizer.from_pretrained(bert, trust_remote_code=False)
     vocabulary = Vocabulary(
         size=len(tokenizer),
         pad=tokenizer.pad_token_id,
@@ -130,3 +125,50 @@ def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
         return list(ids)
 
     return VitBert(visual, text, vocabulary, words)
+
+
+def _load_vit(name: str, image_size: tuple[int, int]) -> tuple[Any, bool]:
+    """Return timm's ViT, and whether it is pre-trained."""
+    model, _, file = name.partition("/")
+    model, _, tag = model.partition(".")
+    if model not in timm.list_models("vit_*"):
+        raise ValueError(f"timm has no ViT {model!r}; `timm.list_models('vit_*')` shows them")
+    tags = [known.partition(".")[2] for known in timm.list_pretrained(f"{model}.*")]
+    if tag and tag not in tags:
+        raise ValueError(f"timm has no weights {tag!r} for {model}; there are: {tags}")
+    if file and not Path(file).is_file():
+        raise ValueError(f"{name}: there is no file {file}")
+    pretrained = bool(tag or file)
+    with loading(name):
+        visual: Any = timm.create_model(
+            f"{model}.{tag}" if tag else model,
+            pretrained=pretrained,
+            img_size=image_size,
+            pretrained_cfg_overlay=_source(file) if file else {},
+        )
+    visual.reset_classifier(0)  # not before: timm compares no names where it leaves one out
+    if visual.num_prefix_tokens != 1:
+        raise ValueError(f"{model} has {visual.num_prefix_tokens} tokens before the patches, not 1")
+    return visual, pretrained
+
+
+def _source(file: str) -> dict[str, Any]:
+    """Return what timm has to know of a file, which may hold a classifier or none."""
+    bias = load_state_dict(file).get("head.bias")
+    classes = 0 if bias is None else len(bias)
+    return {"file": file, "num_classes": classes, "custom_load": False}
+
+
+def _load_bert(name: str) -> BertModel:
+    """Return BERT with the weights of a name or folder; their heads are left aside."""
+    bert: Any = BertModel  # its types know nothing of the information on loading
+    text, told = bert.from_pretrained(
+        name, add_pooling_layer=False, output_loading_info=True, ignore_mismatched_sizes=True
+    )
+    refuse_other_weights(name, told, unused=("cls", "pooler"))
+    return text  # type: ignore[no-any-return]  # as above
+
+
+def _random_bert(name: str) -> BertModel:
+    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    return BertModel(config, add_pooling_layer=False)

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from methods.blocks.pretrained import loading, refuse_other_weights
+
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
@@ -160,7 +162,15 @@ class RobertaFiller(MaskedWordFiller):
         from transformers import AutoModelForMaskedLM
 
         name, revision = self._source
-        model = AutoModelForMaskedLM.from_pretrained(name, revision=revision)
+        with loading(f"{name} at {revision}"):
+            model, told = AutoModelForMaskedLM.from_pretrained(
+                name,
+                revision=revision,
+                trust_remote_code=False,
+                output_loading_info=True,
+                ignore_mismatched_sizes=True,
+            )
+        refuse_other_weights(name, told, unused=("pooler",))
         return model.eval().to(self._device)
 
     @cached_property
@@ -168,7 +178,8 @@ class RobertaFiller(MaskedWordFiller):
         from transformers import AutoTokenizer
 
         name, revision = self._source
-        return AutoTokenizer.from_pretrained(name, revision=revision)
+        with loading(f"of the tokenizer {name} at {revision}"):
+            return AutoTokenizer.from_pretrained(name, revision=revision, trust_remote_code=False)
 
     def pieces(self) -> Mapping[str, int]:
         return dict(self._tokenizer.get_vocab())

@@ -61,7 +61,7 @@ def run() -> Run:
     stand_in = SimpleNamespace(
         losses=DgiaConfig().losses,
         generator=lambda purpose: torch.Generator().manual_seed(0),
-        gather=lambda tensor: tensor,
+        spread=lambda function, *rows: function(*rows),
         report_pairs=lambda name, images, captions: None,
     )
     return cast(Run, stand_in)

@@ -39,7 +39,7 @@ index = torch.arange(2)
 run = SimpleNamespace(
     losses=config.losses, stage=1, epoch=0, step=0, steps_per_epoch=10,
     generator=lambda purpose: torch.Generator().manual_seed(len(purpose)),
-    gather=lambda tensor: tensor,
+    spread=lambda function, *rows: function(*rows),
 )
 laip.prepare(SimpleNamespace(captions=captions), run)
 images = torch.randint(0, 256, (2, 3, *config.image_size), dtype=torch.uint8)

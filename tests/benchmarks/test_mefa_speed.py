@@ -52,7 +52,9 @@ def batch() -> Batch:
 def run() -> Run:
     """Return what the method needs of a run."""
     stand_in = SimpleNamespace(
-        losses=MefaConfig().losses, generator=lambda purpose: torch.Generator().manual_seed(0)
+        losses=MefaConfig().losses,
+        generator=lambda purpose: torch.Generator().manual_seed(0),
+        spread=lambda function, *rows: function(*rows),
     )
     return cast(Run, stand_in)
 
@@ -129,7 +131,7 @@ def test_the_paths_cost_little_beside_the_encoders(
     assert not torch.equal(method.refinement.project.weight, before)
 
     passes = seconds(lambda: encode(method, batch))
-    for name in ("encode_images", "encode_texts"):
+    for name in ("encode_images", "encode_tokens"):
         monkeypatch.setattr(encoder, name, remembered(getattr(encoder, name)))
     benchmark.pedantic(lambda: step(method, batch, run), rounds=5, warmup_rounds=1)
     share = benchmark.stats.stats.median / passes if benchmark.enabled else 0.0

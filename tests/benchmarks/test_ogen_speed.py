@@ -70,6 +70,7 @@ def step(method: Ogen, batch: Batch) -> dict[str, Tensor]:
     run = SimpleNamespace(
         losses=method.config.losses,
         generator=lambda purpose: torch.Generator().manual_seed(len(purpose)),
+        spread=lambda function, *rows: function(*rows),
     )
     found = method.training_losses(batch, cast(Run, run))
     torch.stack(list(found.values())).sum().backward()

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from harness import evaluation, rescoring
 from harness.data.schema import Split
+from harness.embeddings import Embeddings
 from harness.evaluation import Features
 from harness.method import Config, Encoded, Method
 from harness.rescoring import Items
@@ -71,7 +72,9 @@ def features() -> Features:
     """Random embeddings; the first token of an item is its row."""
     torch.manual_seed(0)
     images, texts = torch.randn(GALLERY, WIDTH), torch.randn(QUERIES, WIDTH)
-    return Features(Encoded(images), Encoded(texts), 0.0, 0.0, items(GALLERY), items(QUERIES))
+    embeddings = Embeddings(images, texts, 0.0, 0.0)
+    both = items(GALLERY), items(QUERIES)
+    return Features(embeddings, Encoded(images), Encoded(texts), *both)
 
 
 def orders(scores: evaluation.metrics.QueryScores) -> list[list[int]]:

@@ -70,6 +70,25 @@ def test_reranking_with_the_first_run_is_the_same(rerun: Call, tmp_path: Path) -
     assert run.queries("visual-neighbours") == at_once
 
 
+def test_what_is_stored_is_not_encoded_again(
+    rerun: Call, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """A further evaluation takes the embeddings of the run; where they are gone, it makes them."""
+    noted = tmp_path / "encoded"
+    noting = f"        open({str(noted)!r}, 'a').write('x')\n        return self.images("
+    toy.write_text(toy_source.replace("        return self.images(", noting), encoding="utf-8")
+    assert rerun().returncode == 0
+    run = stored(tmp_path / "results")
+    before = noted.read_text(encoding="utf-8")
+    assert rerun("--rerank", "visual-neighbours").returncode == 0
+    assert noted.read_text(encoding="utf-8") == before
+    (embeddings,) = (run.path / results.EMBEDDINGS).iterdir()
+    embeddings.write_bytes(embeddings.read_bytes()[:100])  # as a disk that lost the rest
+    assert rerun("--rerank", "visual-neighbours:weight=0.5").returncode == 0
+    assert len(noted.read_text(encoding="utf-8")) > len(before)
+    assert {record.error for record in run.further_evaluations().values()} == {None}
+
+
 def test_what_is_stored_is_not_evaluated_again(rerun: Call, tmp_path: Path) -> None:
     """The second call finds the evaluation complete and writes nothing."""
     rerun("--rerank", "visual-neighbours")

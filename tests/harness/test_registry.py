@@ -150,3 +150,45 @@ def test_a_second_listing_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        ('title="Toy"', 'title="T\\x1b[2Joy"', "the title"),
+        ('title="Toy"', f'title="{"x" * 500}"', "500 characters"),
+        ('title="Toy"', 'title="Toy", paper="a\\nb"', "the paper"),
+        ('title="Toy"', 'title="Toy", url="javascript:alert(1)"', "no address of a page"),
+        ('"narrow"', '"nar\\x07row"', "the row"),
+        ('"Table 1"', '"Table\\u202e 1"', "the ablation table"),
+        ('"toy"', '"../../toy"', "use lower-case letters"),
+    ],
+)
+def test_names_that_garble_a_terminal_or_leave_a_folder_are_refused(
+    harness: Call, toy: Path, toy_source: str, old: str, new: str, told: str
+) -> None:
+    """The plugin is listed with its error, in characters that can be printed."""
+    assert old in toy_source
+    toy.write_text(toy_source.replace(old, new, 1), encoding="utf-8")
+    done = harness("list", "methods", "--plugins", toy)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert told.split()[-1] in text
+    assert "ValueError" in text
+    assert all(letter.isprintable() or letter in "\n" for letter in done.stdout + done.stderr)
+
+
+def test_what_a_plugin_raises_is_shown_without_control_codes(
+    harness: Call, small_dolls: Path, toy: Path, toy_source: str
+) -> None:
+    """An error that would clear the screen is shown as text."""
+    raising = toy_source.replace(
+        '        return {"itc"',
+        '        raise RuntimeError("\\x1b[2Jgone [red]x")\n        return {"itc"',
+    )
+    toy.write_text(raising, encoding="utf-8")
+    done = harness(
+        "run", "toy", "--plugins", toy, "--dataset", small_dolls, "--seeds", "0", "--no-report"
+    )
+    assert done.returncode == 1
+    assert "\\x1b[2Jgone [red]x" in done.stderr
+    assert "\x1b[2J" not in done.stderr

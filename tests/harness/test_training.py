@@ -6,9 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from harness.checkpoints import LAST
 from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
-from harness.training import LAST, SELECTED, NonFiniteLoss, Trained, Watchers, train
+from harness.results import SELECTED
+from harness.training import NonFiniteLoss, Trained, Watchers, train
 
 COUNT = 40
 CPU = torch.device("cpu")

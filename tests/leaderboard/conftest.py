@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -146,24 +145,6 @@ def small_results(results: Path, add_run: Callable[..., Path]) -> Path:
     add_run("alpha", seed=2, status="error", error=error, history=False)
     add_run("gamma", 12.5, seed=0, history=False, selected_epoch=None)
     return results
-
-
-@pytest.fixture(scope="session")
-def chromium() -> str:
-    """Return the path of a Chromium, or skip."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
-    if found is None:
-        pytest.skip("no Chromium on this machine to lay the pages out")
-    return found
-
-
-@pytest.fixture(scope="session")
-def browser(chromium: str) -> Iterator[playwright.Browser]:
-    """Return a headless Chromium that all tests of a process share."""
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -230,8 +230,8 @@ class Step:
     def generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(len(purpose))
 
-    def gather(self, tensor: Tensor) -> Tensor:
-        return tensor
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return function(*rows)
 
     def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
         self.encodings += 1
@@ -786,19 +786,6 @@ def test_a_batch_is_mined_before_the_banks_take_it_up() -> None:
     assert not torch.equal(blended, filled)
     dgia.after_step(x.batch, x.run)
     assert torch.equal(dgia.image_bank.features, blended)
-
-
-def test_the_banks_take_up_what_all_processes_gathered() -> None:
-    """What `gather` returns is blended in: here row 0 alone, of image 2 and caption 7."""
-    dgia = method()
-    x = global_pairs(dgia)
-    before = [bank.features.clone() for bank in (dgia.image_bank, dgia.text_bank)]
-    dgia.global_relations(x)
-    run = Step()
-    run.gather = lambda tensor: tensor[:1]  # type: ignore[method-assign]  # stands for processes
-    dgia.after_step(x.batch, cast(Run, run))
-    for bank, old, item in zip((dgia.image_bank, dgia.text_bank), before, (2, 7), strict=True):
-        assert (bank.features != old).any(dim=1).nonzero().tolist() == [[item]]
 
 
 def test_the_own_image_takes_no_place_among_the_nearest() -> None:

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
@@ -23,6 +24,9 @@ class Step:
 
     def __init__(self, **weights: float) -> None:
         self.losses = weights
+
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return function(*rows)
 
     def generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(len(purpose))

@@ -262,8 +262,8 @@ class Step:
     def generator(self, purpose: str) -> torch.Generator:
         return torch.Generator().manual_seed(sum(map(ord, purpose)) + 1000 * self.seed)
 
-    def gather(self, tensor: Tensor) -> Tensor:
-        return tensor
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return function(*rows)
 
 
 def method(**changes: Any) -> Laip:
@@ -1167,20 +1167,6 @@ def test_after_a_step_the_copies_move_and_the_queues_fill(names: tuple[str, ...]
         assert len(features) == 8
         close(features[:4], part.numpy())  # the third push wrapped around
         assert labels.tolist() == [*PEOPLE, *PEOPLE]
-
-
-def test_the_queues_take_up_what_all_processes_gathered() -> None:
-    """Rows of other processes are queued with their labels."""
-    model = method()
-    run = Step()
-    run.gather = lambda t: torch.cat([t, -t])  # type: ignore[method-assign]  # a second process
-    x = encoded(model, ("itc",))
-    given = x.momentum
-    model.after_step(batch_of(), cast(Run, run))
-    for queue, part in ((model.image_queue, given[0]), (model.text_queue, given[1])):
-        features, labels = queue.filled()
-        close(features, torch.cat([part, -part]).numpy())
-        assert labels.tolist() == [*PEOPLE, *(-label for label in PEOPLE)]
 
 
 def test_a_checkpoint_holds_copies_and_queues() -> None:

@@ -182,6 +182,9 @@ class Step:
         self.features = features
         self.purposes: list[str] = []
 
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return function(*rows)
+
     def generator(self, purpose: str) -> torch.Generator:
         self.purposes.append(purpose)
         return torch.Generator().manual_seed(1000 * self.seed + sum(map(ord, purpose)))
@@ -429,13 +432,13 @@ def test_text_reasoning_encodes_the_negatives_of_its_captions(
 ) -> None:
     """Those of the batch's captions by their place in the training set, and no others."""
     model, given = prepared(), []
-    x, encode = encoded(model), model.encoder.encode_texts
+    x, tokenize = encoded(model), model.encoder.tokenize
 
-    def recorded(captions: Sequence[str]) -> Encoded:
+    def recorded(captions: Sequence[str]) -> Tensor:
         given.extend(captions)
-        return encode(captions)
+        return tokenize(captions)
 
-    monkeypatch.setattr(model.encoder, "encode_texts", recorded)
+    monkeypatch.setattr(model.encoder, "tokenize", recorded)
     model.text_reasoning(x)
     assert sorted(given) == sorted(text for row in ORDER for text in NEGATIVES.get(row, []))
 
@@ -464,7 +467,7 @@ def test_image_reasoning_draws_one_of_an_images_neighbours(
     model, train = prepared(), Train()
     model.neighbours = torch.tensor([[1, 2, 3], [9] * 3, [0, 4, 5], [9] * 3, [0, 2, 3], [2, 3, 1]])
     monkeypatch.setattr(train, "images", torch.zeros(6, 1))
-    monkeypatch.setattr(model, "encode_images", lambda pixels: Encoded(torch.ones(4, 64)))
+    monkeypatch.setattr(model.encoder, "embed_images", lambda pixels: torch.ones(4, 64))
     model.pixels = cast(Any, train.pixels)
     x = encoded(prepared())
     for seed in range(300):

@@ -224,6 +224,9 @@ class Step:
         self.losses = weights
         self.purposes: list[str] = []
 
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return function(*rows)
+
     def generator(self, purpose: str) -> torch.Generator:
         self.purposes.append(purpose)
         return torch.Generator().manual_seed(sum(map(ord, purpose)))

@@ -9,9 +9,7 @@ import random
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,9 @@ import yaml
 
 from harness.data.catalogue import find_declaration, locate
 
-from .hub_api import OWNER, STRANGER, Files
-from .hub_server import Cut, Hub
+from ...hub.api import OWNER, STRANGER, Files
+from ...hub.caller import Caller
+from ...hub.server import Cut, Hub
 
 LOAD = """
 import json, sys, time
@@ -51,32 +50,13 @@ try:
 except HarnessError as error:
     print(error)
 """
-NOWHERE = "http://127.0.0.1:9"  # a proxy that is none: a request to anywhere else fails
 GONE = "0" * 40  # a commit that no repository has
 LONG = 12_000_000  # bytes: more than the client holds back before it writes
 COLUMNS = {"captions": "descriptions", "person_id": "identity", "image": "photo"}
 
 
-@dataclass(frozen=True)
-class Machine:
-    """Somewhere with a home and caches of its own, from where a hub is called."""
-
-    hub: Hub
-    home: Path
-
-    def call(self, *arguments: object, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run Python with arguments."""
-        own = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
-        return subprocess.run(
-            [sys.executable, *map(str, arguments)],
-            env={
-                **own, "HF_ENDPOINT": self.hub.url, "HF_HOME": str(self.home / "huggingface"),
-                "HF_HUB_DISABLE_XET": "1", "HARNESS_CACHE": str(self.home / "cache"),
-                "HTTP_PROXY": NOWHERE, "HTTPS_PROXY": NOWHERE, "NO_PROXY": "127.0.0.1",
-                **variables,
-            },
-            cwd=self.home, capture_output=True, text=True, timeout=120, check=False,
-        )  # fmt: skip
+class Machine(Caller):
+    """Loads datasets from a hub and pushes to it."""
 
     def load(self, *datasets: Mapping[str, Any], **variables: str) -> list[str]:
         """Return the fingerprint of each dataset, or what is told in its place."""

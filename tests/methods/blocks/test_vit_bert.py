@@ -255,10 +255,11 @@ def test_with_a_tag_both_towers_are_pretrained(
     """timm is asked for the weights of that tag at that size, BERT's are those of the folder."""
     asked = recorded(monkeypatch)
     tag = "augreg_in21k_ft_in1k"
-    state = load_vit_bert(f"{VIT}.{tag}+{folder}", (96, 32)).text.state_dict()
-    assert asked == [
-        {"name": f"{VIT}.{tag}", "pretrained": True, "img_size": (96, 32), "num_classes": 0}
-    ]
+    encoder = load_vit_bert(f"{VIT}.{tag}+{folder}", (96, 32))
+    [call] = asked
+    assert (call["name"], call["pretrained"], call["img_size"]) == (f"{VIT}.{tag}", True, (96, 32))
+    assert not [name for name in encoder.visual.state_dict() if name.startswith("head.")]
+    state = encoder.text.state_dict()
     saved = BertModel.from_pretrained(folder, add_pooling_layer=False).state_dict()
     assert state.keys() == saved.keys()
     assert all(torch.equal(state[name], saved[name]) for name in saved)

@@ -1,7 +1,7 @@
-"""What `huggingface_hub` asks of the Hugging Face hub, answered from memory; datasets alone.
+"""What `huggingface_hub` asks of the Hugging Face hub, answered from memory.
 
-What is in a repository, its files with ranges, and commits with LFS objects. A request becomes a
-reply here; `hub_server` puts both on the wire.
+What is in a repository of a dataset, a model or a Space, its files with ranges, and commits with
+LFS objects. A request becomes a reply here; `server` puts both on the wire.
 """
 
 from __future__ import annotations
@@ -14,20 +14,28 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from email.message import Message
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 Files = dict[str, bytes]  # content by path
 
 OWNER = "hf_owner"  # a token that may read and write everything
 STRANGER = "hf_stranger"  # the token of someone who was given nothing
 
+ATTRIBUTES = {".gitattributes": b"*.parquet filter=lfs\n"}
+STATIC = {  # what the hub puts into a new static Space
+    "README.md": b"---\ntitle: Something\nsdk: static\n---\n",
+    "index.html": b"<h1>Welcome to your static Space!</h1>",
+    "style.css": b"body { padding: 2rem; }",
+}
+
 
 @dataclass
 class Repository:
-    """A dataset's commits, the newest last, and who may read it."""
+    """The commits of a dataset, a model or a Space, the newest last, and who may read it."""
 
     private: bool = False
     gated: bool = False
+    sdk: str | None = None  # of a Space
     commits: dict[str, Files] = field(default_factory=dict)
 
     @property
@@ -100,12 +108,19 @@ class Repositories:
     renamed: dict[str, str] = field(default_factory=dict)  # old name -> new name
     objects: Files = field(default_factory=dict)  # LFS content by SHA-256
     takes_objects: bool = True  # or refuses them, as a storage whose permission ran out
+    page_size: int = 1000  # files of a tree that one answer lists
+    before: Callable[[Request], object] = lambda request: None  # called before each answer
 
     def add(
-        self, name: str, files: Mapping[str, bytes], private: bool = False, gated: bool = False
+        self,
+        name: str,
+        files: Mapping[str, bytes],
+        private: bool = False,
+        gated: bool = False,
+        sdk: str | None = None,
     ) -> str:
         """Add a repository with files and return its commit."""
-        self.by_name[name] = Repository(private, gated)
+        self.by_name[name] = Repository(private, gated, sdk)
         return self.by_name[name].commit(files)
 
     def find(self, name: str, token: str | None) -> Repository:
@@ -119,6 +134,7 @@ class Repositories:
 
     def answer(self, request: Request) -> Reply:
         """Return the reply of the route that a request takes."""
+        self.before(request)
         path = unquote(urlsplit(request.path).path)
         for methods, pattern, reply in ROUTES:
             match = re.fullmatch(pattern, path)
@@ -146,7 +162,7 @@ def of_lfs(content: bytes) -> str:
 
 def is_large(path: str) -> bool:
     """Tell whether a file goes to LFS."""
-    return path.endswith(".parquet")
+    return path.endswith((".parquet", ".safetensors", ".bin"))
 
 
 def oid(path: str, content: bytes) -> str:
@@ -162,6 +178,8 @@ def _info(hub: Repositories, request: Request, name: str, revision: str | None) 
     repository = hub.find(name, request.token)
     commit, files = repository.files(revision or "main")
     about = {"id": name, "sha": commit, "private": repository.private, "gated": repository.gated}
+    if repository.sdk:
+        about["sdk"] = repository.sdk
     return _json({**about, "siblings": [{"rfilename": path} for path in files]})
 
 
@@ -175,13 +193,27 @@ def _tree(hub: Repositories, request: Request, name: str, revision: str) -> Repl
         if is_large(row["path"]):
             large = {"oid": of_lfs(files[row["path"]]), "size": row["size"], "pointerSize": 130}
             row["lfs"] = large
-    return _json(rows)
+    asked = parse_qs(urlsplit(request.path).query)
+    start = int(asked.get("cursor", ["0"])[0])
+    end = start + hub.page_size
+    reply = _json(rows[start:end])
+    if end >= len(rows):
+        return reply
+    following = f"{request.host}{urlsplit(request.path).path}?recursive=true&cursor={end}"
+    return Reply(reply.content, headers={**reply.headers, "Link": f'<{following}>; rel="next"'})
+
+
+def _commits(hub: Repositories, request: Request, name: str, revision: str) -> Reply:
+    repository = hub.find(name, request.token)
+    repository.files(revision)
+    about = {"title": "A commit", "message": "", "authors": [], "date": "2025-01-01T00:00:00.000Z"}
+    return _json([{"id": commit, **about} for commit in reversed(repository.commits)])
 
 
 def _resolve(hub: Repositories, request: Request, name: str, revision: str, path: str) -> Reply:
     repository = hub.find(name, request.token)
     if repository.gated and request.token != OWNER:
-        words = f"Access to dataset {name} is restricted."
+        words = f"Access to {name} is restricted."
         raise Refused(403 if request.token else 401, "GatedRepo", words)
     commit, files = repository.files(revision)
     if path not in files:
@@ -199,13 +231,14 @@ def _create(hub: Repositories, request: Request) -> Reply:
     told = json.loads(request.body)
     name = f"{told['organization']}/{told['name']}"
     if request.token != OWNER:
-        words = f"You don't have the rights to create a dataset under {told['organization']}"
+        words = f"You don't have the rights to create a {told['type']} under {told['organization']}"
         raise Refused(403 if request.token else 401, "", words)
-    place = {"url": f"{request.host}/datasets/{name}"}
+    place = {"url": f"{request.host}/{told['type']}s/{name}"}
     if name in hub.by_name:
         return Reply(json.dumps(place).encode(), 409)
-    private = told.get("visibility") == "private"
-    hub.add(name, {".gitattributes": b"*.parquet filter=lfs\n"}, private=private)
+    private, sdk = told.get("visibility") == "private", told.get("sdk")
+    files = {**ATTRIBUTES, **(STATIC if sdk == "static" else {})}
+    hub.add(name, files, private=private, sdk=sdk)
     return _json(place)
 
 
@@ -255,27 +288,33 @@ def _commit(hub: Repositories, request: Request, name: str, revision: str) -> Re
     for line in request.body.splitlines():
         operation = json.loads(line)
         told = operation["value"]
-        if operation["key"] == "file":
+        if operation["key"] == "header":
+            if told.get("parentCommit", hub.by_name[name].head) != hub.by_name[name].head:
+                raise Refused(412, "", "A commit has happened since. Please refresh and try again.")
+        elif operation["key"] == "file":
             changes[told["path"]] = base64.b64decode(told["content"])
         elif operation["key"] == "lfsFile":
             changes[told["path"]] = hub.objects[told["oid"]]
         elif operation["key"] == "deletedFile":
             removed.add(told["path"])
     commit = hub.by_name[name].commit(changes, removed)
-    place = f"{request.host}/datasets/{name}/commit/{commit}"
+    kind = urlsplit(request.path).path.split("/")[2]
+    place = f"{request.host}/{kind}/{name}/commit/{commit}"
     return _json({"commitUrl": place, "commitOid": commit})
 
 
+KIND = "(?:datasets|models|spaces)"
 NAME = r"(?P<name>[^/]+/[^/]+?)"
 REVISION = r"(?P<revision>[^/]+)"
 ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
-    ("GET", rf"/api/datasets/{NAME}(?:/revision/{REVISION})?", _info),
-    ("GET", rf"/api/datasets/{NAME}/tree/{REVISION}", _tree),
-    ("GET HEAD", rf"/datasets/{NAME}/resolve/{REVISION}/(?P<path>.+)", _resolve),
+    ("GET", rf"/api/{KIND}/{NAME}(?:/revision/{REVISION})?", _info),
+    ("GET", rf"/api/{KIND}/{NAME}/tree/{REVISION}", _tree),
+    ("GET", rf"/api/{KIND}/{NAME}/commits/{REVISION}", _commits),
+    ("GET HEAD", rf"(?:/datasets|/spaces)?/{NAME}/resolve/{REVISION}/(?P<path>.+)", _resolve),
     ("POST", r"/api/repos/create", _create),
     ("POST", r"/api/validate-yaml", _check_card),
-    ("POST", rf"/api/datasets/{NAME}/preupload/{REVISION}", _preupload),
-    ("POST", rf"/datasets/{NAME}\.git/info/lfs/objects/batch", _batch),
+    ("POST", rf"/api/{KIND}/{NAME}/preupload/{REVISION}", _preupload),
+    ("POST", rf"/{KIND}/{NAME}\.git/info/lfs/objects/batch", _batch),
     ("PUT", r"/objects/(?P<name_of_object>[0-9a-f]{64})", _store),
-    ("POST", rf"/api/datasets/{NAME}/commit/{REVISION}", _commit),
+    ("POST", rf"/api/{KIND}/{NAME}/commit/{REVISION}", _commit),
 )

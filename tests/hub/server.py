@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from .hub_api import Reply, Repositories, Request
+from .api import Reply, Repositories, Request
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,148 @@
+"""What commands that execute runs share: where to run, with how much, and the display."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from harness.cli.options import parse_amount
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.execution import Options
+    from harness.execution.slurm_commands import Settings
+    from harness.spec import RunSpec
+    from harness.tracking import Tracker
+
+AS_SLURM_LIKES = 1_000_000  # runs at a time on a cluster: more than there are
+
+
+class Device(StrEnum):
+    """Where tensors live."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
+class Executor(StrEnum):
+    """Where runs are executed."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+
+
+class Keep(StrEnum):
+    """Which weights stay beside a result."""
+
+    NONE = "none"
+    SELECTED = "selected"
+    ALL = "all"
+
+
+def choose_cluster(executor: Executor, settings: Sequence[str]) -> Settings | None:
+    """Return what jobs of a cluster are to have; None where runs are executed on this machine."""
+    if executor is Executor.LOCAL:
+        if settings:
+            raise HarnessError("--slurm is for jobs of a cluster: give --executor slurm too.")
+        return None
+    from harness.execution.slurm_commands import parse_settings, require_slurm
+
+    require_slurm()
+    return parse_settings(settings)
+
+
+def choose_options(
+    results: Path,
+    jobs: int | None = None,
+    device: Device = Device.AUTO,
+    keep: Keep = Keep.SELECTED,
+    cache: bool = True,
+    force: bool = False,
+    timeout: str | None = None,
+    memory: str | None = None,
+    cluster: Settings | None = None,
+    trackers: Sequence[Tracker] = (),
+) -> Options:
+    """Return how runs are executed, with what this machine offers where nothing is said."""
+    from harness.execution import Options
+
+    if cluster is None:
+        from harness.execution.local import preload
+
+        preload()  # while torch is imported here
+    place = _choose_device(device, cluster)
+    return Options(
+        results=results.resolve(),
+        device=place,
+        pixel_cache=cache,
+        keep=keep.value,
+        jobs=jobs or (_default_jobs(place) if cluster is None else AS_SLURM_LIKES),
+        force=force,
+        timeout=parse_amount("--timeout", "duration", timeout) if timeout else None,
+        memory=int(parse_amount("--memory", "size", memory)) if memory else None,
+        trackers=tuple(dict.fromkeys(tracker.value for tracker in trackers)),
+    )
+
+
+def execute_runs(
+    specs: list[RunSpec], options: Options, cluster: Settings | None = None
+) -> list[Any]:
+    """Execute runs with progress bars and return the records of those that failed."""
+    from harness import terminal
+    from harness.execution import local, slurm
+
+    at_once = min(options.jobs, len(specs))
+    with terminal.RunsDisplay(len(specs), at_once) as display, _ending_as_interrupted():
+        try:
+            if cluster is None:
+                local.execute_all(specs, options, display.watch())
+            else:
+                slurm.execute_all(specs, options, display.watch(), cluster)
+        except KeyboardInterrupt:
+            display.close()
+            terminal.note("Stopped. What is finished stays; the same command goes on from here.")
+            raise typer.Exit(130) from None
+    return display.failures
+
+
+@contextlib.contextmanager
+def _ending_as_interrupted() -> Iterator[None]:
+    """Take a request to end (of a cluster, of `kill`) for Ctrl-C."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _choose_device(device: Device, cluster: Settings | None) -> str:
+    """Return the device's type; "auto" is the first of cuda, mps and cpu that is there."""
+    if device is not Device.AUTO:
+        return device.value
+    if cluster is not None:
+        from harness.execution.slurm_commands import asks_for_gpu
+
+        return "cuda" if asks_for_gpu(cluster) else "cpu"  # this machine is not where they run
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _default_jobs(device: str) -> int:
+    import os
+
+    if device == "cpu":
+        return len(os.sched_getaffinity(0))
+    import torch
+
+    return max(1, torch.cuda.device_count()) if device == "cuda" else 1

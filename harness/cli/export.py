@@ -1,0 +1,138 @@
+"""`harness export`: results for other people and other tools."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import Plugins, Results, parse_seeds
+from harness.errors import HarnessError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from harness.results import StoredRun
+
+NAMED = 5  # things left out that are named
+PLACES = {"bundle": "submission.zip", "trec": "trec", "model-card": "model-card"}
+
+
+class Format(StrEnum):
+    """What is written."""
+
+    BUNDLE = "bundle"
+    TREC = "trec"
+    MODEL_CARD = "model-card"
+
+
+def export(
+    methods: Annotated[
+        list[str] | None,
+        typer.Argument(help="Methods (irra) or variants (irra:+SDM); all by default."),
+    ] = None,
+    format: Annotated[
+        Format,
+        typer.Option(
+            help="bundle: a zip for `harness import-results`. trec: qrels and run files for "
+            "trec_eval. model-card: weights and a card for the Hugging Face hub."
+        ),
+    ] = Format.BUNDLE,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="The file or folder to write; submission.zip, trec or model-card."),
+    ] = None,
+    suite: Annotated[str, typer.Option(help="The suite whose runs are exported.")] = "demo",
+    dataset: Annotated[
+        list[str] | None, typer.Option(help="Only runs on it; may be given again.")
+    ] = None,
+    seeds: Annotated[str | None, typer.Option(help="Only these seeds: 0,1,2 or 0-4.")] = None,
+    ablations: Annotated[
+        bool, typer.Option("--ablations", help="Ablation rows and other variants too.")
+    ] = False,
+    by: Annotated[
+        str, typer.Option(help='bundle: who sends it, as in "Lab, contact"; pages show it.')
+    ] = "",
+    weights: Annotated[
+        bool, typer.Option("--weights", help="bundle: weights and embeddings too.")
+    ] = False,
+    depth: Annotated[
+        int | None, typer.Option(min=1, help="trec: only the first places of each ranking.")
+    ] = None,
+    plugins: Plugins = None,
+    results: Results = Path("results"),
+) -> None:
+    """Write finished runs for others: to be ranked beside theirs, scored by other tools, or used.
+
+    A bundle is one file, the same bytes each time, without weights, logs and what names this
+    machine. TREC rankings keep the harness's own order, ties too.
+
+    Example: **harness export --by "Our lab, us@example.org"**
+    """
+    from harness.selection import select_runs
+
+    chosen = parse_seeds(seeds) if seeds else None
+    runs = select_runs(results, suite, methods or [], dataset, chosen, ablations)
+    place = out or Path(PLACES[format])
+    if format is Format.BUNDLE:
+        _write_bundle(results, runs, place, by, weights)
+    elif format is Format.TREC:
+        _write_trec(runs, place, plugins or [], depth)
+    else:
+        _write_card(runs, place, bool(methods))
+
+
+def _write_bundle(
+    results: Path, runs: Sequence[StoredRun], out: Path, by: str, weights: bool
+) -> None:
+    from harness import terminal
+    from harness.cli.verify import locate_datasets
+    from harness.submission.bundle import make_bundle, write_bundle
+
+    with terminal.steps() as show:
+        bundle = make_bundle(results, runs, locate_datasets([], show), by, weights, show)
+        write_bundle(bundle.files, out)
+    for told in bundle.left_out[:NAMED]:
+        terminal.note(f"Left out: {told}.")
+    if (more := len(bundle.left_out) - NAMED) > 0:
+        terminal.note(f"{more} more things were left out.")
+    if not by:
+        terminal.note('Nobody is named: --by "Lab, contact" says who sends it.')
+    print(f"{out}: {len(bundle.runs)} runs, {out.stat().st_size / 1e6:.1f} MB.")
+
+
+def _write_trec(
+    runs: Sequence[StoredRun], out: Path, plugins: Sequence[Path], depth: int | None
+) -> None:
+    from harness import registry, terminal
+    from harness.compatibility import mend_torchvision
+
+    mend_torchvision()
+    from harness.trec import export_trec
+
+    with terminal.steps() as show:
+        written = export_trec(runs, out, registry.list_methods(plugins), depth, show)
+    for one in written:
+        print(f"{one.file}: {one.lines:,} lines")
+        if one.otherwise:
+            terminal.note(
+                f"{one.file.name}: {one.otherwise} queries rank a right image elsewhere than when "
+                "the run was scored: another processor or device moves the last bit of a score."
+            )
+    if depth:
+        terminal.note(
+            f"Cut after {depth} places: AP and INP over these files are lower than the harness's."
+        )
+
+
+def _write_card(runs: Sequence[StoredRun], out: Path, is_named: bool) -> None:
+    from harness import terminal
+    from harness.model_card import write_model_card
+
+    if not is_named:
+        raise HarnessError("Name the method whose card to write: harness export irra --format ...")
+    card = write_model_card(runs, out)
+    print(card)
+    terminal.note(f"Look it over, then: hf upload ORG/NAME {out}")

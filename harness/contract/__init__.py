@@ -1,0 +1,1 @@
+"""What every method must keep to, as checks that run on drawn people in seconds."""

@@ -1,0 +1,102 @@
+"""A method built on a small training split, ready to be tried."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness import paths, registry
+from harness.checkpoints import LAST
+from harness.data.catalogue import find_declaration, locate
+from harness.data.loading import load_split
+from harness.data.pixels import open_pixels
+from harness.data.schema import Split, TrainView
+from harness.describe import build
+from harness.evaluation import encode_images, encode_texts
+from harness.method import Method, Recipe, Supervision
+from harness.results import process_tag, put_in_place
+from harness.seeding import seed_everything
+from harness.training import Watchers, train
+
+CPU = torch.device("cpu")
+ITEMS = 9  # images and captions whose embeddings are looked at
+PEOPLE = 12, 6, 8  # of train, val and test
+BATCH = 32
+
+
+def small_dolls() -> Path:
+    """Return the folder of a small drawn dataset, which is made once."""
+    from harness.data.paperdolls.build import Sizes, write_paperdolls
+
+    folder = paths.cache_folder() / "contract" / "small-dolls"
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = folder.with_name(f"small-dolls.{process_tag()}")
+        train_people, val, test = PEOPLE
+        write_paperdolls(unfinished, sizes=Sizes(train=train_people, val=val, test=test))
+        put_in_place(unfinished, folder)
+    return folder
+
+
+class Case:
+    """A variant of a method at a scale, with the weights of a seed."""
+
+    def __init__(
+        self,
+        listing: registry.Listing,
+        variant: Mapping[str, Any],
+        scale: str,
+        dolls: Path,
+        seed: int = 0,
+        change: Callable[[Split], Split] = lambda split: split,
+    ) -> None:
+        """`variant` is one of the listing's description; `change` alters the training split."""
+        assert listing.description is not None
+        described = listing.description["scales"][scale]
+        registration = registry.load_method(listing.name, listing.plugin)
+        values = {**described["config"], **variant["changes"]}
+        config = build(registration.method.config_class, values)
+        self.recipe: Recipe = build(Recipe, described["recipe"])
+        self.split = change(load_split(locate(find_declaration(str(dolls))), "train"))
+        self.pixels = open_pixels(self.split, config.image_size, None)
+        supervision = Supervision(config.supervision)
+        self.view = TrainView(self.split, self.pixels, supervision, seed)
+        seed_everything(seed, "weights")
+        self.method: Method = registration.method(config, self.view.summary())
+        self.images = self.view.pixels(range(ITEMS))  # (ITEMS, 3, H, W)
+        self.captions = list(self.view.captions[:ITEMS])
+
+    def train(self, folder: Path | None = None) -> dict[str, Tensor]:
+        """Train each stage for one short epoch and return the last weights."""
+        if folder is None:
+            with tempfile.TemporaryDirectory() as scratch:
+                return self.train(Path(scratch))
+        stages = tuple(replace(stage, epochs=1, batch_size=BATCH) for stage in self.recipe.stages)
+        recipe = replace(self.recipe, stages=stages)
+        watchers = Watchers(judge_pairs=self.judge)
+        self.history = train(self.method, self.view, recipe, 0, CPU, folder, watchers).history
+        return dict(torch.load(folder / LAST, weights_only=True)["method"])
+
+    def trained_losses(self) -> set[str]:
+        """Return the names of the losses that were trained."""
+        return {key.removeprefix("loss/") for row in self.history for key in row if "loss/" in key}
+
+    def judge(self, images: Tensor, captions: Tensor) -> int:
+        """Count the reported pairs that are of one person, as a run does."""
+        rows, caption_rows = self.view.rows(images, captions)
+        same = self.split.person_of_image[rows] == self.split.person_of_caption[caption_rows]
+        return int(np.sum(same))
+
+    @torch.no_grad()
+    def features(self) -> tuple[Tensor, Tensor]:
+        """Return the embeddings (ITEMS, D) of images and captions in evaluation mode."""
+        self.method.eval()
+        images = encode_images(self.method, lambda rows: self.images[rows], ITEMS, CPU)
+        return images.embedding, encode_texts(self.method, self.captions, CPU).embedding

@@ -1,0 +1,1 @@
+"""Results that travel: runs bundled by one lab, checked and taken in by another."""

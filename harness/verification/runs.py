@@ -1,0 +1,162 @@
+"""One run folder: its record, its evaluations and its files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.printable import printable
+from harness.results import (
+    EVALUATIONS,
+    METRICS,
+    PRIMARY_EVALUATION,
+    EvaluationRecord,
+    RunRecord,
+    run_path,
+)
+from harness.verification.figures import (
+    average,
+    compare_means,
+    compare_queries,
+    read_queries,
+    recompute,
+)
+from harness.verification.findings import Finding, Kind, Unreadable
+from harness.verification.reading import read_evaluation, read_figures, read_run
+from harness.verification.relevance import FINGERPRINT, Library, check_relevance
+from harness.verification.seals import check_seals
+
+STATUSES = ("ok", "error", "timeout", "killed", "skipped")
+RECORD, EVALUATION = "run.json", "evaluation.json"
+MEANS, QUERIES = "metrics.json", "queries.parquet"
+
+
+@dataclass
+class VerifiedRun:
+    """What is known of a run once its folder was read."""
+
+    path: str  # below the results
+    record: RunRecord | None = None
+    further: dict[str, EvaluationRecord] = field(default_factory=dict)  # without an error
+    figures: int = 0
+    findings: list[Finding] = field(default_factory=list)
+
+    def add(self, kind: Kind, file: str, *messages: str) -> None:
+        """Note findings of a file."""
+        self.findings += [Finding(kind, self.path, printable(file), told) for told in messages]
+
+
+def verify_run(results: Path, folder: Path, library: Library) -> VerifiedRun:
+    """Verify the folder of a run; what is wrong is a finding, never an error."""
+    run = VerifiedRun(folder.relative_to(results).as_posix())
+    try:
+        run.record = read_run(folder / RECORD)
+    except Unreadable as error:
+        run.add(Kind.RECORD, RECORD, str(error))
+    else:
+        run.add(Kind.RECORD, RECORD, *_check_record(run.record, results, folder))
+    means = {
+        place.name: found
+        for place in _evaluations(folder)
+        if (found := _verify_evaluation(run, place, library)) is not None
+    }
+    if run.record is not None:
+        _compare_primary(run, run.record, means.get(PRIMARY_EVALUATION))
+    run.findings += check_seals(folder, run.path)
+    return run
+
+
+def _check_record(record: RunRecord, results: Path, folder: Path) -> Iterator[str]:
+    """Yield what a record of the right types says that cannot be."""
+    named = record.suite, record.dataset, record.method, record.variant
+    place = run_path(results, *named, record.seed)
+    if place != folder:
+        yield f"is the record of another run, {printable(place.relative_to(results).as_posix())}"
+    if record.status not in STATUSES:
+        yield f"says status = {printable(record.status)}; there are {', '.join(STATUSES)}"
+    if record.status != "ok":
+        return
+    if record.error is not None:
+        yield "says both that the run is ok and that it failed"
+    if not FINGERPRINT.fullmatch(str(record.data.get("fingerprint"))):
+        yield "tells no fingerprint of the dataset"
+    if type(record.protocol.get("version")) is not int:
+        yield "tells no version of the protocol"
+
+
+def _evaluations(folder: Path) -> list[Path]:
+    try:
+        found = sorted((folder / EVALUATIONS).iterdir())
+    except OSError:
+        return []
+    return [place for place in found if place.is_dir() and not place.is_symlink()]
+
+
+def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[str, float] | None:
+    """Return the means that the ranks of an evaluation give; None where none can be computed."""
+    file = f"{EVALUATIONS}/{place.name}"
+    further = _read_further(run, place)
+    if further and further.error is not None:
+        return None  # there is nothing to rely on, and nobody does
+    if further:
+        run.further[place.name] = further
+    relevance = library.by_fingerprint.get(_fingerprint(run, further))
+    task = relevance.task(place.name) if relevance else None
+    if task is None:
+        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    try:
+        queries = read_queries(place / QUERIES, len(task.query_people) if task else None)
+    except Unreadable as error:
+        run.add(Kind.FIGURES, f"{file}/{QUERIES}", str(error))
+        return None
+    by_query = recompute(queries)
+    run.add(Kind.FIGURES, f"{file}/{QUERIES}", *compare_queries(queries, by_query))
+    if task:
+        run.add(Kind.RELEVANCE, f"{file}/{QUERIES}", *check_relevance(queries, task))
+    means = average(by_query)
+    run.add(Kind.FIGURES, f"{file}/{MEANS}", *_compare_stored(place / MEANS, means))
+    run.figures += sum(map(len, by_query.values())) + len(means)
+    return means
+
+
+def _compare_stored(file: Path, means: Mapping[str, float]) -> list[str]:
+    try:
+        return list(compare_means(read_figures(file), means))
+    except Unreadable as error:
+        return [str(error)]
+
+
+def _read_further(run: VerifiedRun, place: Path) -> EvaluationRecord | None:
+    """Return the record of a further evaluation; None for the run's own, which have none."""
+    if not (place / EVALUATION).exists():
+        return None
+    try:
+        return read_evaluation(place / EVALUATION)
+    except Unreadable as error:
+        run.add(Kind.RECORD, f"{EVALUATIONS}/{place.name}/{EVALUATION}", str(error))
+        return None
+
+
+def _fingerprint(run: VerifiedRun, further: EvaluationRecord | None) -> str:
+    """Return the fingerprint of the dataset that an evaluation was made on."""
+    data = further.on if further and further.on else run.record.data if run.record else {}
+    return str(data.get("fingerprint"))
+
+
+def _compare_primary(
+    run: VerifiedRun, record: RunRecord, means: Mapping[str, float] | None
+) -> None:
+    """Compare the figures that are ranked with those of the primary evaluation."""
+    if record.status != "ok":
+        if record.metrics:
+            run.add(Kind.RECORD, RECORD, "has metrics, though the run did not finish")
+        return
+    if means is None:
+        primary = f"{EVALUATIONS}/{PRIMARY_EVALUATION}"
+        if not any(finding.file.startswith(f"{primary}/") for finding in run.findings):
+            run.add(Kind.FIGURES, primary, "is missing or failed, though the run is ok")
+        return
+    told = compare_means(record.metrics, means)
+    run.add(Kind.FIGURES, RECORD, *(f"metrics: {one}" for one in told))
+    run.figures += len(METRICS)

@@ -1,0 +1,157 @@
+"""Runs against the code, settings and data that are here: would they be run again?
+
+Keys are planned for the content of the dataset that a run tells of, so that its code can be
+compared where its dataset is not here. Planning reads sources and imports nothing.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness import plan
+from harness.data.declaration import Declaration, Located
+from harness.errors import HarnessError
+from harness.registry import Listing
+from harness.results import EVALUATIONS, EvaluationRecord, RunRecord
+from harness.spec import RunSpec
+from harness.verification.findings import Finding, Kind
+from harness.verification.runs import EVALUATION, RECORD, VerifiedRun
+
+OTHER_CODE = "its key is not the one of the code and settings that are here"
+
+
+def find_stale(
+    runs: Sequence[VerifiedRun], listings: Sequence[Listing], datasets: Sequence[Located]
+) -> Iterator[Finding]:
+    """Yield the finished runs and evaluations that would be made again, and those not compared."""
+    here = {located.declaration.name: located.fingerprint for located in datasets}
+    methods = {one.name: one for one in reversed(listings) if one.description}
+    groups: dict[tuple[str, ...], list[_Known]] = defaultdict(list)
+    for run in runs:
+        if run.record is None or run.record.status != "ok":
+            continue
+        yield from _compare_data(run.path, run.record, here)
+        known = _recognise(run, run.record, methods)
+        if isinstance(known, Finding):
+            yield known
+        else:
+            groups[known.group].append(known)
+    for group in groups.values():
+        yield from _compare_keys(group)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A finished run whose method and variant are here."""
+
+    run: VerifiedRun
+    record: RunRecord
+    listing: Listing
+    label: str  # as the method declares it, without what --set adds
+    settings: Mapping[str, Any]  # of --set
+
+    @property
+    def group(self) -> tuple[str, ...]:
+        """What runs have in common that are planned together."""
+        record, settings = self.record, json.dumps(self.settings)
+        own = (record.method, self.label) if self.settings else ()
+        return record.dataset, record.scale, str(record.data.get("fingerprint")), settings, *own
+
+
+def _compare_data(path: str, record: RunRecord, here: Mapping[str, str]) -> Iterator[Finding]:
+    if record.dataset not in here:
+        told = "its dataset is not here to be compared"
+        yield Finding(Kind.NOT_CHECKED, path, RECORD, told)
+    elif here[record.dataset] != record.data.get("fingerprint"):
+        yield Finding(Kind.STALE, path, RECORD, "its dataset has another content here")
+
+
+def _recognise(
+    run: VerifiedRun, record: RunRecord, methods: Mapping[str, Listing]
+) -> _Known | Finding:
+    """Return a run with what its method declares of it, or what keeps it from being planned."""
+    listing = methods.get(record.method)
+    if listing is None or listing.description is None:
+        told = "its method is not here to be compared, or does not import; --plugins brings more"
+        return Finding(Kind.NOT_CHECKED, run.path, RECORD, told)
+    description = listing.description
+    if record.scale not in description["scales"]:
+        return Finding(Kind.STALE, run.path, RECORD, "its method has no such scale any more")
+    labels = plan.variants_at(description, record.scale)
+    fitting = [one for one in labels if f"{record.variant} (".startswith(f"{one} (")]
+    if not fitting:
+        return Finding(Kind.STALE, run.path, RECORD, "its method has no such variant any more")
+    label = max(fitting, key=len)
+    own = next(one["changes"] for one in description["variants"] if one["label"] == label)
+    settings = {k: v for k, v in record.changes.items() if k not in own or own[k] != v}
+    return _Known(run, record, listing, label, settings if label != record.variant else {})
+
+
+def _compare_keys(group: Sequence[_Known]) -> Iterator[Finding]:
+    try:
+        specs = _plan(group)
+    except (HarnessError, TypeError, ValueError, KeyError) as error:  # of settings like no other
+        told = f"its settings cannot be used any more: {error}"
+        yield from (Finding(Kind.STALE, known.run.path, RECORD, told) for known in group)
+        return
+    for known in group:
+        path, record = known.run.path, known.record
+        spec = specs[record.method, known.label, record.seed]
+        if spec.key != record.key:
+            yield Finding(Kind.STALE, path, RECORD, OTHER_CODE)
+            continue
+        if (record.config, record.recipe) != (_as_stored(spec.config), _as_stored(spec.recipe)):
+            told = "its config or recipe is not the one that its key stands for"
+            yield Finding(Kind.RECORD, path, RECORD, told)
+        yield from _compare_evaluations(known.run, spec)
+
+
+def _plan(group: Sequence[_Known]) -> dict[tuple[str, str, int], RunSpec]:
+    """Return what would be run today, by method, declared label and seed."""
+    first = group[0].record
+    labels: dict[str, dict[str, Listing]] = defaultdict(dict)
+    for known in group:
+        labels[known.record.method][known.label] = known.listing
+    choices = [plan.Choice(next(iter(of.values())), tuple(of)) for of in labels.values()]
+    further = [one for known in group for one in known.run.further.values()]
+    specs = plan.plan(
+        plan.Suite(first.suite, first.suite, first.scale, (), (first.dataset,)),
+        [_located(first.dataset, first.data.get("fingerprint"))],
+        choices,
+        seeds := sorted({known.record.seed for known in group}),
+        group[0].settings,
+        rerankings=sorted({one.rerank for one in further if one.rerank}),
+        queries=sorted({one.queries for one in further if one.queries}),
+    )
+    planned = [
+        (of.listing.name, label, n) for of in choices for label in of.variants for n in seeds
+    ]
+    return dict(zip(planned, specs, strict=True))
+
+
+def _as_stored(values: Mapping[str, Any]) -> Any:
+    return json.loads(json.dumps(values))
+
+
+def _located(dataset: str, fingerprint: Any) -> Located:
+    """Return a dataset of which only the content matters."""
+    return Located(Declaration(dataset, dataset), {}, str(fingerprint))
+
+
+def _compare_evaluations(run: VerifiedRun, spec: RunSpec) -> Iterator[Finding]:
+    for name, record in run.further.items():
+        if record.key not in _keys_of(record, spec):
+            yield Finding(Kind.STALE, run.path, f"{EVALUATIONS}/{name}/{EVALUATION}", OTHER_CODE)
+
+
+def _keys_of(record: EvaluationRecord, spec: RunSpec) -> set[str]:
+    """Return the key that an evaluation of a run would have today."""
+    if not record.on:
+        same = record.rerank, record.queries
+        return {one.key for one in spec.evaluations if (one.rerank, one.queries) == same}
+    other = _located(str(record.on.get("name")), record.on.get("fingerprint"))
+    return {one.key for one in plan.evaluated_on(spec, {"other": other}).evaluations}

@@ -1,0 +1,59 @@
+"""The worked example of the page on methods, as the page shows it."""
+
+from __future__ import annotations
+
+import importlib.util
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch.nn.functional import normalize
+
+from harness.method import TrainSummary
+
+from .pages import EXAMPLE, ROOT
+
+LONGEST = 60  # lines, so that the page can show it whole
+
+
+@pytest.fixture
+def example() -> Any:
+    """Its module."""
+    spec = importlib.util.spec_from_file_location("docs_example", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_page_shows_the_file() -> None:
+    """The page includes the whole file, and it is short."""
+    page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
+    assert "```{literalinclude} examples/sigmoid.py\n:language: python\n```" in page
+    assert len(EXAMPLE.read_text(encoding="utf-8").splitlines()) < LONGEST
+
+
+def test_its_loss_is_the_papers(example: Any) -> None:
+    """The loss is that of the paper's equation, written as a loop over pairs, where a caption of
+    the same image counts as right."""
+    torch.manual_seed(0)
+    config = example.SigmoidConfig(backbone="tiny-clip", image_size=(96, 32))
+    method = example.Sigmoid(config, TrainSummary(3, ["a man", "a woman", "a boy", "a girl"]))
+    batch = SimpleNamespace(
+        images=torch.randint(0, 256, (4, 3, 96, 32), dtype=torch.uint8),
+        captions=["a man", "a tall man", "a boy in red", "a girl"],
+        image_index=torch.tensor([0, 0, 1, 2]),
+    )
+    run = SimpleNamespace(losses={"sigmoid": 0.5}, spread=lambda encode, rows: encode(rows))
+    with torch.no_grad():
+        found = method.training_losses(batch, run)["sigmoid"]
+        images = normalize(method.encode_images(batch.images).embedding, dim=-1).double()
+        texts = normalize(method.encode_texts(batch.captions).embedding, dim=-1).double()
+    total = 0.0
+    for i, image in enumerate(images):
+        for j, text in enumerate(texts):
+            sign = 1 if batch.image_index[i] == batch.image_index[j] else -1
+            total += float(torch.log1p(torch.exp(-sign * (10.0 * (image @ text) - 10.0))))
+    assert float(found) == pytest.approx(0.5 * total / 4, rel=1e-4)

@@ -1,0 +1,126 @@
+"""Small finished results that tests of exports share."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+GLANCE = '''
+"""Methods that look at mean colours and letters, for tests."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+from torch.nn.functional import cosine_similarity
+
+from harness.method import Config, Encoded, Method, Recipe, Stage, Supervision
+from harness.registry import register
+
+STAGES = (Stage(epochs=1, learning_rate=0.01, batch_size=16),)
+
+
+@dataclass(frozen=True)
+class GlanceConfig(Config):
+    losses: Mapping[str, float] = field(default_factory=lambda: {"small": 1.0})
+    width: int = 8
+
+
+@dataclass(frozen=True)
+class BlankConfig(Config):
+    supervision: Supervision = Supervision.NONE
+
+
+@register("glance", title="Glance", paper="A. Author, A glance, 2026", url="https://example.org/a")
+class Glance(Method):
+    """Mean colour against a bag of letters."""
+
+    config_class = GlanceConfig
+    recipes = {"tiny": Recipe("", (32, 16), STAGES, threads=1)}
+    ablations = {"Table 1": {"narrow": {"width": 4}, "Glance": {}}}
+
+    def __init__(self, config, train):
+        super().__init__(config, train)
+        self.images = nn.Linear(3, config.width)
+        self.texts = nn.Linear(128, config.width)
+
+    def encode_images(self, images):
+        return self.images(images.float().mean((2, 3)) / 255)
+
+    def encode_texts(self, captions):
+        letters = torch.zeros(len(captions), 128)
+        for row, caption in enumerate(captions):
+            for letter in caption:
+                letters[row, ord(letter) % 128] += 1
+        return self.texts(letters)
+
+    def training_losses(self, batch, run):
+        return {"small": sum(p.square().sum() for p in self.parameters())}
+
+
+@register("glance-twice", title="Glance twice")
+class GlanceTwice(Glance):
+    """The same, with the order of the first five turned around."""
+
+    recipes = {"tiny": Recipe("", (32, 16), STAGES, threads=1, candidates=5)}
+    ablations = {}
+
+    def encode_images(self, images):
+        embedding = super().encode_images(images)
+        return Encoded(embedding, embedding[:, None])
+
+    def encode_texts(self, captions):
+        embedding = super().encode_texts(captions)
+        return Encoded(embedding, embedding[:, None])
+
+    def rescore(self, texts, images, image_of_text):
+        return -cosine_similarity(texts.embedding, images.embedding[image_of_text])
+
+
+@register("blank", title="Blank")
+class Blank(Method):
+    """All images alike, so that ties alone decide."""
+
+    config_class = BlankConfig
+    recipes = {"tiny": Recipe("", (32, 16), threads=1)}
+
+    def encode_images(self, images):
+        return torch.ones(len(images), 2)
+
+    def encode_texts(self, captions):
+        return torch.ones(len(captions), 2)
+'''
+
+
+@pytest.fixture(scope="session")
+def glance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A plugin file with the methods `glance`, `glance-twice` and `blank`."""
+    file = tmp_path_factory.mktemp("plugins") / "glance.py"
+    file.write_text(GLANCE, encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def made_results(glance: Path, small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Results of the three methods with two seeds, re-ranked; copy them before changing them."""
+    folder = tmp_path_factory.mktemp("made")
+    subprocess.run(
+        [
+            sys.executable, "-m", "harness", "run", "glance", "glance-twice", "blank",
+            "--plugins", glance, "--dataset", small_dolls, "--seeds", "0,1", "--no-report",
+            "--rerank", "visual-neighbours", "--jobs", "1",
+        ],
+        cwd=folder, check=True, capture_output=True, timeout=240,
+    )  # fmt: skip
+    return folder / "results"
+
+
+@pytest.fixture
+def own_results(made_results: Path, tmp_path: Path) -> Path:
+    """A copy of the results that a test may change."""
+    return Path(shutil.copytree(made_results, tmp_path / "own"))

@@ -1,0 +1,89 @@
+"""One training step of every method that spreads, by this process or by one rank of several.
+
+Called as `python step_of_ranks.py DATASET OUT`, with torchrun's variables for several ranks. The
+first rank writes losses, gradients and buffers of each method, and val metrics' embeddings.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.compatibility import mend_torchvision
+
+mend_torchvision()
+
+import torch  # noqa: E402 (after the mend)
+from torch import Tensor, nn  # noqa: E402
+
+from harness import ranks, registry  # noqa: E402
+from harness.data.catalogue import find_declaration, locate  # noqa: E402
+from harness.data.loading import load_split  # noqa: E402
+from harness.data.pixels import open_pixels  # noqa: E402
+from harness.data.schema import Split, TrainView  # noqa: E402
+from harness.describe import build  # noqa: E402
+from harness.evaluation import encode_split  # noqa: E402
+from harness.method import Recipe, Supervision  # noqa: E402
+from harness.seeding import seed_everything  # noqa: E402
+from harness.training import _active, _batch  # noqa: E402
+from harness.training_run import preparation  # noqa: E402
+
+CPU = torch.device("cpu")
+ROWS = 9  # two ranks have five and four
+SETTINGS: dict[str, dict[str, Any]] = {"mefa": {"tagger": "lexicon"}, "laip": {"tagger": "lexicon"}}
+
+
+def step(split: Split, name: str, listing: registry.Listing) -> dict[str, Any]:
+    """Return what one step of a method gives, without dropout."""
+    assert listing.description is not None
+    scale = listing.description["scales"]["tiny"]
+    registration = registry.load_method(name, listing.plugin)
+    config = build(registration.method.config_class, {**scale["config"], **SETTINGS.get(name, {})})
+    recipe = build(Recipe, scale["recipe"])
+    pixels = open_pixels(split, config.image_size, None)
+    view = TrainView(split, pixels, Supervision(config.supervision), 0)
+    seed_everything(0, "weights")
+    method = registration.method(config, view.summary())
+    for module in method.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = 0.0
+    run = preparation(method, view, recipe, 0, CPU, lambda doing: None)
+    method.prepare(view, run)
+    run.stage, run.losses = len(recipe.stages) - 1, _active(config.losses, recipe.stages[-1])
+    run.steps_per_epoch = 1
+    module = run.accelerator.prepare(method.train())
+    seed_everything(0, "step")
+    batch = _batch(view, torch.arange(ROWS), CPU)
+    losses: Mapping[str, Tensor] = module(batch, run)
+    run.accelerator.backward(torch.stack(list(losses.values())).sum())
+    with torch.no_grad():
+        method.after_step(batch, run)
+    features = encode_split(method, split, pixels, CPU)
+    return {
+        "losses": {name: float(loss) for name, loss in losses.items()},
+        "gradients": {n: p.grad for n, p in method.named_parameters() if p.grad is not None},
+        "buffers": dict(method.named_buffers()),
+        "images": features.images.embedding,
+        "texts": features.texts.embedding,
+    }
+
+
+def main() -> None:
+    """Write what every method gives."""
+    dataset, out = sys.argv[1:]
+    torch.set_num_threads(1)
+    split = load_split(locate(find_declaration(dataset)), "train")
+    found = {
+        listing.name: step(split, listing.name, listing)
+        for listing in registry.list_methods()
+        if listing.description and listing.description["spreads"]
+    }
+    if ranks.is_main():
+        torch.save(found, Path(out))
+    ranks.leave()
+
+
+if __name__ == "__main__":
+    main()

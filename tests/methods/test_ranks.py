@@ -1,0 +1,86 @@
+"""Two processes that train a run together do what one does, for every method that says so."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness import registry
+
+SCRIPT = Path(__file__).with_name("step_of_ranks.py")
+SPREADING = [
+    listing.name
+    for listing in registry.list_methods()
+    if listing.description and listing.description["spreads"]
+]
+
+
+def launch(dataset: Path, out: Path, count: int) -> dict[str, Any]:
+    """Run the script in so many processes and return what the first one wrote."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    group = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, SCRIPT, dataset, out],
+            env={
+                **os.environ,
+                **({n: str(v) for n, v in group.items()} if count > 1 else {}),
+                **({"RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}),
+            },
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(count)
+    ]
+    told = [process.communicate(timeout=200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0] * count, told
+    return torch.load(out, weights_only=True)  # type: ignore[no-any-return]  # untyped library
+
+
+@pytest.fixture(scope="module")
+def found(
+    small_dolls: Path, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what one process gives, and what two give."""
+    folder = tmp_path_factory.mktemp("ranks")
+    return launch(small_dolls, folder / "one", 1), launch(small_dolls, folder / "two", 2)
+
+
+@pytest.mark.xdist_group("ranks")
+@pytest.mark.parametrize("name", SPREADING)
+def test_two_processes_take_the_step_of_one(
+    found: tuple[dict[str, Any], dict[str, Any]], name: str
+) -> None:
+    """Losses, gradients, banks, queues and embeddings are equal, in an uneven split of rows."""
+    one, two = found[0][name], found[1][name]
+    assert one["losses"].keys() == two["losses"].keys()
+    for loss, value in one["losses"].items():
+        assert two["losses"][loss] == pytest.approx(value, rel=1e-5, abs=1e-5)
+    for kind in ("gradients", "buffers"):
+        used = {key: value for key, value in two[kind].items() if key in one[kind]}
+        assert used.keys() == one[kind].keys()
+        assert all(not value.any() for key, value in two[kind].items() if key not in used)
+        for key, value in one[kind].items():
+            scale = max(1.0, float(value.abs().max()))
+            torch.testing.assert_close(used[key] / scale, value / scale, rtol=0, atol=1e-5)
+    for kind in ("images", "texts"):
+        torch.testing.assert_close(one[kind], two[kind], rtol=0, atol=1e-5)
+
+
+def test_every_trained_method_here_spreads() -> None:
+    """What has training stages says whether processes can share a run, and all of ours can."""
+    trained = {
+        listing.name
+        for listing in registry.list_methods()
+        if listing.description and listing.description["scales"]["tiny"]["recipe"]["stages"]
+    }
+    assert trained == set(SPREADING)
