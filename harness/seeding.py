@@ -24,4 +24,7 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     value = derive(seed, *purpose)
     random.seed(value)
     np.random.seed(value & 0xFFFFFFFF)
-    torch.manual_seed(value)
+    if torch.accelerator.is_available():
+        torch.manual_seed(value)
+    else:  # manual_seed would keep a call, and the stack it came from, for each kind of device
+        torch.default_generator.manual_seed(value)
