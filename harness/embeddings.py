@@ -11,7 +11,7 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.data.schema import Split
-from harness.results import process_tag
+from harness.results import EMBEDDINGS, process_tag
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,11 @@ class Embeddings:
     texts: Tensor  # (N, D)
     image_milliseconds: float
     text_milliseconds: float
+
+
+def embeddings_path(run: Path, fingerprint: str) -> Path:
+    """Return the file of a run that holds its embeddings of the test split of a dataset."""
+    return run / EMBEDDINGS / f"{fingerprint[:24]}.safetensors"
 
 
 def write_embeddings(file: Path, embeddings: Embeddings) -> None:

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import torch
 
-from harness import paths, ranks, registry
+from harness import ranks, registry
 from harness.data.declaration import SPLITS, Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
-from harness.data.pixels import Pixels, cache_bytes, open_pixels
+from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
 from harness.data.schema import Split, TrainView
 from harness.describe import build
+from harness.embeddings import embeddings_path
 from harness.execution import Options
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.progress import Update
-from harness.results import EMBEDDINGS, EVALUATIONS
+from harness.results import EVALUATIONS
 from harness.seeding import seed_everything
 from harness.spec import RunSpec
 
@@ -45,7 +46,7 @@ class Job:
 
     def embeddings(self, located: Located) -> Path:
         """Return the file of the embeddings of a dataset's test split."""
-        return self.work / EMBEDDINGS / f"{located.fingerprint[:24]}.safetensors"
+        return embeddings_path(self.work, located.fingerprint)
 
 
 def open_job(
@@ -106,12 +107,11 @@ def _open_pixels(
     say: Callable[[Update], None],
 ) -> Pixels:
     """Open the images of a split at the size that the run's method takes."""
-    folder = paths.cache_folder() / "pixels" / located.fingerprint[:24]
     height, width = spec.config["image_size"]
     return open_pixels(
         split,
         (height, width),
-        folder if options.pixel_cache else None,
+        pixel_folder(located.fingerprint) if options.pixel_cache else None,
         lambda done, count: say(_decoding(done, count, (height, width))),
     )
 

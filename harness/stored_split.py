@@ -15,17 +15,17 @@ from pathlib import Path
 
 import torch
 
-from harness import paths, plan
+from harness import plan
 from harness.data.catalogue import locate
 from harness.data.declaration import Declaration, Located
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.data.loading import load_split
-from harness.data.pixels import Pixels, open_pixels
+from harness.data.pixels import Pixels, open_pixels, pixel_folder
 from harness.data.schema import Split, TrainView
-from harness.embeddings import Embeddings, read_embeddings
+from harness.embeddings import Embeddings, embeddings_path, read_embeddings
 from harness.errors import HarnessError
 from harness.method import Supervision
-from harness.results import EMBEDDINGS, RunRecord, StoredRun
+from harness.results import RunRecord, StoredRun
 
 Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
@@ -60,12 +60,12 @@ def read_test_split(run: StoredRun, show: Show) -> StoredSplit:
 
 def read_stored_embeddings(run: StoredRun, split: Split) -> Embeddings | None:
     """Return the embeddings that a run stored of its test split; None where it kept none."""
-    return read_embeddings(run.path / EMBEDDINGS / f"{_short(run.record)}.safetensors", split)
+    return read_embeddings(embeddings_path(run.path, _fingerprint(run.record)), split)
 
 
 def open_test_pixels(record: RunRecord, split: Split, size: tuple[int, int]) -> Pixels:
     """Return a reader of a run's test images at (height, width), decoded when first asked for."""
-    folder = paths.cache_folder() / "pixels" / _short(record)
+    folder = pixel_folder(_fingerprint(record))
     opened = cache(lambda: open_pixels(split, size, folder))
     return lambda rows: opened()(rows)
 
@@ -102,11 +102,6 @@ def _declaration(record: RunRecord) -> Declaration:
 
 def _fingerprint(record: RunRecord) -> str:
     return str(record.data.get("fingerprint"))
-
-
-def _short(record: RunRecord) -> str:
-    """Return what files of a dataset's content are called."""
-    return _fingerprint(record)[:24]
 
 
 def _split_of(digest: Digest, encoded: Callable[[int], bytes]) -> Split:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -13,6 +10,7 @@ from typing import Any
 from harness import paths, results
 from harness.data.conforming import COLUMNS, conform, needs_conforming
 from harness.data.declaration import SPLITS, Declaration, Located
+from harness.data.fingerprint import fingerprint
 from harness.data.hub import download
 from harness.errors import HarnessError, unknown
 
@@ -100,8 +98,8 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
             "captions, person_id and image_id."
         )
     if needs_conforming(declaration, files):
-        files = conform(declaration, files, _fingerprint(files), show)
-    return Located(declaration, files, _fingerprint(files))
+        files = conform(declaration, files, fingerprint(files), show)
+    return Located(declaration, files, fingerprint(files))
 
 
 def find_here(declaration: Declaration) -> Located | None:
@@ -146,28 +144,3 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
 
 def _drawing_code() -> Path:
     return Path(__file__).parent / "paperdolls" / "build.py"
-
-
-def _fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:
-    """Hash the content of the files; remembered by path, size and time, because they are large."""
-    stats = [
-        (split, str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns)
-        for split, group in files.items()
-        for path in group
-    ]
-    seen = hashlib.sha256(repr(stats).encode()).hexdigest()[:24]
-    memory = paths.cache_folder() / "fingerprints" / f"{seen}.json"
-    try:
-        return str(json.loads(memory.read_text(encoding="utf-8"))["fingerprint"])
-    except (OSError, ValueError, KeyError):
-        pass
-    digest = hashlib.sha256()
-    for split, group in files.items():
-        for path in group:
-            with path.open("rb") as handle:
-                content = hashlib.file_digest(handle, "sha256").hexdigest()
-            digest.update(f"{split} {content}\n".encode())
-    value: dict[str, Any] = {"fingerprint": digest.hexdigest()}
-    with contextlib.suppress(OSError):  # without a cache it is only slower
-        results.write_json(memory, value)
-    return str(value["fingerprint"])

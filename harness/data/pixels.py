@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from harness import paths
 from harness.data.schema import Integers, Split
 from harness.errors import HarnessError
 
@@ -26,6 +27,11 @@ Pixels = Callable[[Integers], Tensor]  # rows (B,) -> (B, 3, H, W) uint8
 def cache_bytes(images: int, size: tuple[int, int]) -> int:
     """Return how many bytes a cache of so many images of (height, width) takes."""
     return images * 3 * size[0] * size[1]
+
+
+def pixel_folder(fingerprint: str) -> Path:
+    """Return the folder of the cache for the pixels of a dataset's content."""
+    return paths.cache_folder() / "pixels" / fingerprint[:24]
 
 
 def open_pixels(

@@ -158,7 +158,7 @@ def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> FusingEn
             names them.
     """
     if name == "tiny-albef":
-        from methods.blocks.tiny import load_tiny_albef
+        from methods.blocks.tiny_albef import load_tiny_albef
 
         return load_tiny_albef({"albef": 1, "coco": 2}[weights])
     kind, _, folder = name.partition("/")

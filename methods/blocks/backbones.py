@@ -129,7 +129,8 @@ class DualEncoder(nn.Module):
 
 def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:
     """Build an encoder by name: "ViT+BERT" as in `load_vit_bert`, any other a dual encoder."""
-    if "+" not in name:
+    dual = name.partition("/")[0] in open_clip.list_models()  # a file behind it may have a "+"
+    if dual or "+" not in name:
         return load_dual_encoder(name, image_size)
     from methods.blocks.vit_bert import load_vit_bert
 

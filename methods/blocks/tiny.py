@@ -11,11 +11,9 @@ from pathlib import Path
 from open_clip.transformer import TextTransformer, VisionTransformer
 from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import nn
 
-from harness.method import Encoded
 from methods.blocks.backbones import DualEncoder, Vocabulary
-from methods.blocks.fusion import FusionEncoder
 
 WEIGHTS = Path(__file__).with_name("weights")
 IMAGE_SIZE = (96, 32)
@@ -25,8 +23,6 @@ HEADS = 4
 IMAGE_LAYERS = 3
 TEXT_LAYERS = 2
 TEXT_LENGTH = 64
-FUSION_LAYERS = 6
-FUSION_MLP_RATIO = 1  # BERT has 4, at half the speed
 
 PAD, START, MASK, END = "[pad]", "[start]", "[mask]", "[end]"
 
@@ -68,25 +64,6 @@ class TinyClip(DualEncoder):
         self.masked_word_head = masked_word_head(WIDTH, vocabulary.size)
 
 
-class TinyAlbef(nn.Module):
-    """TinyClip with six fusion layers, a matching head and a masked-word head behind them."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        super().__init__()
-        self.encoder = TinyClip(tokenizer)
-        self.fusion = FusionEncoder(WIDTH, HEADS, FUSION_LAYERS, mlp_ratio=FUSION_MLP_RATIO)
-        self.matching_head = nn.Linear(WIDTH, 2)  # no match, match
-        self.masked_word_head = masked_word_head(WIDTH, self.encoder.vocabulary.size)
-
-    def fuse(self, texts: Encoded, images: Encoded, image_of_text: Tensor | None = None) -> Tensor:
-        """Tokens of B texts with those of their images, as numbered (B,) -> (B, L, D)."""
-        return self.fusion(texts.tokens, texts.mask, images.tokens, image_of_text)  # type: ignore[no-any-return]  # a module
-
-    def project_images(self, tokens: Tensor) -> Tensor:
-        """(B, D) -> (B, D): tiny-clip's image tokens are in the joint space already."""
-        return tokens
-
-
 def masked_word_head(width: int, vocabulary: int) -> nn.Sequential:
     """Return a head from tokens of a width to logits over a vocabulary."""
     return nn.Sequential(
@@ -104,13 +81,6 @@ def load_tiny_clip(image_size: tuple[int, int]) -> TinyClip:
         raise ValueError(f"tiny-clip reads images of {IMAGE_SIZE}, not {image_size}")
     encoder = TinyClip(load_tokenizer(WEIGHTS))
     load_weights(encoder, WEIGHTS / "tiny-clip.safetensors")
-    return encoder
-
-
-def load_tiny_albef(phases: int = 2) -> TinyAlbef:
-    """Load the shipped encoder after its first or its second pre-training phase."""
-    encoder = TinyAlbef(load_tokenizer(WEIGHTS))
-    load_weights(encoder, WEIGHTS / f"tiny-albef-{phases}.safetensors")
     return encoder
 
 

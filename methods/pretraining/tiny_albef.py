@@ -25,11 +25,11 @@ from methods.blocks.objective import weighted
 from methods.blocks.tiny import (
     IMAGE_SIZE,
     WEIGHTS,
-    TinyAlbef,
     load_tokenizer,
     load_weights,
     save_weights,
 )
+from methods.blocks.tiny_albef import TinyAlbef
 from methods.pretraining.drawn import Show, drawn_view, pretrain
 
 IMAGES = 4_000

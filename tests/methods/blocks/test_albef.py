@@ -277,7 +277,7 @@ def test_an_unknown_encoder_is_refused(name: str) -> None:
 @pytest.mark.parametrize(("weights_name", "phase"), [("albef", 1), ("coco", 2)])
 def test_the_tiny_encoder_after_either_phase(weights_name: str, phase: int) -> None:
     """Its second phase stands for the fine-tuning on COCO."""
-    from methods.blocks.tiny import load_tiny_albef
+    from methods.blocks.tiny_albef import load_tiny_albef
 
     found = weights(load_albef("tiny-albef", weights_name, (96, 32)))
     expected = load_tiny_albef(phase).state_dict()

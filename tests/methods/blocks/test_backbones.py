@@ -4,8 +4,9 @@ import open_clip
 import pytest
 import torch
 
-from methods.blocks.backbones import DualEncoder, load_dual_encoder
-from methods.blocks.tiny import WEIGHTS, load_tiny_albef
+from methods.blocks.backbones import DualEncoder, load_dual_encoder, load_encoder
+from methods.blocks.tiny import WEIGHTS
+from methods.blocks.tiny_albef import load_tiny_albef
 
 SHORT, LONG = "a man in a red jacket", "a woman " + "with a bag " * 100
 PAPER = "ViT-B-16-quickgelu"
@@ -113,6 +114,12 @@ def test_unknown_encoders_and_weights_are_refused(name: str, message: str) -> No
     """The error says what exists."""
     with pytest.raises(ValueError, match=message):
         load_dual_encoder(name, (384, 128))
+
+
+def test_a_file_of_weights_may_have_a_plus_in_its_name() -> None:
+    """A plus sign joins the towers of "ViT+BERT"; behind a model of open_clip it is the file's."""
+    with pytest.raises(ValueError, match=r"no weights 'runs/a\+b\.pt'"):
+        load_encoder(f"{PAPER}/runs/a+b.pt", (384, 128))
 
 
 def test_the_tiny_encoder_has_one_image_size() -> None:
