@@ -139,6 +139,14 @@ class _Captions(Sequence[str]):
         return self._read()
 
 
+def find_largest(values: Floats, count: int) -> Integers:
+    """Return the places of the `count` largest of (M,), best first; of equal ones the first."""
+    count = min(count, len(values))
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    places = np.flatnonzero(values >= least)  # (count or more,), where several are equal to it
+    return places[np.argsort(-values[places], kind="stable")][:count]  # (count,)
+
+
 class Searcher:
     """A trained method and a gallery, ready to be asked."""
 
@@ -159,18 +167,21 @@ class Searcher:
         """
         try:
             query = torch.from_numpy(self._trained.encode_texts([text]))  # (1, D)
-            cosines = self._units @ _units(query)[0]  # (M,)
-            order = cosines.sort(descending=True, stable=True).indices.numpy()  # (M,)
+            cosines = (self._units @ _units(query)[0]).numpy()  # (M,)
             candidates = self._candidates()
-            order[:candidates] = self._rescored(text, query, np.sort(order[:candidates]))
+            found = find_largest(cosines, max(top, candidates))  # (k,)
+            found[:candidates] = self._rescored(text, query, np.sort(found[:candidates]))
+            found = found[:top]
         except HarnessError:
             raise
         except Exception as error:  # of a plugin's code: without a common base
             told = f"{type(error).__name__}: {error}"
             raise HarnessError(f"The method fails on {text!r}: {told}") from error
         hits = [
-            Hit(rank, int(row), self._gallery.names[row], float(cosines[row]), rank <= candidates)
-            for rank, row in enumerate(order[:top], start=1)
+            Hit(rank, row, self._gallery.names[row], cosine, rank <= candidates)
+            for rank, (row, cosine) in enumerate(
+                zip(found.tolist(), cosines[found].tolist(), strict=True), start=1
+            )
         ]
         return Answer(text, tuple(hits))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -30,10 +31,12 @@ IMAGES = 500
 CROP = 128, 384  # width and height of most images of people
 BATCH = 64
 ROUNDS = 5
+QUERY_ROUNDS = 60  # each takes milliseconds
 LARGEST_COLD = 1.25  # times decoding one after the other, then encoding; two cores overlap them
 LARGEST_KNOWN = 0.5  # times the same: files are read and hashed, nothing is decoded
 LARGEST_QUERY = 1.5  # times bare encoding of the text and one product
 LARGEST_PROCESS = 1.8  # times the bare imports of the method, in processor time
+LARGEST_NEW_PROCESS = 2.2  # times the same, where 500 images are decoded and encoded too
 IMPORTS = (
     "from harness.compatibility import mend_torchvision as mend; mend(); "
     "import methods.clip, methods.blocks.tiny"
@@ -93,15 +96,19 @@ def timed(call: Callable[[], object]) -> float:
 
 
 def compare(
-    benchmark: Any, ours: Callable[[], object], bare: Callable[[], object], largest: float
+    benchmark: Any,
+    ours: Callable[[], object],
+    bare: Callable[[], object],
+    largest: float,
+    rounds: int = ROUNDS,
 ) -> None:
-    """Time both in turn; the fastest of each counts, which other work disturbs least."""
-    pairs = [(timed(ours), timed(bare)) for _ in range(ROUNDS)]
+    """Time both in turn; the median counts, of pairs that met the same machine."""
+    pairs = [(timed(ours), timed(bare)) for _ in range(rounds)]
     benchmark.pedantic(ours, rounds=1)
-    fastest = [min(seconds) for seconds in zip(*pairs, strict=True)]
-    ratio = fastest[0] / fastest[1]
-    benchmark.extra_info |= {"bare": fastest[1], "ratio_to_bare": ratio}
-    print(f"{ratio:.2f} times {fastest[1] * 1000:.1f} ms")
+    bare_seconds = statistics.median(seconds for _, seconds in pairs)
+    ratio = statistics.median(seconds / reference for seconds, reference in pairs)
+    benchmark.extra_info |= {"bare": bare_seconds, "ratio_to_bare": ratio}
+    print(f"{ratio:.2f} times {bare_seconds * 1000:.1f} ms")
     assert ratio <= largest
 
 
@@ -156,7 +163,7 @@ def test_an_open_search_answers_as_fast_as_the_text_is_encoded(
             query = torch.nn.functional.normalize(encoded.embedding, dim=1)
             (units @ query[0]).topk(10)
 
-    compare(benchmark, ask, bare, LARGEST_QUERY)
+    compare(benchmark, ask, bare, LARGEST_QUERY, QUERY_ROUNDS)
 
 
 @pytest.mark.benchmark
@@ -173,11 +180,13 @@ def test_a_fresh_process_costs_its_imports(
         calls = search, search, ("-c", IMPORTS)
         rounds.append([processor_time(*call, folder=tmp_path) for call in calls])
     benchmark.pedantic(processor_time, args=search, kwargs={"folder": tmp_path}, rounds=1)
-    cold, again, bare = (min(seconds) for seconds in zip(*rounds, strict=True))
-    benchmark.extra_info |= {"cold": cold, "again": again, "bare imports": bare}
-    print(f"imports {bare:.1f} s; {cold / bare:.2f} times that cold, {again / bare:.2f} again")
-    assert cold / bare <= LARGEST_PROCESS
-    assert again / bare <= LARGEST_PROCESS
+    cold = statistics.median(first / bare for first, _, bare in rounds)
+    again = statistics.median(second / bare for _, second, bare in rounds)
+    imports = statistics.median(bare for _, _, bare in rounds)
+    benchmark.extra_info |= {"cold_ratio": cold, "ratio_to_bare": again, "bare": imports}
+    print(f"imports {imports:.1f} s; {cold:.2f} times that cold, {again:.2f} again")
+    assert cold <= LARGEST_NEW_PROCESS
+    assert again <= LARGEST_PROCESS
 
 
 def processor_time(*arguments: str, folder: Path) -> float:
