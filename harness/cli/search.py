@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
@@ -58,6 +59,8 @@ def search(
 
     Example: **harness search "a man in a red jacket" --gallery photos**
     """
+    # Read when torch is imported: its threads spin while they wait, which slows those that decode.
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from harness import terminal
     from harness.search.session import open_session
 
