@@ -41,7 +41,7 @@ def evaluate(
         bool, typer.Option("--ablations", help="Evaluate every ablation row too.")
     ] = False,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as cores, or one on a GPU.")
+        int | None, typer.Option(min=1, help="Runs at a time; as many as cores, or GPUs.")
     ] = None,
     device: Annotated[Device, typer.Option(help="Where to encode.")] = Device.AUTO,
     plugins: Plugins = None,
