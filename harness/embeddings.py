@@ -51,9 +51,10 @@ def read_embeddings(file: Path, split: Split) -> Embeddings | None:
     try:
         with safe_open(file, framework="pt") as stored:
             images, texts = stored.get_tensor("images"), stored.get_tensor("texts")
-            cost = {name: float(value) for name, value in stored.metadata().items()}
-    except (OSError, SafetensorError, AttributeError, ValueError):
+            about = stored.metadata()
+            cost = float(about["image_milliseconds"]), float(about["text_milliseconds"])
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError):
         return None
     if (len(images), len(texts)) != (len(split.image_ids), len(split.captions)):
         return None
-    return Embeddings(images, texts, cost["image_milliseconds"], cost["text_milliseconds"])
+    return Embeddings(images, texts, *cost)

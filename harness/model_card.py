@@ -10,6 +10,7 @@ from __future__ import annotations
 import html
 import shutil
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
 
 CARD = "README.md"
+CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
 TASK = "text-to-image-retrieval"
 LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}  # as a dataset declares -> as the hub says
@@ -61,6 +63,7 @@ def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
             f"{names[0]} seed {lost[0].record.seed} has no weights any more (--keep none). Train "
             f"it again: {lost[0].record.command} --force --keep selected"
         )
+    out = out.absolute()
     _refuse_place(out)
     work = out.with_name(f"{out.name}.{process_tag()}.tmp")
     shutil.rmtree(work, ignore_errors=True)
@@ -246,7 +249,7 @@ def _write_run(run: StoredRun, folder: Path) -> None:
         name: getattr(record, name)
         for name in ("method", "variant", "seed", "scale", "key", "config", "recipe")
     }
-    write_json(folder / "config.json", about)
+    write_json(folder / CONFIG, about)
     if record.recipe.get("stages"):
         write_safetensors(weights_file(run), folder / WEIGHTS)
 
@@ -276,12 +279,28 @@ def write_safetensors(weights: Path, file: Path) -> None:
 
 
 def _refuse_place(out: Path) -> None:
-    """Refuse a folder with files that no card of ours brought."""
-    if not out.exists():
+    """Refuse a place where anything stands that no card of ours brought: it is replaced whole."""
+    if not out.exists() and not out.is_symlink():
         return
-    known = out.is_dir() and (not any(out.iterdir()) or "tbpr-bench" in _read(out / CARD))
-    if not known:
-        raise HarnessError(f"{out} holds other files: name another folder with --out.")
+    if not out.is_dir() or out.is_symlink():
+        raise HarnessError(f"{out} is no folder: name another with --out.")
+    if others := [place.as_posix() for place in islice(_others(out), 3)]:
+        told = ", ".join(map(printable, others))
+        raise HarnessError(f"{out} holds other files ({told}): name another folder with --out.")
+
+
+def _others(out: Path) -> Iterator[Path]:
+    """Yield where below a folder there are files and links that are not of a card."""
+    for file in out.rglob("*"):
+        place = file.relative_to(out)
+        if file.is_symlink() or not (file.is_dir() or _is_of_card(out, place)):
+            yield place
+
+
+def _is_of_card(out: Path, place: Path) -> bool:
+    if place == Path(CARD):
+        return "library_name: tbpr-bench" in _read(out / place)
+    return place.match("*/seed-*/*") and len(place.parts) == 3 and place.name in (CONFIG, WEIGHTS)
 
 
 def _read(file: Path) -> str:

@@ -25,6 +25,8 @@ from harness.checksums import CHECKSUMS, LEFT_OVERS, LOG, hash_folder
 
 SCHEMA_VERSION = 1
 PRIMARY_EVALUATION = "text-to-image"
+REVERSE_EVALUATION = "image-to-text"
+LAST_EVALUATION = "last-epoch"  # of the last weights instead of those that val chose
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
 SELECTED = "selected.pt"  # of the epoch that val chose

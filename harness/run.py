@@ -32,7 +32,9 @@ from harness.reevaluation import Evaluated, add_evaluations, record_failure
 from harness.results import (
     EMBEDDINGS,
     HIGHLIGHTS,
+    LAST_EVALUATION,
     PRIMARY_EVALUATION,
+    REVERSE_EVALUATION,
     SELECTED,
     UNFINISHED,
     WEIGHTS,
@@ -251,7 +253,7 @@ def _evaluate(job: Job, trained: Trained) -> evaluation.Features:
     features = _encode_test(job)
     scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
     if trained.selected_epoch is not None:
-        write_evaluation(job.evaluations / "last-epoch", scores, test)
+        write_evaluation(job.evaluations / LAST_EVALUATION, scores, test)
     if trained.selected_epoch not in (None, len(trained.history)):
         _load_weights(job)
         features = _encode_test(job)
@@ -259,7 +261,7 @@ def _evaluate(job: Job, trained: Trained) -> evaluation.Features:
     write_evaluation(job.evaluations / PRIMARY_EVALUATION, scores, test)
     write_embeddings(job.embeddings(job.located), features.embeddings)
     reverse = evaluation.score_image_to_text(features, test)
-    write_evaluation(job.evaluations / "image-to-text", reverse, test, query="image")
+    write_evaluation(job.evaluations / REVERSE_EVALUATION, reverse, test, query="image")
     return features
 
 

@@ -34,7 +34,8 @@ TAKEN_BY = {
 
 def publish(
     to: Annotated[
-        str | None, typer.Option(help="github, huggingface, or a folder (write ./github for one called so).")
+        str | None,
+        typer.Option(help="github, huggingface, or a folder (write ./github for one called so)."),
     ] = None,
     preview: Annotated[bool, typer.Option("--preview", help="Show it on this machine.")] = False,
     results: Results = Path("results"),

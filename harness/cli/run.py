@@ -123,7 +123,7 @@ def run(
     from harness import registry, terminal
     from harness.broken import record_broken
     from harness.cli.evaluations import show_evaluations, show_failed_evaluations
-    from harness.execution.left_overs import clear_left_overs
+    from harness.execution.locks import clear_unless_taken
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
@@ -144,7 +144,7 @@ def run(
         terminal.show_plan(specs, waiting)
         return
     for spec in complete:
-        clear_left_overs(spec.path(results))
+        clear_unless_taken(spec, results)
     failures = []
     if waiting:
         cache = pixel_cache is Switch.ON

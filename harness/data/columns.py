@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -19,3 +20,10 @@ def schema() -> Any:
         camera=text,
         source_path=text,
     ).arrow_schema
+
+
+def stored_image(stored: Any) -> tuple[bytes | None, str | None]:
+    """Return the encoded image or its path, of the forms in which `datasets` stores one."""
+    if isinstance(stored, Mapping):
+        return stored.get("bytes"), stored.get("path")
+    return (stored, None) if isinstance(stored, bytes) else (None, stored)

@@ -24,6 +24,7 @@ import pyarrow.parquet
 from harness import results
 from harness.data.attributes import count_attributes
 from harness.data.audit import Integers, Rows, audit, count
+from harness.data.columns import stored_image
 from harness.data.declaration import Located
 from harness.data.verdict import judge
 
@@ -174,19 +175,12 @@ def _read(files: Sequence[Path], thumbnails: bool) -> list[Row]:
 
 
 def _condensed(row: Row, thumbnails: bool) -> Row:
-    encoded, file = _image(row.pop("image"))
+    encoded, file = stored_image(row.pop("image"))
     return {
         **row,
         "hash": None if encoded is None else hashlib.sha256(encoded).digest(),
         "thumbnail": _thumbnail(encoded, file) if thumbnails else None,
     }
-
-
-def _image(stored: Any) -> tuple[bytes | None, str | None]:
-    """Return the encoded image or its path, of the forms in which `datasets` stores one."""
-    if isinstance(stored, Mapping):
-        return stored.get("bytes"), stored.get("path")
-    return (stored, None) if isinstance(stored, bytes) else (None, stored)
 
 
 def _thumbnail(encoded: bytes | None, file: str | None) -> bytes | None:

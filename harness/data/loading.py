@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.columns import stored_image
 from harness.data.declaration import Located
 from harness.data.schema import Split
 from harness.errors import HarnessError
@@ -73,8 +74,11 @@ def _refuse_repeats(image_ids: tuple[str, ...], split: str) -> None:
         raise HarnessError(f"Split {split}: image id {name!r} stands in {count} rows.")
 
 
-def _bytes(image: dict[str, Any]) -> bytes:
-    if image["bytes"] is not None:
-        return bytes(image["bytes"])
-    with open(image["path"], "rb") as file:
+def _bytes(stored: Any) -> bytes:
+    encoded, path = stored_image(stored)
+    if encoded is not None:
+        return encoded
+    if path is None:
+        raise ValueError("the row holds none")
+    with open(path, "rb") as file:
         return file.read()

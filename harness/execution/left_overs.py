@@ -20,10 +20,15 @@ def clear_left_overs(path: Path) -> None:
     retired = path.with_name(path.name + RETIRED)
     if retired.is_dir() and not path.exists():
         retired.rename(path)
-    left = [retired, path.with_name(f"{path.name}.dead{UNFINISHED}")]
-    left += [file for suffix in LEFT_OVERS for file in path.glob(f"*{suffix}")]
-    for one in left:
+    for one in find_left_overs(path):
         _remove(one)
+
+
+def find_left_overs(path: Path) -> list[Path]:
+    """Return what is left beside a run and in it, or being made there right now."""
+    beside = [path.with_name(path.name + end) for end in (RETIRED, f".dead{UNFINISHED}")]
+    left = [one for one in beside if one.exists()]
+    return left + [file for suffix in LEFT_OVERS for file in path.glob(f"*{suffix}")]
 
 
 def clear_work(work: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from harness.execution.left_overs import clear_left_overs, find_left_overs
 from harness.spec import RunSpec
 
 LOCKS = ".locks"  # below the results: no suite is called so
@@ -42,3 +44,12 @@ def is_taken(spec: RunSpec, results: Path) -> bool:
         return True
     except OSError:
         return False  # a folder that cannot be written is the run's to report
+
+
+def clear_unless_taken(spec: RunSpec, results: Path) -> None:
+    """Remove what killed processes left of a run, unless a process is at it right now."""
+    path = spec.path(results)
+    if not find_left_overs(path):
+        return
+    with contextlib.suppress(Timeout, OSError), run_lock(spec, results).acquire(blocking=False):
+        clear_left_overs(path)

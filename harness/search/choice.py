@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.errors import HarnessError, unknown
 from harness.results import SELECTED, WEIGHTS, StoredRun, load_runs, read_record
+from harness.submission.origin import read_origin
 
 
 def choose_run(results: Path, named: str | None, methods: Container[str]) -> StoredRun:
@@ -15,7 +16,8 @@ def choose_run(results: Path, named: str | None, methods: Container[str]) -> Sto
     Args:
         named: a method (irra), a variant (irra:+SDM) or the folder of a run. Of several seeds the
             best is taken; without a name, the best of all.
-        methods: those that are installed: without a name, only their runs count.
+        methods: those that are installed: without a name, only their runs count, and of those
+            what was trained here.
 
     Runs that were trained on photographs come before those of drawn people; then mAP decides.
 
@@ -75,6 +77,8 @@ def _of_name(runs: Sequence[StoredRun], named: str) -> list[StoredRun]:
 
 def _installed(runs: Sequence[StoredRun], methods: Container[str]) -> list[StoredRun]:
     found = [run for run in runs if run.record.method in methods]
+    # A bundle brings no weights unless it is asked to, and its figures are what a stranger says.
+    found = [run for run in found if read_origin(run.path) is None] or found
     if not found:
         missing = ", ".join(sorted({run.record.method for run in runs}))
         raise HarnessError(

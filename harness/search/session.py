@@ -76,13 +76,23 @@ def why_stale(run: StoredRun, listings: Sequence[registry.Listing]) -> str:
 
 
 def _reader(run: StoredRun, plugin: registry.Plugin, folder: Path | None) -> Reader:
-    height, width = run.record.config["image_size"]
-    size = int(height), int(width)
+    size = _image_size(run)
     if folder is None:
         from harness.search.split import SplitReader
 
         return SplitReader(run, size)
     return FolderReader(folder, size, StoredEmbeddings(_cache_folder(run, plugin)))
+
+
+def _image_size(run: StoredRun) -> tuple[int, int]:
+    try:
+        height, width = map(int, run.record.config["image_size"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise HarnessError(
+            f"The run {run.path} cannot be used: it tells no image size. Train it again: "
+            f"{run.record.command}"
+        ) from error
+    return height, width
 
 
 def _cache_folder(run: StoredRun, plugin: registry.Plugin) -> Path:
@@ -93,7 +103,8 @@ def _cache_folder(run: StoredRun, plugin: registry.Plugin) -> Path:
         "code": plan.code_hash(plugin),
         "method": run.record.method,
         "config": run.record.config,
-        "weights": hash_file(weights) if run.record.recipe["stages"] else "",
+        "weights": hash_file(weights) if run.record.recipe.get("stages") else "",
+        "seed": run.record.seed,  # of what is not trained
     }
     key = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
     return paths.cache_folder() / "search" / key

@@ -140,7 +140,7 @@ def _add_run(
 ) -> None:
     path = run.path.relative_to(results).as_posix()
     record = run.record
-    names = {record.dataset: str(record.data.get("fingerprint"))}
+    tested = {(record.dataset, str(record.data.get("fingerprint")))}
     files = _run_files(run.path, weights)
     if files.get(HIGHLIGHTS) and _tells_of_an_error(run.path / HIGHLIGHTS):
         del files[HIGHLIGHTS]  # with the traceback of this machine
@@ -154,9 +154,10 @@ def _add_run(
             bundle.left_out.append(f"{path}: {name}, whose dataset is not here")
         else:
             files |= _evaluation_files(run.path, name)
-            names |= {on: str(further.on.get("fingerprint"))} if on else {}
+            if on:
+                tested.add((on, str(further.on.get("fingerprint"))))
     files[CHECKSUMS] = sealed
-    for dataset, fingerprint in names.items():
+    for dataset, fingerprint in sorted(tested):
         bundle.files |= _digest_files(results, record.suite, dataset, fingerprint)
     _refuse_paths(path, files)
     bundle.files |= {f"{path}/{name}": content for name, content in files.items()}

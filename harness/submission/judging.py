@@ -176,10 +176,11 @@ def _needed_digests(folder: Path, records: Mapping[str, RunRecord]) -> Iterator[
     """Yield the paths of the digests of all datasets that runs tell of."""
     for path, record in records.items():
         others = StoredRun(record, folder / path).further_evaluations().values()
-        named = {record.dataset: record.data.get("fingerprint")}
-        named |= {str(one.on.get("name")): one.on.get("fingerprint") for one in others if one.on}
-        for dataset, fingerprint in named.items():
-            place = digest_path(folder, record.suite, dataset, str(fingerprint))
+        tested = {(record.dataset, str(record.data.get("fingerprint")))}
+        for on in (one.on for one in others if one.on):
+            tested.add((str(on.get("name")), str(on.get("fingerprint"))))
+        for dataset, fingerprint in tested:
+            place = digest_path(folder, record.suite, dataset, fingerprint)
             yield place.relative_to(folder).as_posix()
 
 

@@ -27,6 +27,10 @@ SWELLS = 200  # times its packed size: more than any file of a run does
 SMALL = 1 << 20  # bytes that may swell as they like
 BUFFER = 1 << 20
 MOST_DIRECTORY = 32 << 20  # bytes of a zip's list of contents
+UNZIPPING = (  # what zipfile raises of a file that is no whole zip
+    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError,
+    OverflowError,
+)  # fmt: skip
 
 
 class Refused(HarnessError):
@@ -57,10 +61,10 @@ def unpack(source: Path, into: Path) -> str:
                 _copy(_in_zip(archive), into)
     except FileNotFoundError as error:
         raise Refused(f"There is no {source}.") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise Refused(f"it is no whole zip file: {printable(str(error))}") from error
     except UnicodeError as error:
         raise Refused("it has names that are no text") from error
+    except UNZIPPING as error:
+        raise Refused(f"it is no whole zip file: {printable(str(error))}") from error
     return hash_file(source)
 
 

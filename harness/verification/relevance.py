@@ -18,6 +18,7 @@ import pyarrow.parquet
 
 from harness.data.declaration import Located
 from harness.data.digest import GALLERY_FILE, QUERIES_FILE
+from harness.results import REVERSE_EVALUATION
 from harness.verification.figures import Integers, Queries, which
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_json, read_table
@@ -47,7 +48,7 @@ class Relevance:
     def task(self, evaluation: str) -> Task:
         """Return what an evaluation asks: images for captions, or the other way round."""
         captions, images = self.person_of_caption, self.person_of_image
-        if evaluation == "image-to-text":
+        if evaluation == REVERSE_EVALUATION:
             return Task(np.asarray(self.image_ids, dtype=object), images, captions)
         return Task(np.arange(len(captions)), captions, images)
 

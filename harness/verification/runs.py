@@ -9,10 +9,13 @@ from pathlib import Path
 from harness.printable import printable
 from harness.results import (
     EVALUATIONS,
+    LAST_EVALUATION,
     METRICS,
     PRIMARY_EVALUATION,
+    REVERSE_EVALUATION,
     EvaluationRecord,
     RunRecord,
+    evaluation_path,
     run_path,
 )
 from harness.verification.figures import (
@@ -30,6 +33,7 @@ from harness.verification.seals import check_seals
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
 RECORD, EVALUATION = "run.json", "evaluation.json"
 MEANS, QUERIES = "metrics.json", "queries.parquet"
+OWN = (PRIMARY_EVALUATION, REVERSE_EVALUATION, LAST_EVALUATION)  # of every run, with no record
 
 
 @dataclass
@@ -129,13 +133,26 @@ def _compare_stored(file: Path, means: Mapping[str, float]) -> list[str]:
 
 def _read_further(run: VerifiedRun, place: Path) -> EvaluationRecord | None:
     """Return the record of a further evaluation; None for the run's own, which have none."""
+    file = f"{EVALUATIONS}/{place.name}/{EVALUATION}"
     if not (place / EVALUATION).exists():
         return None
     try:
-        return read_evaluation(place / EVALUATION)
+        record = read_evaluation(place / EVALUATION)
     except Unreadable as error:
-        run.add(Kind.RECORD, f"{EVALUATIONS}/{place.name}/{EVALUATION}", str(error))
+        run.add(Kind.RECORD, file, str(error))
         return None
+    if not _belongs(record, place):
+        run.add(Kind.RECORD, file, "is the record of another evaluation")
+        return None
+    return record
+
+
+def _belongs(record: EvaluationRecord, place: Path) -> bool:
+    """Tell whether an evaluation stands where its record says: it may name another dataset."""
+    on = f"on-{record.on.get('name')}" if record.on else ""
+    [name, *more] = [one for one in (record.rerank, record.queries, on) if one] or [""]
+    run = place.parent.parent
+    return not more and place == evaluation_path(run, name) and place.name not in OWN
 
 
 def _fingerprint(run: VerifiedRun, further: EvaluationRecord | None) -> str:

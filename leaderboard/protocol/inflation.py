@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+from harness.results import LAST_EVALUATION
 from leaderboard.addresses import Addresses
 from leaderboard.estimates import PRIMARY
 from leaderboard.load import Ground, Run
@@ -13,7 +14,6 @@ from leaderboard.site import Site
 from leaderboard.typography import ABSENT, fixed
 
 TESTED = "test-selected"  # the evaluation of the epoch that is best on test
-LAST = "last-epoch"
 
 
 def find_inflation(site: Site) -> tuple[Inflation, ...]:
@@ -43,7 +43,7 @@ def _inflation(
         method=addresses.titles[method],
         href=addresses.page(method),
         selected=_mean([run.metric(PRIMARY) for run in audited]),
-        last=_mean([run.metric(PRIMARY, LAST) for run in audited]),
+        last=_mean([run.metric(PRIMARY, LAST_EVALUATION) for run in audited]),
         tested=_mean([run.metric(PRIMARY, TESTED) for run in audited]),
         gain=fixed(fmean(gains), 2),
         seeds=str(len(gains)),

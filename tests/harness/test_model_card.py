@@ -144,3 +144,10 @@ def test_other_files_are_not_replaced(harness: Call, made_results: Path, tmp_pat
         done = harness(*call)
         assert done.returncode == 0, done.stderr
     assert "hf upload ORG/NAME" in done.stderr
+    (out / ".git").mkdir()
+    (out / ".git" / "HEAD").write_text("ref: refs/heads/main", encoding="utf-8")
+    assert "holds other files (.git/HEAD)" in harness(*call).stderr
+    (out / ".git" / "HEAD").unlink()
+    (out / "README.md").write_text("# tbpr-bench, a checkout", encoding="utf-8")
+    assert "holds other files (README.md)" in harness(*call).stderr
+    assert (out / "README.md").read_text(encoding="utf-8") == "# tbpr-bench, a checkout"

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from harness import results
+from harness.execution.locks import place_lock
 
 Call = Callable[..., Any]
 
@@ -97,6 +98,19 @@ def test_what_is_stored_is_not_evaluated_again(rerun: Call, tmp_path: Path) -> N
     again = rerun("--rerank", "visual-neighbours")
     assert "1 complete" in again.stderr
     assert file.stat().st_mtime_ns == before
+
+
+def test_what_another_process_makes_is_no_left_over(rerun: Call, tmp_path: Path) -> None:
+    """A second harness leaves it alone while its maker lives, and clears it away afterwards."""
+    assert rerun().returncode == 0
+    path = stored(tmp_path / "results").path
+    making = path / "k-reciprocal.1.unfinished"
+    making.mkdir()
+    with place_lock(path, tmp_path / "results"):
+        assert rerun().returncode == 0
+        assert making.is_dir()
+    assert rerun().returncode == 0
+    assert not making.exists()
 
 
 def test_an_evaluation_of_other_weights_is_stale(rerun: Call, tmp_path: Path) -> None:

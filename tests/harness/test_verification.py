@@ -224,6 +224,24 @@ def test_what_cannot_be_is_told_whether_or_not_it_is_sealed_again(
     assert report.count(Kind.FILES) == 0
 
 
+@pytest.mark.parametrize(
+    "place", ["text-to-image", "last-epoch", "visual-neighbours", "on-elsewhere"]
+)
+def test_no_evaluation_names_another_dataset_than_its_place_says(
+    check: Call, stored: Path, place: str
+) -> None:
+    """Else the rankings that count could be checked against people of the writer's choice."""
+    run = run_of(stored)
+    (elsewhere,) = (run / "evaluations").glob("on-*")
+    folder = run / "evaluations" / place
+    folder.mkdir(exist_ok=True)
+    for file in elsewhere.iterdir():
+        shutil.copyfile(file, folder / file.name)
+    seal(folder)
+    seal(run)
+    assert (Kind.RECORD, f"evaluations/{place}/evaluation.json") in told(check(code=False))
+
+
 @pytest.mark.parametrize("part", ["config", "recipe"])
 def test_settings_that_a_key_does_not_stand_for_are_told(
     check: Call, stored: Path, part: str
@@ -434,7 +452,12 @@ def test_a_failed_evaluation_and_a_failed_run_are_in_order(check: Call, stored: 
     run = run_of(stored)
     error = {"kind": "ValueError", "message": "broken", "traceback": ""}
     work = run / "visual-neighbours.1.unfinished"
-    results.finish_evaluation(EvaluationRecord("k", error=error), work, run, "visual-neighbours")
+    results.finish_evaluation(
+        EvaluationRecord("k", rerank="visual-neighbours", error=error),
+        work,
+        run,
+        "visual-neighbours",
+    )
     record = results.read_record(run)
     assert record is not None
     failed = run.with_name("seed-9")

@@ -68,6 +68,22 @@ def test_what_is_wrong_is_said_with_its_row(
         load(tmp_path / "d", table)
 
 
+@pytest.mark.parametrize("form", ["a struct", "bytes", "a path", "half a struct"])
+def test_images_are_read_in_every_form_that_datasets_reads(tmp_path: Path, form: str) -> None:
+    """Bytes or the path of a file, in a struct or alone, as other writers store them."""
+    content = png((0, 0, 255))
+    file = tmp_path / "blue.png"
+    file.write_bytes(content)
+    image = {
+        "a struct": {"bytes": None, "path": str(file)},
+        "bytes": content,
+        "a path": str(file),
+        "half a struct": {"bytes": content},
+    }[form]
+    table = [{**row, "image": image} for row in rows()]
+    assert load(tmp_path / "d", table).encoded(1) == content
+
+
 def test_a_missing_split_says_what_is_expected(tmp_path: Path) -> None:
     """A folder without Parquet files is refused with the names that were looked for."""
     with pytest.raises(HarnessError, match="no Parquet file for train, val, test"):

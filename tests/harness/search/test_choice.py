@@ -10,6 +10,7 @@ import pytest
 from harness.errors import HarnessError
 from harness.results import SELECTED, RunRecord, run_path, write_json
 from harness.search.choice import choose_run
+from harness.submission.origin import ORIGIN
 
 INSTALLED = {"one", "two"}
 
@@ -45,6 +46,17 @@ def test_the_best_that_can_be_asked_is_taken(add: Callable[..., Path], tmp_path:
     add("two", 90.0, seed=1, status="error")
     add("three", 95.0)
     assert choose_run(tmp_path, None, INSTALLED).path == best
+
+
+def test_what_others_submitted_is_asked_only_by_name(
+    add: Callable[..., Path], tmp_path: Path
+) -> None:
+    """A stranger's figures do not choose whom a search asks."""
+    own = add("one", 40.0)
+    theirs = add("two", 99.0, recipe={}, data={})
+    write_json(theirs / ORIGIN, {"by": "us", "bundle": "0" * 64, "imported": ""})
+    assert choose_run(tmp_path, None, INSTALLED).path == own
+    assert choose_run(tmp_path, "two", INSTALLED).path == theirs
 
 
 def test_photographs_come_before_drawn_people(add: Callable[..., Path], tmp_path: Path) -> None:

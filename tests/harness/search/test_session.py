@@ -310,3 +310,29 @@ def test_reading_ends_with_an_error(
     with pytest.raises(HarnessError, match="no method"):
         open_session(results, "tint", photos, [tint], silent)
     assert not [one for one in threading.enumerate() if one.name.startswith("gallery")]
+
+
+def test_a_run_without_an_image_size_is_one_message(
+    ask: Callable[..., Session], results: Path, photos: Path
+) -> None:
+    """A record may hold anything; the run is named, with what makes it again."""
+    file = run_of(results, "still").path / "run.json"
+    values = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**values, "config": {}}), encoding="utf-8")
+    with pytest.raises(HarnessError, match="tells no image size"):
+        ask("still", photos)
+
+
+def test_seeds_of_what_is_not_trained_share_no_embeddings(
+    ask: Callable[..., Session], results: Path, photos: Path, encoded: list[int]
+) -> None:
+    """Without trained weights, the seed alone tells two encoders apart."""
+    first = run_of(results, "still").path
+    second = first.with_name("seed-1")
+    shutil.copytree(first, second)
+    values = json.loads((second / "run.json").read_text(encoding="utf-8"))
+    (second / "run.json").write_text(json.dumps({**values, "seed": 1}), encoding="utf-8")
+    ask(str(first), photos)
+    images = sum(encoded)
+    ask(str(second), photos)
+    assert sum(encoded) == 2 * images > 0

@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from harness.checksums import CHECKSUMS, hash_folder
+from harness.data.catalogue import find_declaration, locate
+from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.errors import HarnessError
 from harness.selection import select_runs
 from harness.submission.bundle import make_bundle, write_bundle
@@ -138,6 +140,24 @@ def test_a_failed_drawing_and_a_failed_evaluation_stay_here(own_results: Path) -
     assert len(bundle.runs) == 2
     assert ["visual-neighbours, which failed" in told for told in bundle.left_out] == [True]
     assert not [name for name in bundle.files if name.endswith("highlights.json")]
+
+
+def test_two_contents_of_one_name_both_go_along(
+    harness: Call, own_results: Path, small_dolls: Path, glance: Path, take: Call, tmp_path: Path
+) -> None:
+    """What a run was tested on may be called as what it was trained on."""
+    other = tmp_path / "cleaned" / small_dolls.name
+    write_paperdolls(other, sizes=Sizes(train=4, val=3, test=6))
+    where = "--results", own_results, "--plugins", glance, "--no-report", "--dataset", small_dolls
+    done = harness("evaluate", "glance", "--on", other, *where, "--seeds", "0")
+    assert done.returncode == 0, done.stderr
+    out = tmp_path / "both.zip"
+    runs = [run for run in select_runs(own_results, "demo", ["glance"]) if run.record.seed == 0]
+    here = [locate(find_declaration(str(other)))]
+    write_bundle(make_bundle(own_results, runs, here).files, out)
+    digests = {name.split("/")[2] for name in names(out) if "/dataset-" in name}
+    assert len(digests) == 2
+    assert len(take(out).imported) == 1
 
 
 def test_a_changed_figure_is_not_handed_on(own_results: Path) -> None:

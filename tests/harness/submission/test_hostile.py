@@ -51,6 +51,12 @@ def swelling(archive: zipfile.ZipFile) -> None:
     archive.writestr(entry, b"0" * (2 << 20), zipfile.ZIP_DEFLATED)
 
 
+def far_away(archive: zipfile.ZipFile) -> None:
+    """Add a file that lies further on than any disk is large."""
+    archive.writestr(zipfile.ZipInfo(f"{RUN}/highlights.json"), b"{}")
+    archive.infolist()[-1].header_offset = 2**64 - 1
+
+
 def oddly_packed(archive: zipfile.ZipFile) -> None:
     """Add a file in a packing that the harness never writes."""
     archive.writestr(zipfile.ZipInfo(f"{RUN}/highlights.json"), b"{}", zipfile.ZIP_LZMA)
@@ -70,6 +76,7 @@ ENTRIES: dict[str, tuple[Write, str]] = {
     "backslashes": (named("demo\\..\\evil.json"), "leads out"),
     "a link": (linked, "is a link"),
     "swelling": (swelling, "swells"),
+    "a place that is nowhere": (far_away, "no whole zip"),
     "a strange packing": (oddly_packed, "is packed in a way"),
     "the same name twice": (twice, "is in it twice"),
     "an escape code": (named("demo/\x1b[2Jx/run.json"), "control characters"),
@@ -136,6 +143,13 @@ def in_rankings(folder: Path) -> None:
     in_record(metrics=perfect)(folder)
 
 
+def other_dataset(folder: Path) -> None:
+    """Say of the rankings that count that they are of another dataset."""
+    on = {"name": "easy", "fingerprint": "0" * 64}
+    record = json.dumps({"key": "x", "on": on, "command": "harness evaluate"})
+    (folder / PRIMARY / "evaluation.json").write_text(record, encoding="utf-8")
+
+
 def other_people(folder: Path) -> None:
     """Tell in the digest that everyone is one person."""
     [digest] = folder.glob("demo/*/dataset-*")
@@ -186,6 +200,7 @@ def linked_folder(folder: Path) -> None:
 FOLDERS: dict[str, tuple[Change, str]] = {
     "a tampered figure": (in_record(metrics={"r1": 99.0}), "the ranks give"),
     "tampered rankings": (in_rankings, "top_rows show other hits"),
+    "rankings of another dataset": (other_dataset, "record of another evaluation"),
     "people of its own": (other_people, "other hits|hit_ranks for"),
     "a failed run": (in_record(status="error", metrics={}), "not finished"),
     "a skipped protocol": (other_protocol, "version 99 of the protocol"),
