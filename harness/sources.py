@@ -90,10 +90,10 @@ def weight_files(modules: Iterable[Module]) -> list[Path]:
 
 def _imports(module: Module) -> Iterator[str]:
     """Yield dotted names a module may import; `from a import b` yields both a and a.b."""
-    for node in ast.walk(_parse(module.path.read_bytes())):
+    for node in _import_statements(module.path.read_bytes()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
+        else:
             base = _absolute(node, module)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
@@ -109,11 +109,12 @@ def _absolute(node: ast.ImportFrom, module: Module) -> str:
 
 
 @functools.cache
-def _parse(source: bytes) -> ast.Module:
+def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
     try:
-        return ast.parse(source)
+        tree = ast.parse(source)
     except (SyntaxError, ValueError):
-        return ast.Module(body=[], type_ignores=[])  # importing it will say what is wrong
+        return ()  # importing it will say what is wrong
+    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
 
 
 @functools.cache

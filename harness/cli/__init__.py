@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 import typer
 
@@ -56,10 +57,13 @@ app.command("export-embeddings")(export_embeddings.export_embeddings)
 app.command("pretrain")(pretrain.pretrain)
 
 
-def main() -> None:
-    """Run the command line; an error that the user can mend is one message."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line, or what it is given in its place; does not return.
+
+    An error that the user can mend is one message.
+    """
     try:
-        app()
+        app(arguments, prog_name="harness")
     except HarnessError as error:
         from harness.terminal import fail
 

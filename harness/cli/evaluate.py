@@ -64,13 +64,14 @@ def evaluate(
         raise HarnessError("Say --on and a dataset. `harness list datasets` shows them.")
     if not methods and not every:
         raise HarnessError("Name methods to evaluate, or --all.")
+    known = plan.read_suite(suite)
+    declarations = {name: known.find_declaration(name) for name in on}  # before data is made
     listings = registry.list_methods(plugins or [])
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, plugins=plugins or []
     )
-    known = plan.read_suite(suite)
     with terminal.steps() as show:
-        others = {name: locate(known.find_declaration(name), show) for name in on}
+        others = {name: locate(one, show) for name, one in declarations.items()}
     trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     terminal.say_plan(trained, waiting, results)

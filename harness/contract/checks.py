@@ -9,7 +9,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
@@ -31,12 +31,28 @@ class Broken(Exception):
 
 
 @dataclass(frozen=True)
+class TrainedCase:
+    """A case that was trained, with its weights as they were before and after."""
+
+    case: Case
+    before: dict[str, Tensor]
+    after: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
 class Subject:
     """A method to be checked, at a scale, on the small drawn dataset."""
 
     listing: Listing
     scale: str
     dolls: Path
+
+    @cached_property
+    def trained(self) -> TrainedCase:
+        """The method as published, trained once for all checks; they only look at it."""
+        case = self.case()
+        before = {name: value.clone() for name, value in case.method.state_dict().items()}
+        return TrainedCase(case, before, case.train() if case.recipe.stages else before)
 
     def case(
         self,
@@ -108,21 +124,21 @@ def does_not_depend_on_the_batch(subject: Subject) -> str:
 
 def repeats(subject: Subject) -> str:
     """The same seed gives the same weights, before training and after."""
-    one, two = subject.case(), subject.case()
-    _refuse_differences("before training", one.method.state_dict(), two.method.state_dict())
-    if not one.recipe.stages:
+    one, two = subject.trained, subject.case()
+    _refuse_differences("before training", one.before, two.method.state_dict())
+    if not two.recipe.stages:
         return "not trained"
-    _refuse_differences("after training", one.train(), two.train())
+    _refuse_differences("after training", one.after, two.train())
     return "the same bits"
 
 
 def respects_its_supervision(subject: Subject) -> str:
     """With the training people permuted, only an IDENTITY method trains other weights."""
-    one, two = subject.case(), subject.case(change=_permuted)
-    if not one.recipe.stages:
+    other = subject.case(change=_permuted)
+    if not other.recipe.stages:
         return "not trained"
-    supervision = Supervision(one.method.config.supervision)
-    first, second = one.train(), two.train()
+    supervision = Supervision(other.method.config.supervision)
+    first, second = subject.trained.after, other.train()
     same = all(torch.equal(first[key], second[key]) for key in first)
     if supervision is Supervision.IDENTITY and same:
         raise Broken("it declares IDENTITY, and other person ids change nothing")
@@ -133,9 +149,7 @@ def respects_its_supervision(subject: Subject) -> str:
 
 def survives_a_save_and_load(subject: Subject) -> str:
     """A method built from another seed, with the weights loaded, gives the same embeddings."""
-    one, two = subject.case(), subject.case(seed=1)
-    if one.recipe.stages:
-        one.train()
+    one, two = subject.trained.case, subject.case(seed=1)
     two.method.load_state_dict(one.method.state_dict())
     two.images, two.captions = one.images, one.captions
     for name, first, second in zip(
@@ -149,31 +163,33 @@ def survives_a_save_and_load(subject: Subject) -> str:
 
 def gradients_reach_its_parameters(subject: Subject) -> str:
     """Training moves the weights; what stays as it was is named."""
-    case = subject.case()
-    if not case.recipe.stages:
+    trained = subject.trained
+    if not trained.case.recipe.stages:
         return "not trained"
-    before = {name: value.clone() for name, value in case.method.named_parameters()}
-    case.train()
+    parameters = dict(trained.case.method.named_parameters())
     unmoved = [
         name
-        for name, value in case.method.named_parameters()
-        if value.requires_grad and torch.equal(value, before[name])
+        for name, value in parameters.items()
+        if value.requires_grad and torch.equal(value, trained.before[name])
     ]
-    if len(unmoved) == len(before):
+    if len(unmoved) == len(parameters):
         raise Broken("no parameter changed in an epoch")
-    return f"without one: {_listed(unmoved)}" if unmoved else f"all {len(before)}"
+    return f"without one: {_listed(unmoved)}" if unmoved else f"all {len(parameters)}"
 
 
 def rows_build_and_train(subject: Subject) -> str:
     """Every ablation row builds; the first and the last of them train exactly what they name."""
-    for number, label in enumerate(subject.labels):
+    labels = subject.labels
+    for number, label in enumerate(labels):
         try:
-            case = subject.case(number)
+            last = subject.case(number)
         except Exception as error:
             raise Broken(f"row {label!r} does not build: {error}") from error
-        if number in (0, len(subject.labels) - 1) and case.recipe.stages:
-            _refuse_other_losses(label, case)
-    return f"{len(subject.labels)} rows"
+    if last.recipe.stages:
+        _refuse_other_losses(labels[0], subject.trained.case, subject.trained.after)
+    if last.recipe.stages and len(labels) > 1:
+        _refuse_other_losses(labels[-1], last, last.train())
+    return f"{len(labels)} rows"
 
 
 def scores_pairs_again(subject: Subject) -> str:
@@ -197,7 +213,7 @@ def scores_pairs_again(subject: Subject) -> str:
 
 def takes(subject: Subject) -> str:
     """Measure what encoding, a training step and the process cost."""
-    case = subject.case()
+    case = subject.trained.case
     case.features()  # what is loaded on the first call does not count
     case.method.eval()
     with torch.no_grad():
@@ -205,7 +221,6 @@ def takes(subject: Subject) -> str:
         text = _milliseconds(partial(case.method.encode_texts, case.captions)) / ITEMS
     told = f"{image:.1f} ms an image, {text:.1f} ms a caption"
     if case.recipe.stages:
-        case.train()
         steps = -(-len(case.view.captions) // BATCH) * len(case.recipe.stages)
         seconds = sum(row["seconds"] for row in case.history)
         told += f", {1000 * seconds / steps:.0f} ms a step of {BATCH}"
@@ -277,8 +292,7 @@ def _refuse_differences(when: str, one: dict[str, Tensor], two: dict[str, Tensor
         raise Broken(f"{when}, these differ between two runs of one seed: {_listed(differing)}")
 
 
-def _refuse_other_losses(label: str, case: Case) -> None:
-    weights = case.train()
+def _refuse_other_losses(label: str, case: Case, weights: dict[str, Tensor]) -> None:
     trained, named = case.trained_losses(), set(case.method.config.losses)
     if trained != named:
         raise Broken(f"row {label!r} names {sorted(named)} and trains {sorted(trained)}")
