@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import playwright.sync_api as playwright
 import pytest
 
-from harness.compatibility import mend_torchvision
+from .cores import share_cores
+
+share_cores()  # before torch is imported
+
+from harness.compatibility import mend_torchvision  # noqa: E402
+
+from .command_line import CommandLine  # noqa: E402
+from .made_once import Make, make_once  # noqa: E402
 
 mend_torchvision()  # as every process of the harness does before it imports a method
+
+MEMORY = Path("/dev/shm")  # a folder in memory, on Linux
+ROOM = 8 * 2**30  # bytes that have to be free there: tests write a third of it at most
 
 TOY = '''
 """A linear method for tests."""
@@ -55,10 +65,9 @@ class Toy(Method):
         return self.images(images.float().mean((2, 3)) / 255)
 
     def encode_texts(self, captions):
-        letters = torch.zeros(len(captions), 128)
-        for row, caption in enumerate(captions):
-            for letter in caption:
-                letters[row, ord(letter) % 128] += 1
+        codes = [[ord(letter) % 128 for letter in caption] for caption in captions]
+        counts = [torch.tensor(code, dtype=torch.long).bincount(minlength=128) for code in codes]
+        letters = torch.stack(counts).float()
         return self.texts(letters)
 
     def training_losses(self, batch, run):
@@ -67,6 +76,18 @@ class Toy(Method):
         loss = cross_entropy(images @ texts.T * 10, torch.arange(len(images)))
         return {"itc": run.losses["itc"] * loss}
 '''
+
+
+def pytest_configure() -> None:
+    """Let tests write to memory where there is room, and start what they interrupt as it is usual.
+
+    The background of a script ignores SIGINT, and so would all that is started there.
+    """
+    if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, lambda number, frame: None)  # not handed on, unlike SIG_IGN
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,14 +102,27 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         os.environ.pop(name, None) if value is None else os.environ.__setitem__(name, value)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def environment(cache: Path) -> Mapping[str, str]:
+    """The variables that all tests start with."""
+    os.environ["WANDB_MODE"] = "offline"
+    return dict(os.environ)
+
+
 @pytest.fixture(scope="session")
-def small_dolls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def once(tmp_path_factory: pytest.TempPathFactory) -> Make:
+    """Return a function that makes a folder once for all processes of a test run."""
+    own = tmp_path_factory.getbasetemp()
+    return make_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+@pytest.fixture(scope="session")
+def small_dolls(once: Make) -> Path:
     """A folder of PaperDolls with 12 / 6 / 8 people: train, val and test as Parquet."""
     from harness.data.paperdolls.build import Sizes, write_paperdolls
 
-    folder = tmp_path_factory.mktemp("data") / "small-dolls"
-    write_paperdolls(folder, sizes=Sizes(train=12, val=6, test=8))
-    return folder
+    sizes = Sizes(train=12, val=6, test=8)
+    return once("small-dolls", lambda folder: write_paperdolls(folder, sizes=sizes))
 
 
 @pytest.fixture
@@ -106,27 +140,26 @@ def toy(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.fixture(scope="session")
+def harness_in(
+    tmp_path_factory: pytest.TempPathFactory, environment: Mapping[str, str]
+) -> Callable[[Path], CommandLine]:
+    """Return what runs the command line in a folder."""
+    return lambda folder: CommandLine(folder, tmp_path_factory.getbasetemp(), environment)
+
+
 @pytest.fixture
-def harness(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Run the command line in a process of its own, in an empty folder."""
-
-    def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "harness", *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=240,
-            check=False,
-        )
-
-    return call
+def harness(harness_in: Callable[[Path], CommandLine], tmp_path: Path) -> CommandLine:
+    """Run the command line in an empty folder; `harness.apart` does so in a process of its own."""
+    return harness_in(tmp_path)
 
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of a Chromium, or skip."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser")
+    # The first is the same without windows: it loads a page in half the time.
+    names = ("chromium-headless-shell", "chromium", "chromium-browser")
+    found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
         pytest.skip("no Chromium on this machine to lay the pages out")
     return found

@@ -12,30 +12,39 @@ from harness.data import catalogue
 from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.data.paperdolls.looks import DATASETS
 
+from ..made_once import Make, write_text
 from .pages import ROOT, Desk, cheap_environment
 
 SMALL = Sizes(train=12, val=6, test=8)  # people
 
 
 @pytest.fixture(scope="session")
-def cheap(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
+def cheap(once: Make) -> Mapping[str, str]:
     """An environment in which runs are cheap: the drawn datasets lie small in the cache.
 
     The harness takes a drawn dataset that is in the cache as it is. Nothing else is changed: every
     command runs as it is written.
     """
-    cache = tmp_path_factory.mktemp("docs-cache")
+    cache = once("docs-cache", draw_small)
+    programs = once("programs", write_program)
+    return cheap_environment(cache, programs)
+
+
+def draw_small(cache: Path) -> None:
+    """Write small datasets where the harness looks for drawn ones."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HARNESS_CACHE", str(cache))
         for declaration in catalogue.read_catalogue().values():
             if declaration.drawn:
                 place = catalogue._place_of_drawn(declaration)
                 write_paperdolls(place, sizes=SMALL, look=DATASETS[declaration.drawn])
-    programs = tmp_path_factory.mktemp("programs")
+
+
+def write_program(programs: Path) -> None:
+    """Write a `harness` that is this one."""
     program = programs / "harness"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n', encoding="utf-8")
+    write_text(program, f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
     program.chmod(0o755)
-    return cheap_environment(cache, programs)
 
 
 @pytest.fixture

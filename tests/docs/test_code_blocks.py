@@ -14,15 +14,19 @@ from pathlib import Path
 
 import pytest
 
+from ..command_line import CommandLine
 from .fences import Fence, WrongCommand, harness_commands, parse_command, read_fences
 from .pages import PAGES, ROOT, Desk, title
 
 RUN = {"sh", "python", "yaml", "toml"}  # languages
 FENCES = {page: read_fences(page) for page in PAGES}
 EACH = pytest.mark.parametrize("page", PAGES, ids=title)
-RUNNING = [page for page in PAGES if any(not f.reason and f.language in RUN for f in FENCES[page])]
-
-pytestmark = pytest.mark.xdist_group("docs")  # one cache
+RUNNING = [
+    # A short page is run in every run of the tests, the others by `tox -e full`.
+    pytest.param(page, marks=() if title(page) == "docs/api/metrics.md" else pytest.mark.exhaustive)
+    for page in PAGES
+    if any(not fence.reason and fence.language in RUN for fence in FENCES[page])
+]
 
 
 def unclear(fence: Fence) -> bool:
@@ -37,14 +41,27 @@ def test_every_block_runs_or_says_why_not(page: Path) -> None:
 
 
 @EACH
-def test_what_is_not_run_could_be(page: Path) -> None:
-    """The commands of blocks that are not run exist, with their options and kinds of values."""
+def test_every_command_could_be_run(page: Path) -> None:
+    """The commands of all blocks for a shell exist, with their options and kinds of values."""
     for fence in FENCES[page]:
-        for arguments in harness_commands(fence.text) if fence.reason else ():
+        for arguments in harness_commands(fence.text) if fence.language == "sh" else ():
             try:
                 parse_command(arguments)
             except WrongCommand as error:
                 pytest.fail(f"{title(page)}, line {fence.line}: {' '.join(arguments)}: {error}")
+
+
+@EACH
+def test_every_method_of_a_page_keeps_to_the_contract(
+    page: Path, harness: CommandLine, tmp_path: Path
+) -> None:
+    """What a reader copies into a file is a method that `harness check` passes."""
+    for fence in FENCES[page]:
+        if fence.method:
+            file = tmp_path / f"{fence.method}.py"
+            file.write_text(fence.text, encoding="utf-8")
+            done = harness("check", fence.method, "--plugins", file)
+            assert done.returncode == 0, done.stdout
 
 
 @pytest.mark.timeout(900)  # on a busy machine

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
+from ..command_line import CommandLine
+from ..made_once import Make, write_text
 
 GLANCE = '''
 """Methods that look at mean colours and letters, for tests."""
@@ -53,10 +55,9 @@ class Glance(Method):
         return self.images(images.float().mean((2, 3)) / 255)
 
     def encode_texts(self, captions):
-        letters = torch.zeros(len(captions), 128)
-        for row, caption in enumerate(captions):
-            for letter in caption:
-                letters[row, ord(letter) % 128] += 1
+        codes = [[ord(letter) % 128 for letter in caption] for caption in captions]
+        counts = [torch.tensor(code, dtype=torch.long).bincount(minlength=128) for code in codes]
+        letters = torch.stack(counts).float()
         return self.texts(letters)
 
     def training_losses(self, batch, run):
@@ -98,26 +99,27 @@ class Blank(Method):
 
 
 @pytest.fixture(scope="session")
-def glance(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def glance(once: Make) -> Path:
     """A plugin file with the methods `glance`, `glance-twice` and `blank`."""
-    file = tmp_path_factory.mktemp("plugins") / "glance.py"
-    file.write_text(GLANCE, encoding="utf-8")
-    return file
+    return once("glance", lambda folder: write_text(folder / "glance.py", GLANCE)) / "glance.py"
 
 
 @pytest.fixture(scope="session")
-def made_results(glance: Path, small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made_results(
+    glance: Path, small_dolls: Path, once: Make, harness_in: Callable[[Path], CommandLine]
+) -> Path:
     """Results of the three methods with two seeds, re-ranked; copy them before changing them."""
-    folder = tmp_path_factory.mktemp("made")
-    subprocess.run(
-        [
-            sys.executable, "-m", "harness", "run", "glance", "glance-twice", "blank",
-            "--plugins", glance, "--dataset", small_dolls, "--seeds", "0,1", "--no-report",
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        done = harness_in(folder)(
+            "run", "glance", "glance-twice", "blank", "--plugins", glance,
+            "--dataset", small_dolls, "--seeds", "0,1", "--no-report",
             "--rerank", "visual-neighbours", "--jobs", "1",
-        ],
-        cwd=folder, check=True, capture_output=True, timeout=240,
-    )  # fmt: skip
-    return folder / "results"
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    return once("made-results", fill) / "results"
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,23 +18,40 @@ from harness.data.loading import load_split
 from harness.data.schema import Split
 from harness.results import StoredRun, load_runs
 
+from ..command_line import CommandLine
+from ..conftest import TOY
+from ..made_once import Make, write_text
+
 Call = Callable[..., Any]
 
 
 @pytest.fixture
 def suite(small_dolls: Path, tmp_path: Path) -> Path:
     """A suite of a dataset whose captions may be handed on."""
-    file = tmp_path / "own.yaml"
+    return write_suite(tmp_path, small_dolls)
+
+
+def write_suite(folder: Path, small_dolls: Path) -> Path:
+    """Write it."""
+    file = folder / "own.yaml"
     dataset = {"name": "dolls", "folder": str(small_dolls), "thumbnails": True}
     file.write_text(json.dumps({"scale": "tiny", "seeds": [0], "datasets": [dataset]}))
     return file
 
 
 @pytest.fixture
-def trained(harness: Call, toy: Path, suite: Path, tmp_path: Path) -> StoredRun:
+def trained(
+    once: Make, harness_in: Callable[[Path], CommandLine], small_dolls: Path, tmp_path: Path
+) -> StoredRun:
     """A run of the toy on it."""
-    done = harness("run", "toy", "--plugins", toy, "--suite", suite, "--no-report")
-    assert done.returncode == 0, done.stderr
+
+    def fill(folder: Path) -> None:
+        write_text(folder / "toy.py", TOY)
+        call = "run", "toy", "--plugins", "toy.py", "--suite", write_suite(folder, small_dolls)
+        done = harness_in(folder)(*call, "--no-report")
+        assert done.returncode == 0, done.stderr
+
+    shutil.copytree(once("embedded", fill) / "results", tmp_path / "results")
     (run,) = load_runs(tmp_path / "results")
     return run
 

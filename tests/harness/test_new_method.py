@@ -13,12 +13,13 @@ import pytest
 Call = Callable[..., Any]
 
 
-def test_from_nothing_to_a_ranked_method(harness: Call, tmp_path: Path) -> None:
-    """The file passes the contract, trains on the demo dataset and stands in the ranking."""
+def test_from_nothing_to_a_ranked_method(harness: Call, small_dolls: Path, tmp_path: Path) -> None:
+    """The file passes the contract, trains at once and stands in the ranking."""
     assert harness("new-method", "my-method").returncode == 0
     checked = harness("check", "my-method", "--plugins", ".")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    done = harness("run", "my-method", "--plugins", ".", "--seeds", "0", "--set", "epochs=1")
+    where = "--plugins", ".", "--dataset", small_dolls, "--seeds", "0", "--set", "epochs=1"
+    done = harness("run", "my-method", *where)
     assert done.returncode == 0, done.stderr
     assert "my-method" in done.stdout
     assert "MyMethod" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
@@ -58,14 +59,14 @@ def test_a_package_is_listed_and_ranked_and_leaves_its_results(
     package: Path, harness: Call, small_dolls: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Installed, its method is run like any other; removed, its results are read as before."""
-    monkeypatch.setenv("PYTHONPATH", str(package))
+    monkeypatch.syspath_prepend(package)
     assert "mine" in harness("list", "methods").stdout.split()
     where = "--dataset", small_dolls, "--seeds", "0", "--set", "epochs=1"
     done = harness("run", "mine", "clip-itc", *where)
     assert done.returncode == 0, done.stderr
     page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     assert "Mine" in page
-    monkeypatch.delenv("PYTHONPATH")
+    monkeypatch.undo()
     assert "mine" not in harness("list", "methods").stdout.split()
     assert "mine" in harness("list", "runs").stdout.split()
     verified = harness("verify", "results")

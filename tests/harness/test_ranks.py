@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +14,7 @@ import torch
 
 from harness import ranks, results
 
+from ..processes_of_ranks import run_by_ranks
 from .spreading import spreading
 
 Call = Callable[..., Any]
@@ -24,22 +22,21 @@ Call = Callable[..., Any]
 SCRIPT = Path(__file__).with_name("scores_of_ranks.py")
 NOTES = """
     import os
-    with open(os.environ["TEST_RANKS"], "a") as noted:
-        noted.write(f"{run.accelerator.process_index} of {run.accelerator.num_processes}\\n")
+    with open({file!r}, "a") as noted:
+        noted.write(f"{{run.accelerator.process_index}} of {{run.accelerator.num_processes}}\\n")
 """
 
 
 @pytest.fixture
-def ranks_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def ranks_noted(tmp_path: Path) -> Path:
     """A file to which each process of a run adds a line a step."""
-    monkeypatch.setenv("TEST_RANKS", str(tmp_path / "ranks"))
     return tmp_path / "ranks"
 
 
 @pytest.fixture
 def plugin(toy: Path, toy_source: str, ranks_noted: Path) -> Path:
     """The toy method, with its encoders called through the run, and one that re-scores."""
-    toy.write_text(spreading(toy_source, NOTES), encoding="utf-8")
+    toy.write_text(spreading(toy_source, NOTES.format(file=str(ranks_noted))), encoding="utf-8")
     return toy
 
 
@@ -150,24 +147,10 @@ def test_cores_are_those_that_the_process_may_use(monkeypatch: pytest.MonkeyPatc
     assert ranks.fair_threads(40, 1) == 1
 
 
-def score(out: Path, count: int) -> list[dict[str, Any]]:
+def score(folder: Path, count: int) -> list[dict[str, Any]]:
     """Return what each of several processes finds."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    group = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, SCRIPT, out],
-            env={**os.environ, **({**group, "RANK": str(rank)} if count > 1 else {})},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    told = [process.communicate(timeout=200)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * count, told
-    return [torch.load(f"{out}{rank}", weights_only=False) for rank in range(count)]
+    run_by_ranks(SCRIPT, [folder / "found-"], count, folder)
+    return [torch.load(folder / f"found-{rank}", weights_only=False) for rank in range(count)]
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +160,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     return score(folder / "one", 1) + score(folder / "three", 3)
 
 
+@pytest.mark.xdist_group("scores of ranks")
 @pytest.mark.parametrize("kind", ["cosine", "reverse", "rescored", "blocks"])
 def test_scores_that_are_divided_are_those_of_one_process(
     found: list[dict[str, Any]], kind: str
@@ -190,6 +174,7 @@ def test_scores_that_are_divided_are_those_of_one_process(
             np.testing.assert_array_equal(each[name], values, strict=True)
 
 
+@pytest.mark.xdist_group("scores of ranks")
 @pytest.mark.parametrize(
     ("kind", "told"), [("pair", "gave no finite score"), ("query", "query_features row")]
 )

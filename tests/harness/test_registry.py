@@ -106,7 +106,9 @@ def test_rows_that_would_share_a_folder_are_refused(toy: Path, toy_source: str, 
     assert f"'narrow' and {label!r} would share the folder" in error["message"]
 
 
-def test_an_entry_point_of_another_distribution_is_found(tmp_path: Path, toy_source: str) -> None:
+def test_an_entry_point_of_another_distribution_is_found(
+    tmp_path: Path, toy_source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A third-party package announces its methods by the group harness.methods."""
     (tmp_path / "third_party.py").write_text(toy_source, encoding="utf-8")
     information = tmp_path / "third_party-1.0.dist-info"
@@ -115,15 +117,8 @@ def test_an_entry_point_of_another_distribution_is_found(tmp_path: Path, toy_sou
     (information / "entry_points.txt").write_text(
         "[harness.methods]\nthird = third_party\n", encoding="utf-8"
     )
-    script = "from harness import registry; print(*[m.name for m in registry.list_methods()])"
-    done = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**__import__("os").environ, "PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert "toy" in done.stdout.split()
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "toy" in {listing.name for listing in registry.list_methods()}
 
 
 def test_the_listing_as_json_has_the_promised_fields(harness: Call, toy: Path) -> None:

@@ -30,11 +30,8 @@ def train(harness: Call, small_dolls: Path, toy: Path, tmp_path: Path) -> Call:
     return call
 
 
-def test_trackers_show_the_history_and_change_nothing(
-    train: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_trackers_show_the_history_and_change_nothing(train: Call, tmp_path: Path) -> None:
     """TensorBoard holds every figure of every epoch and the test's; the rankings stay the same."""
-    monkeypatch.setenv("WANDB_MODE", "offline")
     run = train("watched", "--track", "tensorboard", "--track", "wandb")
     shown = _tensorboard(tmp_path / "watched")
     for row in run.history():
@@ -46,6 +43,7 @@ def test_trackers_show_the_history_and_change_nothing(
     assert train("alone").queries() == run.queries()
 
 
+@pytest.mark.exhaustive  # a process of its own, whose client waits for an answer
 def test_a_tracker_that_fails_ends_no_run(train: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     """The run is whole, the other tracker goes on, and the log tells what went wrong."""
     monkeypatch.setenv("WANDB_MODE", "online")

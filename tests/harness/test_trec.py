@@ -17,27 +17,27 @@ from ir_measures import AP, Success
 
 from harness.results import load_runs
 
+from ..command_line import CommandLine
+from ..made_once import Make
+
 Call = Callable[..., Any]
 
 RUNS = ["blank.full.seed-0.txt", "glance.full.seed-1.txt", "glance-twice.full.seed-0.txt"]
 
 
-@pytest.fixture(scope="module")
-def exported(made_results: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for what is exported once."""
-    return tmp_path_factory.mktemp("trec")
-
-
-@pytest.fixture
-def trec(exported: Path, harness: Call, made_results: Path, glance: Path) -> Path:
+@pytest.fixture(scope="session")
+def trec(
+    once: Make, harness_in: Callable[[Path], CommandLine], made_results: Path, glance: Path
+) -> Path:
     """The folder of qrels and run files of all runs."""
-    folder = exported / "all"
-    if not folder.exists():
+
+    def fill(folder: Path) -> None:
         call = "export", "--format", "trec", "--results", made_results, "--plugins", glance
-        done = harness(*call, "--out", folder)
+        done = harness_in(folder.parent)(*call, "--out", folder)
         assert done.returncode == 0, done.stderr
         assert "rank a right image elsewhere" not in done.stderr
-    return folder / "small-dolls"
+
+    return once("trec", fill) / "small-dolls"
 
 
 def ours(results: Path, file: str) -> dict[str, float]:

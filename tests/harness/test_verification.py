@@ -24,6 +24,10 @@ from harness.verification import Kind, Report, verify
 from harness.verification.runs import VerifiedRun
 from harness.verification.staleness import find_stale
 
+from ..command_line import CommandLine
+from ..conftest import TOY
+from ..made_once import Make, write_text
+
 Call = Callable[..., Any]
 Change = Callable[[Path], Any]
 
@@ -33,28 +37,27 @@ METRICS = f"{PRIMARY}/metrics.json"
 RERANKED = "evaluations/visual-neighbours"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder for runs that are made once, with a second dataset to test on."""
-    folder = tmp_path_factory.mktemp("made")
-    write_paperdolls(folder / "others", sizes=Sizes(train=4, val=3, test=6))
-    return folder
+@pytest.fixture(scope="session")
+def made(once: Make, harness_in: Callable[[Path], CommandLine], small_dolls: Path) -> Path:
+    """Real results: three seeds, each re-ranked, one tested on a second dataset beside them."""
+
+    def fill(folder: Path) -> None:
+        harness = harness_in(folder)
+        write_paperdolls(folder / "others", sizes=Sizes(train=4, val=3, test=6))
+        write_text(folder / "toy.py", TOY)
+        where = "--dataset", small_dolls, "--no-report", "--plugins", "toy.py"
+        done = harness("run", "toy", *where, "--seeds", "0-2", "--rerank", "visual-neighbours")
+        assert done.returncode == 0, done.stdout + done.stderr
+        on = harness("evaluate", "toy", *where, "--on", "others", "--seeds", "0")
+        assert on.returncode == 0, on.stderr
+
+    return once("verified", fill)
 
 
 @pytest.fixture
-def stored(made: Path, harness: Call, small_dolls: Path, toy: Path, tmp_path: Path) -> Path:
-    """A copy of real results: three seeds, each re-ranked, one tested on other data too."""
-    kept = made / "results"
-    if not kept.exists():
-        unfinished = made / "unfinished"
-        where = "--dataset", small_dolls, "--results", unfinished, "--no-report", "--plugins", toy
-        run = "run", "toy", *where, "--seeds"
-        done = harness(*run, "0-2", "--rerank", "visual-neighbours")
-        assert done.returncode == 0, done.stdout + done.stderr
-        on = harness("evaluate", "toy", *where, "--on", made / "others", "--seeds", "0")
-        assert on.returncode == 0, on.stderr
-        unfinished.rename(kept)
-    return Path(shutil.copytree(kept, tmp_path / "results"))
+def stored(made: Path, tmp_path: Path) -> Path:
+    """A copy of them."""
+    return Path(shutil.copytree(made / "results", tmp_path / "results"))
 
 
 @pytest.fixture

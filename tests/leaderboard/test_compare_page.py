@@ -22,40 +22,65 @@ from leaderboard.site import Site, load_site
 from leaderboard.site_folder import write_site
 from leaderboard.typography import signed
 
+from ..made_once import Make
+from .recorder import Recorder
+
 SKILLS = {"weak": 0.6, "middling": 1.4, "strong": 1.6}
 GROUND = "demo-paperdolls"
 
 
-@pytest.fixture
-def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
-    """Return results of three methods with three seeds, and of a variant of one."""
+def answer(recorder: Recorder) -> None:
+    """Finish runs of three methods with three seeds, and of a variant of one."""
     for seed in range(3):
         for method, skill in SKILLS.items():
-            add_answers(method, skill, seed=seed)
-        add_answers("strong", 1.2, seed=seed, variant="w/o SDM")
-    return results
+            recorder.add_answers(method, skill, seed=seed)
+        recorder.add_answers("strong", 1.2, seed=seed, variant="w/o SDM")
+
+
+def write(results: Path, folder: Path) -> tuple[Site, Path]:
+    """Write the compare page with its data and nothing else."""
+    site = load_site(results, FOLDER)
+    write_site({**render.make_assets(site), **compare_page.make_files(site)}, folder)
+    return site, folder / "compare.html"
+
+
+@pytest.fixture
+def answered(recorder: Recorder) -> Path:
+    """Return their results, for a test that adds to them."""
+    answer(recorder)
+    return recorder.results
 
 
 @pytest.fixture
 def build(tmp_path: Path) -> Callable[[Path], tuple[Site, Path]]:
-    """Return a function that writes the compare page with its data and nothing else."""
+    """Return a function that writes the page."""
+    return lambda results: write(results, tmp_path / "site")
 
-    def write(results: Path) -> tuple[Site, Path]:
-        site = load_site(results, FOLDER)
-        write_site({**render.make_assets(site), **compare_page.make_files(site)}, tmp_path / "site")
-        return site, tmp_path / "site/compare.html"
 
-    return write
+@pytest.fixture(scope="session")
+def written(once: Make) -> tuple[Site, Path]:
+    """Return what the page of these methods is made from, and the page."""
+
+    def fill(folder: Path) -> None:
+        answer(Recorder(folder / "results"))
+        write(folder / "results", folder / "site")
+
+    folder = once("compare", fill)
+    return load_site(folder / "results", FOLDER), folder / "site" / "compare.html"
 
 
 @pytest.fixture
 def show(
-    build: Callable[[Path], tuple[Site, Path]], open_page: Callable[..., playwright.Page]
-) -> Callable[..., tuple[Site, playwright.Page]]:
-    """Return a function that builds the page and opens it, and waits until it has compared."""
+    written: tuple[Site, Path], build: Callable[[Path], tuple[Site, Path]],
+    open_page: Callable[..., playwright.Page],
+) -> Callable[..., tuple[Site, playwright.Page]]:  # fmt: skip
+    """Return a function that opens the page, and waits until it has compared.
 
-    def open_built(results: Path, **how: Any) -> tuple[Site, playwright.Page]:
-        site, path = build(results)
+    Without results it is the page of the three methods as they are.
+    """
+
+    def open_built(results: Path | None = None, **how: Any) -> tuple[Site, playwright.Page]:
+        site, path = written if results is None else build(results)
         page = open_page(path, **how)
         page.wait_for_selector(".by-metric")
         return site, page
@@ -101,11 +126,9 @@ def compared(page: playwright.Page, a: str, b: str) -> dict[str, dict[str, float
     return found
 
 
-def test_packed_answers_are_as_exact_as_promised(
-    answered: Path, build: Callable[[Path], tuple[Site, Path]]
-) -> None:
+def test_packed_answers_are_as_exact_as_promised(written: tuple[Site, Path]) -> None:
     """Ranks are exact up to the last one that is told apart, shares are within half a step."""
-    site, path = build(answered)
+    site, path = written
     contest = site.contests["demo/paperdolls"]
     folder = path.parent / "data" / GROUND
     listed = read_data(folder / "contest.js")
@@ -125,10 +148,10 @@ def test_packed_answers_are_as_exact_as_promised(
 
 
 def test_the_browser_finds_what_python_finds(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """Differences agree within 0.01 points, p-values and intervals within what chance allows."""
-    site, page = show(answered)
+    site, page = show()
     contest = site.contests["demo/paperdolls"]
     found = compared(page, "middling-full", "strong-w-o-SDM")
     a, b = contest.answers["middling", "full"], contest.answers["strong", "w/o SDM"]
@@ -148,10 +171,10 @@ def test_the_browser_finds_what_python_finds(
 
 
 def test_six_thousand_queries_take_no_time(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """A comparison of 6,156 queries of 1,000 people takes less than 0.3 s."""
-    _, page = show(answered)
+    _, page = show()
     script = """() => {
       const people = Array.from({ length: 6156 }, (_, i) => i % 1000);
       const side = (shift) => ({ values: Object.fromEntries(
@@ -184,10 +207,10 @@ def test_entries_of_six_thousand_queries_are_small(
 
 
 def test_the_page_opens_with_the_best_two(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """Without a choice the two best methods are compared, with the ranking's corrected p."""
-    site, page = show(answered)
+    site, page = show()
     contest = site.contests["demo/paperdolls"]
     best = sorted(contest.published, key=lambda e: -contest.answers[e].values["r1"].mean())[:2]
     assert chosen(page) == [f"{method}-full" for method, _ in best]
@@ -200,10 +223,10 @@ def test_the_page_opens_with_the_best_two(
 
 
 def test_the_page_says_the_same_on_every_visit(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """Resamples and flips are the same ones each time."""
-    _, page = show(answered)
+    _, page = show()
     before = figures(page)
     page.reload()
     page.wait_for_selector(".by-metric")
@@ -211,11 +234,11 @@ def test_the_page_says_the_same_on_every_visit(
 
 
 def test_the_choice_is_in_the_address_and_the_browser_goes_back(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """A link opens its pair, each choice is a step, and going back undoes it."""
     anchor = f"ground={GROUND}&a=weak-full&b=strong-w-o-SDM"
-    _, page = show(answered, anchor=anchor)
+    _, page = show(anchor=anchor)
     assert chosen(page) == ["weak-full", "strong-w-o-SDM"]
     first = figures(page)
     page.get_by_label("B", exact=True).select_option("middling-full")
@@ -248,11 +271,9 @@ def test_wide_spread_between_seeds_is_said_where_the_interval_stands(
     assert f"S{warning}: the interval is too short" in page.locator(".pair-table").inner_text()
 
 
-def test_swapping_mirrors_the_figures(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
-) -> None:
+def test_swapping_mirrors_the_figures(show: Callable[..., tuple[Site, playwright.Page]]) -> None:
     """With A and B swapped, wins are losses and differences change their sign."""
-    _, page = show(answered)
+    _, page = show()
     before = figures(page)
     page.get_by_role("button", name="Swap A and B").click()
     expect(page.locator(".by-metric td").first).not_to_have_text(before["R1"][0])
@@ -261,11 +282,9 @@ def test_swapping_mirrors_the_figures(
         assert cells[-3:] == before[metric][:-4:-1]
 
 
-def test_the_keyboard_is_enough(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
-) -> None:
+def test_the_keyboard_is_enough(show: Callable[..., tuple[Site, playwright.Page]]) -> None:
     """A choice can be made, and the disagreements filtered, without a mouse."""
-    _, page = show(answered)
+    _, page = show()
     before = page.locator(".verdict").inner_text()
     page.get_by_label("B", exact=True).focus()
     page.keyboard.press("End")
@@ -418,8 +437,8 @@ def test_a_phone_scrolls_only_tables_sideways(
 
 
 def test_a_spoilt_address_opens_the_usual_pair(
-    answered: Path, show: Callable[..., tuple[Site, playwright.Page]]
+    show: Callable[..., tuple[Site, playwright.Page]],
 ) -> None:
     """What the address names and is not there is passed over."""
-    _, page = show(answered, anchor="ground=%E0%A4%A&a=__proto__&b=weak-full")
+    _, page = show(anchor="ground=%E0%A4%A&a=__proto__&b=weak-full")
     assert chosen(page) == ["strong-full", "weak-full"]

@@ -8,6 +8,9 @@ import pytest
 
 from leaderboard.build import build_site
 
+from ..made_once import Make
+from .recorder import Recorder
+
 MEASURE = """() => {
   const root = document.documentElement;
   const frames = [...document.querySelectorAll(".frame")];
@@ -23,18 +26,31 @@ MEASURE = """() => {
 }"""
 
 
+@pytest.fixture(scope="session")
+def site(once: Make) -> Path:
+    """Return a site with texts that have no end."""
+    return once("endless", write_site)
+
+
+def write_site(site: Path) -> None:
+    """Write it."""
+    recorder = Recorder(site.with_name("results"))
+    recorder.add_small()
+    endless = "x" * 3000
+    texts = {"title": endless, "paper": endless, "command": endless, "supervision": endless}
+    recorder.add_run("endless", 5.0, **texts)
+    changes = {endless: endless}
+    recorder.add_run("beta", 5.0, variant="endless", changes=changes, command=endless)
+    recorder.add_run("dgia", 5.0, dataset="icfg-pedes", scale="paper")
+    build_site(recorder.results, site)
+
+
 @pytest.mark.parametrize("page", ["index.html", "methods/beta.html", "methods/dgia.html"])
 @pytest.mark.parametrize("width", [390, 1280, 1440])
 def test_only_tables_scroll_sideways(
-    page: str, width: int, open_page: Callable[..., Any], small_results: Path, tmp_path: Path,
-    add_run: Callable[..., Path],
-) -> None:  # fmt: skip
+    page: str, width: int, open_page: Callable[..., Any], site: Path
+) -> None:
     """No page is wider than its window, whatever its texts; a table scrolls under pinned names."""
-    endless = "x" * 3000
-    add_run("endless", 5.0, title=endless, paper=endless, command=endless, supervision=endless)
-    add_run("beta", 5.0, variant="endless", changes={endless: endless}, command=endless)
-    add_run("dgia", 5.0, dataset="icfg-pedes", scale="paper")
-    site = build_site(small_results, tmp_path / "site").parent
     measured = open_page(site / page, width=width).evaluate(MEASURE)
     assert measured["beyond"] == 0
     if width == 390:

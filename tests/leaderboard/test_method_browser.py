@@ -14,6 +14,9 @@ from leaderboard.reported_tables import FOLDER
 from leaderboard.site import load_site
 from leaderboard.site_folder import write_site
 
+from ..made_once import Make
+from .recorder import Recorder
+
 Open = Callable[..., playwright.Page]
 OVERFLOW = """() => {
   const root = document.documentElement;
@@ -24,13 +27,16 @@ OVERFLOW = """() => {
 }"""
 
 
-@pytest.fixture
-def page_file(
-    results: Path, tmp_path: Path, add_answers: Callable[..., Path],
-    add_digest: Callable[..., Path],
-) -> Path:  # fmt: skip
+@pytest.fixture(scope="session")
+def page_file(once: Make) -> Path:
     """Return the page of a method with an ablation, a sweep, slices and a failed seed."""
-    add_digest()
+    return once("method", write_page) / "methods/one.html"
+
+
+def write_page(folder: Path) -> None:
+    """Write it, with what it links to."""
+    recorder = Recorder(folder.with_name("results"))
+    recorder.add_digest()
     parts = {"itc": 1.0, "local": 1.0, "wide": 1.0}
     config: dict[str, Any] = {"losses": parts, "share": 0.3}
     rows: list[tuple[str, str, dict[str, Any]]] = [
@@ -39,21 +45,18 @@ def page_file(
         *(("Figure 3", f"share {share}", {"share": share}) for share in (0.1, 0.2, 0.4)),
     ]
     for seed in range(3):
-        add_answers("one", 2.0, seed=seed, config=config)
-        add_answers("two", 0.8, seed=seed)
+        recorder.add_answers("one", 2.0, seed=seed, config=config)
+        recorder.add_answers("two", 0.8, seed=seed)
         for position, (table, label, changes) in enumerate(rows):
             if (label, seed) != ("share 0.4", 2):
                 skill = 1.0 if table == "Table 4" else 1.98
-                add_answers(
+                recorder.add_answers(
                     "one", skill, seed=seed, variant=label, changes=changes,
                     config={**config, **changes}, tables=((table, label, position),),
                 )  # fmt: skip
-    site = load_site(results, FOLDER)
+    site = load_site(recorder.results, FOLDER)
     makers = (render.make_assets, method.make_files, compare.make_files)
-    write_site(
-        {file: text for make in makers for file, text in make(site).items()}, tmp_path / "site"
-    )
-    return tmp_path / "site/methods/one.html"
+    write_site({file: text for make in makers for file, text in make(site).items()}, folder)
 
 
 @pytest.mark.parametrize("dark", [False, True])

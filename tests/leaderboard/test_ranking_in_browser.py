@@ -19,6 +19,10 @@ from leaderboard.site import Site, load_site
 from leaderboard.site_folder import write_site
 from leaderboard.typography import ABSENT, probability, signed
 
+from ..made_once import Make
+from .recorder import Recorder
+from .windows import windows
+
 SKILLS = {"faint": 0.1, "weak": 1.2, "strong": 2.2, "equal": 2.25, "rival": 2.2}
 SUPERVISION = {"faint": "none", "rival": "identity"}
 SIZES = {"faint": 9_000_000, "weak": 1_000_000, "strong": 4_000_000, "equal": 2_000_000}
@@ -26,9 +30,8 @@ SIZES = {"faint": 9_000_000, "weak": 1_000_000, "strong": 4_000_000, "equal": 2_
 Page = playwright.Page
 
 
-@pytest.fixture
-def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
-    """Return results of five methods on two datasets, and of one that cannot be compared."""
+def answer(recorder: Recorder) -> None:
+    """Finish runs of five methods on two datasets, and one of another that cannot be compared."""
     for seed in range(3):
         for method, skill in SKILLS.items():
             fields = {
@@ -36,12 +39,11 @@ def answered(results: Path, add_answers: Callable[..., Path]) -> Path:
                 "recipe": {"backbone": "tiny-albef" if method == "strong" else "tiny-clip"},
                 "parameters": SIZES.get(method, 3_000_000),
             }
-            add_answers(method, skill, seed=seed, **fields)
+            recorder.add_answers(method, skill, seed=seed, **fields)
     for method in ("weak", "strong"):
         backbone = {"recipe": {"backbone": "tiny-albef" if method == "strong" else "tiny-clip"}}
-        add_answers(method, SKILLS[method], dataset="second", **backbone)
-    add_answers("short", 1.0)
-    return results
+        recorder.add_answers(method, SKILLS[method], dataset="second", **backbone)
+    recorder.add_answers("short", 1.0)
 
 
 def write(results: Path, folder: Path) -> tuple[Site, Path]:
@@ -51,14 +53,26 @@ def write(results: Path, folder: Path) -> tuple[Site, Path]:
     return site, folder / "index.html"
 
 
+@pytest.fixture(scope="session")
+def written(once: Make) -> tuple[Site, Path]:
+    """Return what the page of these methods is made from, and the page."""
+
+    def fill(folder: Path) -> None:
+        answer(Recorder(folder / "results"))
+        write(folder / "results", folder / "site")
+
+    folder = once("ranking", fill)
+    return load_site(folder / "results", FOLDER), folder / "site" / "index.html"
+
+
 @pytest.fixture
 def show(
-    answered: Path, tmp_path: Path, open_page: Callable[..., Page]
+    written: tuple[Site, Path], open_page: Callable[..., Page]
 ) -> Callable[..., tuple[Site, Page]]:
-    """Return a function that builds the page and opens it, with a query if one is given."""
+    """Return a function that opens the page, with a query if one is given."""
 
     def open_built(query: str = "", **how: Any) -> tuple[Site, Page]:
-        site, path = write(answered, tmp_path / "site")
+        site, path = written
         page = open_page(path, **how)
         if query:
             page.goto(f"{path.as_uri()}?{query}")
@@ -329,8 +343,7 @@ def test_the_keyboard_is_enough(show: Callable[..., tuple[Site, Page]]) -> None:
     assert header(page, "name").get_attribute("aria-sort") == "ascending"
 
 
-@pytest.mark.parametrize("dark", [False, True])
-@pytest.mark.parametrize("width", [390, 1440])
+@windows(1440)
 def test_nothing_bars_a_reader(
     width: int, dark: bool, show: Callable[..., tuple[Site, Page]],
     find_barriers: Callable[[Page], list[str]],

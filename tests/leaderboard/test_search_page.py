@@ -16,6 +16,8 @@ from harness.search.answers import Answer, Asked, Hit
 from leaderboard.search_page import write_search_page
 from leaderboard.site_folder import MARKER
 
+from .windows import windows
+
 NAMES = (
     "plain.jpg",
     "deep/er/two words.jpg",
@@ -78,8 +80,7 @@ def page(site: Path) -> Path:
     return write_search_page(asked(site / "photos"), answers, thumbnail, site / "search.html")
 
 
-@pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@windows(1280)
 def test_the_page_has_no_barrier(
     width: int, dark: bool, page: Path, open_page: Callable[..., Any],
     find_barriers: Callable[..., list[str]],

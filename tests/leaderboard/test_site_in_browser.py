@@ -13,6 +13,10 @@ import pytest
 from leaderboard.build import build_site
 from leaderboard.typography import printable
 
+from ..made_once import Make
+from .recorder import Recorder
+from .windows import windows
+
 Open = Callable[..., playwright.Page]
 
 # Each would set a flag if a page obeyed it; the content policy's refusal would be logged.
@@ -51,72 +55,81 @@ INTRUDERS = """() => [...document.querySelectorAll("*")].filter((element) =>
   ).map((element) => element.outerHTML.slice(0, 120))"""
 ADDRESSES = """() => [...document.querySelectorAll("a[href]")].map((link) =>
     new URL(link.getAttribute("href"), document.baseURI).href)"""
+CLICKS = """() => [...document.querySelectorAll("button, summary")]
+    .filter((control) => control.checkVisibility()).slice(0, 20)
+    .forEach((control) => control.click())"""
 HEADINGS = (
     "() => [document.title, document.querySelectorAll('h1').length, document.documentElement.lang]"
 )
 
 
-@pytest.fixture
-def site(
-    results: Path, tmp_path: Path, add_answers: Callable[..., Path], add_run: Callable[..., Path],
-    add_digest: Callable[..., Path],
-) -> Path:  # fmt: skip
+@pytest.fixture(scope="session")
+def site(once: Make) -> Path:
     """Return a site with all that pages show: answers, an ablation, a failure, a dataset apart."""
-    add_digest()
+    return once("site", write_site)
+
+
+def write_site(site: Path) -> None:
+    """Write it."""
+    recorder = Recorder(site.with_name("results"))
+    recorder.add_digest()
     places = (("Table 4", "without SDM", 0),)
     for seed in range(3):
         for method, skill in (("one", 0.5), ("two", 1.4), ("three", 1.5)):
-            add_answers(method, skill, seed=seed)
-        add_answers(
+            recorder.add_answers(method, skill, seed=seed)
+        recorder.add_answers(
             "three", 1.1, seed=seed, variant="w/o SDM", tables=places,
             config={"temperature": 0.02, "losses": {"itc": 1.0}},
             changes={"losses": {"itc": 1.0}},
         )  # fmt: skip
     error = {"kind": "ValueError", "message": "too small", "traceback": "Traceback\n" + "x" * 300}
-    add_run("three", seed=3, status="error", error=error, history=False)
-    add_run("one", 30.0, dataset="cuhk-pedes", scale="paper", data={"title": "CUHK-PEDES"})
-    add_run("dgia", 50.0, dataset="cuhk-pedes", scale="paper", data={"title": "CUHK-PEDES"})
-    return build_site(results, tmp_path / "site").parent
+    recorder.add_run("three", seed=3, status="error", error=error, history=False)
+    apart = {"dataset": "cuhk-pedes", "scale": "paper", "data": {"title": "CUHK-PEDES"}}
+    recorder.add_run("one", 30.0, **apart)
+    recorder.add_run("dgia", 50.0, **apart)
+    build_site(recorder.results, site)
 
 
-@pytest.fixture
-def hostile_site(
-    results: Path, tmp_path: Path, add_answers: Callable[..., Path], add_run: Callable[..., Path],
-    add_digest: Callable[..., Path],
-) -> Path:  # fmt: skip
+@pytest.fixture(scope="session")
+def hostile_site(once: Make) -> Path:
     """Return a site whose every text is a payload: names, titles, settings, errors, captions."""
-    add_digest(captions=CAPTIONS)
+    return once("hostile-site", write_hostile_site)
+
+
+def write_hostile_site(site: Path) -> None:
+    """Write it."""
+    recorder = Recorder(site.with_name("results"))
+    recorder.add_digest(captions=CAPTIONS)
     for number, payload in enumerate(PAYLOADS):
         texts = dict.fromkeys(("summary", "paper", "url", "supervision", "command", "key"), payload)
         nested = {payload: [payload, {payload: payload}]}
         fields = {"config": {**nested, "losses": {payload: 1.0}}, "recipe": {"backbone": payload}}
         method = f"{number} {payload}"
         for seed in range(2):
-            add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
-                        environment=nested, protocol=nested)  # fmt: skip
-        add_answers(method, 0.5, title=method, variant=payload, changes=nested,
-                    tables=((payload, payload, 0),))  # fmt: skip
+            recorder.add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
+                                 environment=nested, protocol=nested)  # fmt: skip
+        recorder.add_answers(method, 0.5, title=method, variant=payload, changes=nested,
+                             tables=((payload, payload, 0),))  # fmt: skip
         error = {"kind": payload, "message": payload, "traceback": payload}
-        add_run(method, seed=7, title=method, status=payload, error=error, history=False)
+        recorder.add_run(method, seed=7, title=method, status=payload, error=error, history=False)
     every = " ".join(PAYLOADS)
     data = {"title": every, "note": every, "licence": every, "fingerprint": every}
-    add_run("plain", 40.0, suite=PAYLOADS[1], dataset=PAYLOADS[2], data=data)
-    return build_site(results, tmp_path / "site").parent
+    recorder.add_run("plain", 40.0, suite=PAYLOADS[1], dataset=PAYLOADS[2], data=data)
+    build_site(recorder.results, site)
 
 
 def each_page(site: Path, open_page: Open, **how: object) -> Iterator[tuple[str, playwright.Page]]:
     """Open every page of a site, one after the other, and wait until its scripts are done."""
     paths = sorted(site.rglob("*.html"))
     assert len(paths) >= 8
+    page = open_page(paths[0], **how)
     for path in paths:
-        page = open_page(path, **how)
+        page.goto(path.as_uri())
         page.evaluate(SETTLED)
         yield path.relative_to(site).as_posix(), page
-        page.close()
 
 
-@pytest.mark.parametrize("width", [1440, 390])
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@windows(1440)
 def test_no_page_has_a_serious_barrier(
     width: int, dark: bool, site: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],
@@ -165,8 +178,7 @@ def test_pages_say_what_they_are(site: Path, open_page: Open) -> None:
 def test_no_text_is_obeyed(hostile_site: Path, open_page: Open) -> None:
     """Whatever the texts of records and captions hold, pages run and load nothing of it."""
     for name, page in each_page(hostile_site, open_page):
-        for control in page.locator("button:visible, summary:visible").all()[:20]:
-            control.click()
+        page.evaluate(CLICKS)
         page.evaluate(SETTLED)
         assert page.evaluate("window.obeyed") is None, name
         assert page.evaluate(INTRUDERS) == [], name

@@ -19,6 +19,8 @@ from leaderboard.strips.exhibits import find_exhibits
 from leaderboard.strips.retrieved import NOTHING, read_retrieved
 from leaderboard.strips.section import all_fail, spread_out, strip_section
 
+from .windows import RARE
+
 GROUND = "demo-paperdolls"
 SECRET = "A caption that nobody may read"
 
@@ -312,8 +314,15 @@ def test_hostile_captions_and_ids_are_texts(
     assert page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize("shown", [True, False])
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize(
+    ("shown", "dark"),
+    [
+        (True, False),
+        (False, True),
+        pytest.param(True, True, marks=RARE),
+        pytest.param(False, False, marks=RARE),
+    ],
+)
 def test_no_barriers(
     shown: bool, dark: bool, answered: Path, add_digest: Callable[..., Path],
     open_strips: Callable[..., playwright.Page],

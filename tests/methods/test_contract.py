@@ -1,25 +1,34 @@
 """What every registered method must keep to; a new method is tested here unasked."""
 
 import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from harness import plan, registry
 from harness.contract.case import CPU, Case
 from harness.contract.checks import CHECKS, Check, Subject
+from harness.data.schema import Split
 from harness.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
 
 LISTINGS = {listing.name: listing for listing in registry.list_methods()}
+NAMES = [name for name, listing in LISTINGS.items() if listing.description]
+# One process tests a method, which is so trained once for all that only look at it.
+GROUPS = {name: pytest.mark.xdist_group(f"contract of {name}") for name in NAMES}
+METHODS = [pytest.param(name, id=name, marks=GROUPS[name]) for name in NAMES]
+FEW = 16  # images, of four people, with two captions each
 VARIANTS = [
-    pytest.param(name, variant, id=f"{name}:{variant['label']}")
-    for name, listing in LISTINGS.items()
-    if listing.description
-    for variant in listing.description["variants"]
-    if variant["label"] in plan.variants_at(listing.description, "tiny")
+    pytest.param(name, variant, id=f"{name}:{variant['label']}", marks=GROUPS[name])
+    for name in NAMES
+    for variant in (LISTINGS[name].description or {})["variants"]
+    if variant["label"] in plan.variants_at(LISTINGS[name].description or {}, "tiny")
 ]
 FULL = [parameters for parameters in VARIANTS if parameters.values[1]["label"] == "full"]
 
@@ -29,59 +38,83 @@ def case(dolls: Path, name: str, variant: dict[str, Any]) -> Case:
     return Case(LISTINGS[name], variant, "tiny", dolls)
 
 
+@pytest.fixture(scope="module")
+def subject(small_dolls: Path) -> Callable[[str], Subject]:
+    """Return a function that returns a method as it is checked: one of each, trained once."""
+    return cache(lambda name: Subject(LISTINGS[name], "tiny", small_dolls))
+
+
+@pytest.fixture(scope="module")
+def published(small_dolls: Path) -> Callable[[str], dict[str, Tensor]]:
+    """Return a function that returns the weights that a method starts from, with few people."""
+    full = dict(parameters.values for parameters in FULL)
+
+    def weights(name: str) -> dict[str, Tensor]:
+        method = Case(LISTINGS[name], full[name], "tiny", small_dolls, change=few).method
+        return {key: value.clone() for key, value in method.state_dict().items()}
+
+    return cache(weights)
+
+
+def few(split: Split) -> Split:
+    """Return the first images of a training split: with their captions, one batch."""
+    captions = split.image_of_caption < FEW
+    return replace(
+        split,
+        image_ids=split.image_ids[:FEW],
+        captions=tuple(text for text, here in zip(split.captions, captions, strict=True) if here),
+        image_of_caption=split.image_of_caption[captions],
+        person_of_image=split.person_of_image[:FEW],
+        cameras=split.cameras and split.cameras[:FEW],
+    )
+
+
 def test_every_plugin_imports() -> None:
     """No bundled method is broken."""
     assert {name: listing.error for name, listing in LISTINGS.items() if listing.error} == {}
 
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.run.__name__)
-@pytest.mark.parametrize("name", [name for name, item in LISTINGS.items() if item.description])
-def test_a_method_keeps_to_the_contract(small_dolls: Path, name: str, check: Check) -> None:
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_keeps_to_the_contract(
+    subject: Callable[[str], Subject], name: str, check: Check
+) -> None:
     """What `harness check` tries holds for every method."""
-    assert check.run(Subject(LISTINGS[name], "tiny", small_dolls))
+    assert check.run(subject(name))
 
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_row_trains_what_it_names(
-    small_dolls: Path, tmp_path: Path, name: str, variant: dict[str, Any]
-) -> None:
-    """An ablation row builds, trains exactly its losses, moves weights, and stays finite."""
-    tried = case(small_dolls, name, variant)
+    published: Callable[[str], dict[str, Tensor]], small_dolls: Path, tmp_path: Path, name: str,
+    variant: dict[str, Any],
+) -> None:  # fmt: skip
+    """An ablation row builds, trains exactly its losses, moves weights, and stays finite. It starts
+    from the weights of the published method, where their shapes are alike: heads are built whether
+    or not a row uses them, so the rows of a seed are paired."""
+    tried = Case(LISTINGS[name], variant, "tiny", small_dolls, change=few)
+    before = {key: value.clone() for key, value in tried.method.state_dict().items()}
+    if not _changes_shape(variant["changes"]):
+        expected = published(name)
+        assert before.keys() == expected.keys()
+        assert all(torch.equal(before[key], expected[key]) for key in before)
     if not tried.recipe.stages:
         pytest.skip(f"{name} is not trained")
-    before = {name: value.clone() for name, value in tried.method.state_dict().items()}
     after = tried.train(tmp_path)
     assert tried.trained_losses() == set(tried.method.config.losses)
     assert any(not torch.equal(before[key], after[key]) for key in before)
     assert all(torch.isfinite(value).all() for value in after.values())
 
 
-@pytest.mark.parametrize("name", [name for name, item in LISTINGS.items() if item.description])
-def test_all_rows_of_a_seed_start_from_the_same_weights(small_dolls: Path, name: str) -> None:
-    """Heads are built whether or not a row uses them, so rows of one shape are paired."""
-    description = LISTINGS[name].description
-    assert description is not None
-    rows = [v for v in description["variants"] if not _changes_shape(v["changes"])]
-    states = [case(small_dolls, name, variant).method.state_dict() for variant in rows]
-    for state in states[1:]:
-        assert state.keys() == states[0].keys()
-        assert all(torch.equal(state[key], states[0][key]) for key in state)
-
-
-@pytest.mark.parametrize(("name", "variant"), FULL)
-def test_a_trained_parameter_gets_a_gradient(
-    small_dolls: Path, tmp_path: Path, name: str, variant: dict[str, Any]
-) -> None:
+@pytest.mark.parametrize("name", METHODS)
+def test_a_trained_parameter_gets_a_gradient(subject: Callable[[str], Subject], name: str) -> None:
     """With all of its losses on, training leaves no weight of the method untouched."""
-    tried = case(small_dolls, name, variant)
-    if not tried.recipe.stages:
+    trained = subject(name).trained
+    if not trained.case.recipe.stages:
         pytest.skip(f"{name} is not trained")
-    before = {key: value.clone() for key, value in tried.method.named_parameters()}
-    tried.train(tmp_path)
     unmoved = [
         key
-        for key, value in tried.method.named_parameters()
-        if value.requires_grad and torch.equal(value, before[key])
+        for key, value in trained.case.method.named_parameters()
+        if value.requires_grad and torch.equal(value, trained.before[key])
     ]
     assert set(unmoved) <= UNTRAINED.get(name, set())
 
@@ -113,12 +146,12 @@ def _changes_shape(changes: dict[str, Any]) -> bool:
     return bool(changes.keys() & {"backbone", "depth", "parts", "weights", "width"})
 
 
-@pytest.mark.parametrize(("name", "variant"), FULL)
+@pytest.mark.parametrize("name", METHODS)
 def test_what_is_highlighted_can_be_drawn(
-    small_dolls: Path, tmp_path: Path, name: str, variant: dict[str, Any]
+    subject: Callable[[str], Subject], tmp_path: Path, name: str
 ) -> None:
     """Where a method highlights words, they lie in the caption and their maps are weights."""
-    tried = case(small_dolls, name, variant)
+    tried = subject(name).case()
     file = tmp_path / "highlights.json"
     write_highlights(file, tried.method, tried.split, tried.pixels, CPU)
     found = json.loads(file.read_text()) if file.is_file() else {"examples": []}

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +9,8 @@ import pytest
 import torch
 
 from harness import registry
+
+from ..processes_of_ranks import run_by_ranks
 
 SCRIPT = Path(__file__).with_name("step_of_ranks.py")
 SPREADING = [
@@ -22,28 +20,10 @@ SPREADING = [
 ]
 
 
-def launch(dataset: Path, out: Path, count: int) -> dict[str, Any]:
+def launch(dataset: Path, folder: Path, count: int) -> dict[str, Any]:
     """Run the script in so many processes and return what the first one wrote."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    group = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, SCRIPT, dataset, out],
-            env={
-                **os.environ,
-                **({n: str(v) for n, v in group.items()} if count > 1 else {}),
-                **({"RANK": str(rank), "LOCAL_RANK": str(rank)} if count > 1 else {}),
-            },
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(count)
-    ]
-    told = [process.communicate(timeout=200)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * count, told
-    return torch.load(out, weights_only=True)  # type: ignore[no-any-return]  # untyped library
+    run_by_ranks(SCRIPT, [dataset, folder / "found"], count, folder)
+    return torch.load(folder / "found", weights_only=True)  # type: ignore[no-any-return]  # untyped library
 
 
 @pytest.fixture(scope="module")

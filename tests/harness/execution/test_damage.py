@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from harness import results
 from harness.results import RunRecord
 
-from .commands import Start, one_epoch
-
-pytestmark = pytest.mark.xdist_group("processes")
+from ...command_line import CommandLine
+from .commands import one_epoch
 
 DAMAGED = (
     "run.json",
@@ -35,7 +32,7 @@ def records(folder: Path) -> dict[int, RunRecord]:
 
 
 def test_damaged_results_are_told_or_made_again(
-    start: Start, toy: Path, toy_source: str, small_dolls: Path, tmp_path: Path
+    harness: CommandLine, toy: Path, toy_source: str, small_dolls: Path, tmp_path: Path
 ) -> None:
     """A run without a record is made again; the page is written whatever else is cut short, and
     `harness verify` names it."""
@@ -44,22 +41,22 @@ def test_damaged_results_are_told_or_made_again(
         "run", "toy", "--plugins", toy, "--dataset", small_dolls, "--jobs", "2",
         "--seeds", f"0-{len(DAMAGED) - 1}",
     )  # fmt: skip
-    assert start(*arguments, "--no-report").finish() == 0
+    assert harness(*arguments, "--no-report").returncode == 0
     before = records(tmp_path / "results")
     for seed, name in enumerate(DAMAGED):
         cut(tmp_path / f"results/demo/small-dolls/toy/full/seed-{seed}" / name)
-    report = start("report")
-    assert report.finish() == 0, report.said
-    assert "Traceback" not in report.said
-    verify = start("verify")
-    assert verify.finish() == 1
-    assert "Traceback" not in verify.said
+    report = harness("report")
+    assert report.returncode == 0, report.stderr
+    assert "Traceback" not in report.stderr
+    verify = harness("verify")
+    assert verify.returncode == 1
+    assert "Traceback" not in verify.stderr
     for name in DAMAGED[1:]:
-        assert name in verify.said
-    again = start(*arguments)
-    assert again.finish() == 0, again.said
-    assert "Traceback" not in again.said
-    assert f"{len(DAMAGED)} runs planned, {len(DAMAGED) - 1} complete" in again.said
+        assert name in verify.stdout
+    again = harness(*arguments)
+    assert again.returncode == 0, again.stderr
+    assert "Traceback" not in again.stderr
+    assert f"{len(DAMAGED)} runs planned, {len(DAMAGED) - 1} complete" in again.stderr
     after = records(tmp_path / "results")
     assert after.keys() == before.keys()
     assert after[0].metrics == before[0].metrics

@@ -14,7 +14,7 @@ from harness import results
 
 from .commands import Command, Start, encoding, one_epoch, starter, stepping
 
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = pytest.mark.exhaustive
 
 Mount = Callable[..., Path]
 # Where the tests are run as root, rights of files are to bind it.

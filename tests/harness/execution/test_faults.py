@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,9 @@ from harness.results import RunRecord
 
 from .commands import Command, Start, encoding, one_epoch, stepping
 
-pytestmark = pytest.mark.xdist_group("processes")
+pytestmark = pytest.mark.xdist_group("faults")  # one command runs all that are asked about
+
+SECONDS = 20  # that a run may take: far more than one that is right needs
 
 # Name -> code at the start of every step, and what the record tells: status, kind and message.
 FAILING = {
@@ -51,14 +55,14 @@ FAILING = {
     "fills-numpy": ("import numpy; held = numpy.ones(2 * 10**9, dtype=numpy.uint8)",
                     "error", "MemoryError", "Unable to allocate"),
     "fills-objects": ("held = [str(n) for n in range(10**9)]", "error", "MemoryError", ""),
-    "sleeps": ("import time; time.sleep(3600)", "timeout", "Timeout", "--timeout 12 s"),
+    "sleeps": ("import time; time.sleep(3600)", "timeout", "Timeout", f"--timeout {SECONDS} s"),
     "sleeps-behind-a-daemon": (
         "import subprocess, time\n"
         "subprocess.Popen(['sh', '-c', 'sleep 3600 &'], start_new_session=True).wait()\n"
         "time.sleep(3600)",
-        "timeout", "Timeout", "--timeout 12 s",
+        "timeout", "Timeout", f"--timeout {SECONDS} s",
     ),
-    "spins": ("while True: pass", "timeout", "Timeout", "--timeout 12 s"),
+    "spins": ("while True: pass", "timeout", "Timeout", f"--timeout {SECONDS} s"),
     "forks-and-dies": (
         """
         import os, signal, time
@@ -152,6 +156,7 @@ PRECISE = {
 class Outcome:
     """What the command left."""
 
+    names: list[str]  # of the methods that were run
     command: Command
     status: int
     folder: Path
@@ -169,10 +174,33 @@ class Outcome:
         return (self.run(name) / "log.txt").read_bytes()
 
 
+# One of each kind, in every run of the tests; the others are for `tox -e full`.
+REPRESENTATIVES = {
+    "raises", "kills", "exits-75", "leaves-74", "nan-loss", "fills-numpy", "sleeps-behind-a-daemon",
+    "nan", "narrow", "float16", "prints", "leaves-a-daemon", "toy",
+}  # fmt: skip
+
+
+def each(*kinds: Iterable[str]) -> pytest.MarkDecorator:
+    """Parametrize a test by names of methods."""
+    return pytest.mark.parametrize("name", [param(name) for kind in kinds for name in kind])
+
+
+def param(name: str, *more: str) -> Any:
+    """Return a parameter of a test that is about a method of this name."""
+    marks = () if name in REPRESENTATIVES else pytest.mark.exhaustive
+    return pytest.param(name, *more, id=name, marks=marks)
+
+
 @pytest.fixture(scope="module")
-def outcome(start_once: tuple[Start, Path], small_dolls: Path, toy_source: str) -> Outcome:
-    """All of them in one command, with the toy itself last."""
+def outcome(
+    request: pytest.FixtureRequest, start_once: tuple[Start, Path], small_dolls: Path,
+    toy_source: str,
+) -> Outcome:  # fmt: skip
+    """Those that are asked about, in one command, with the toy itself last."""
     start, folder = start_once
+    here = [item for item in request.session.items if item.path == request.path]
+    asked = {item.callspec.params.get("name") for item in here if hasattr(item, "callspec")}
     plugins = folder / "plugins"
     plugins.mkdir()
     source = one_epoch(toy_source)
@@ -180,20 +208,21 @@ def outcome(start_once: tuple[Start, Path], small_dolls: Path, toy_source: str) 
     texts = {name: stepping(source, name, code) for name, code in codes.items()}
     texts |= {name: encoding(source, name, change) for name, (change, *_) in ENCODING.items()}
     texts |= {name: encoding(source, name, change) for name, change in PRECISE.items()}
+    texts = {name: text for name, text in texts.items() if name in asked}
     texts["toy"] = source
     for name, text in texts.items():
         (plugins / f"{name}.py").write_text(text, encoding="utf-8")
     command = start(
         "run", *texts, "--plugins", plugins, "--dataset", small_dolls, "--seeds", "0",
-        "--jobs", "2", "--timeout", "12s", "--memory", "500MB",
+        "--jobs", "2", "--timeout", f"{SECONDS}s", "--memory", "500MB",
         TEST_RESULTS=folder / "results",
     )  # fmt: skip
     status = command.finish()
     left = command.processes()
-    return Outcome(command, status, folder / "results", left)
+    return Outcome(list(texts), command, status, folder / "results", left)
 
 
-@pytest.mark.parametrize("name", FAILING)
+@each(FAILING)
 def test_a_method_that_fails_is_a_clear_record(outcome: Outcome, name: str) -> None:
     """Status, kind and message say what it did."""
     _, status, kind, message = FAILING[name]
@@ -204,7 +233,7 @@ def test_a_method_that_fails_is_a_clear_record(outcome: Outcome, name: str) -> N
     assert f"{name}:full seed 0" in outcome.command.said
 
 
-@pytest.mark.parametrize("name", ENCODING)
+@each(ENCODING)
 def test_wrong_embeddings_are_named(outcome: Outcome, name: str) -> None:
     """What does not fit is an error that says what was returned."""
     _, kind, message = ENCODING[name]
@@ -214,14 +243,14 @@ def test_wrong_embeddings_are_named(outcome: Outcome, name: str) -> None:
     assert message in record.error["message"]
 
 
-@pytest.mark.parametrize("name", PRECISE)
+@each(PRECISE)
 def test_other_number_formats_are_scored(outcome: Outcome, name: str) -> None:
     """Doubles and halves are embeddings too."""
     record = outcome.record(name)
     assert record.status == "ok", record.error
 
 
-@pytest.mark.parametrize("name", [*HARMLESS, "toy"])
+@each(HARMLESS, ["toy"])
 def test_a_method_that_is_right_is_ranked_whatever_it_does(outcome: Outcome, name: str) -> None:
     """Its figures are those of the toy, which it is."""
     record = outcome.record(name)
@@ -229,23 +258,32 @@ def test_a_method_that_is_right_is_ranked_whatever_it_does(outcome: Outcome, nam
     assert record.metrics == outcome.record("toy").metrics
 
 
-def test_a_command_with_failures_ends_as_it_should(outcome: Outcome) -> None:
+@pytest.mark.parametrize(
+    "methods", ["one of each kind", pytest.param("all others", marks=pytest.mark.exhaustive)]
+)
+def test_a_command_with_failures_ends_as_it_should(outcome: Outcome, methods: str) -> None:
     """Status 1, no process of it left, no traceback of the harness, nothing half-made."""
     assert outcome.status == 1
     assert outcome.left == []
-    left_over = [file.parent.parent.name for file in outcome.folder.rglob("*.unfinished")]
-    assert left_over == ["terminated"]  # its checkpoint
+    left_over = {file.parent.parent.name for file in outcome.folder.rglob("*.unfinished")}
+    assert left_over == {"terminated"} & set(outcome.names)  # its checkpoint
     assert "Traceback" not in outcome.command.said
     assert (outcome.folder.parent / "site" / "index.html").is_file()
 
 
-def test_what_is_printed_is_kept_within_bounds(outcome: Outcome) -> None:
-    """Of 30 MB the log has the first and the last; what is no text is kept as it was."""
-    log = outcome.log("prints")
+@each(["prints"])
+def test_what_is_printed_is_kept_within_bounds(outcome: Outcome, name: str) -> None:
+    """Of 30 MB the log has the first and the last."""
+    log = outcome.log(name)
     assert 1_000_000 < len(log) < 1_100_000
     assert b"bytes left out" in log
     assert log.endswith(b"x\n")
-    assert bytes(range(256)) * 100 in outcome.log("prints-bytes")
+
+
+@each(["prints-bytes"])
+def test_what_is_no_text_is_kept_as_it_was(outcome: Outcome, name: str) -> None:
+    """Bytes of whatever kind stand in the log."""
+    assert bytes(range(256)) * 100 in outcome.log(name)
 
 
 def test_a_log_takes_no_memory(tmp_path: Path) -> None:
@@ -263,7 +301,11 @@ def test_a_log_takes_no_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("name", "told"),
-    [("kills", "last words"), ("segfaults", "segfaults.py"), ("aborts", "Fatal Python error")],
+    [
+        param("kills", "last words"),
+        param("segfaults", "segfaults.py"),
+        param("aborts", "Fatal Python error"),
+    ],
 )
 def test_a_death_keeps_the_last_words(outcome: Outcome, name: str, told: str) -> None:
     """What it printed last, and where it was in the method, stands in the record and the log."""

@@ -22,7 +22,7 @@ from .commands import SECONDS, Command, Start, wait_for
 
 KILLS = int(os.environ.get("HARNESS_TEST_KILLS", "5"))
 pytestmark = [
-    pytest.mark.xdist_group("processes"),
+    pytest.mark.exhaustive,
     pytest.mark.timeout(300 + 60 * KILLS),
 ]
 EPOCHS, STEPS, RUNS = 4, 6, 4

@@ -24,6 +24,7 @@ from .slurm_runs import Told, figures, has_checkpoint, job_of, plan_seeds
 
 pytestmark = [
     pytest.mark.xdist_group("slurm"),
+    pytest.mark.exhaustive,
     pytest.mark.timeout(900),  # on a busy machine
     pytest.mark.skipif(bool(why_not()), reason=f"no Slurm: {why_not()}"),
 ]

@@ -12,7 +12,9 @@ import pytest
 
 from harness.publishing.page import Page, prepare_page
 
+from ...command_line import CommandLine
 from ...conftest import TOY
+from ...made_once import Make, write_text
 from .processes import kill_group
 from .remotes import Remote, run_git
 
@@ -38,17 +40,18 @@ def make_page(write_page: Callable[..., Path]) -> Callable[..., Page]:
 
 
 @pytest.fixture(scope="session")
-def three_seeds(tmp_path_factory: pytest.TempPathFactory, small_dolls: Path, cache: Path) -> Path:
+def three_seeds(small_dolls: Path, once: Make, harness_in: Callable[[Path], CommandLine]) -> Path:
     """Real results of the toy method: three seeds on drawn people."""
-    folder = tmp_path_factory.mktemp("published")
-    (folder / "toy.py").write_text(TOY, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "harness", "run", "toy", "--plugins", folder / "toy.py",
-         "--dataset", small_dolls, "--seeds", "0-2", "--no-report"],
-        cwd=folder, capture_output=True, text=True, timeout=240, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return folder / "results"
+
+    def fill(folder: Path) -> None:
+        write_text(folder / "toy.py", TOY)
+        done = harness_in(folder)(
+            "run", "toy", "--plugins", folder / "toy.py", "--dataset", small_dolls,
+            "--seeds", "0-2", "--no-report",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    return once("three-seeds", fill) / "results"
 
 
 @pytest.fixture

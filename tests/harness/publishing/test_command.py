@@ -17,8 +17,6 @@ from ...hub.api import OWNER
 from ...hub.caller import Caller
 from ...hub.server import Hub
 
-pytestmark = pytest.mark.xdist_group("publishing")  # they share three runs
-
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 

@@ -70,7 +70,11 @@ def test_the_leaderboard_is_deployed_where_it_is_built() -> None:
 
 
 def test_the_tests_are_those_of_the_readme() -> None:
-    """The command is the one that the README gives."""
+    """The commands are the two that the README gives, and those of `.ci/run`."""
     readme = (WORKFLOWS.parents[1] / "README.md").read_text(encoding="utf-8")
     runs = [step["run"].strip() for step in steps(read("tests.yml")) if "run" in step]
-    assert f"```sh\n{runs[-1]}\n```" in readme
+    checks, full = runs[-2:]
+    assert f"```sh\n{checks}\n```" in readme
+    assert f"`{full}` runs the exhaustive tests" in readme
+    script = (WORKFLOWS.parents[1] / ".ci" / "run").read_text(encoding="utf-8")
+    assert script.endswith(f"{checks} && {full}\n")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
+
+from ...command_line import CommandLine
+from ...made_once import Make, write_text
 
 TINT = '''
 """Methods that look at the mean colour of an image, for tests."""
@@ -102,31 +103,32 @@ COLOURS = {"red": (230, 20, 20), "green": (20, 220, 30), "blue": (10, 30, 240)}
 
 
 @pytest.fixture(scope="session")
-def tint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def tint(once: Make) -> Path:
     """A plugin file with the methods `tint`, `tint-twice`, `still` and `still-twice`."""
-    file = tmp_path_factory.mktemp("plugins") / "tint.py"
-    file.write_text(TINT, encoding="utf-8")
-    return file
+    return once("tint", lambda folder: write_text(folder / "tint.py", TINT)) / "tint.py"
 
 
 @pytest.fixture(scope="session")
-def finished(tint: Path, small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(
+    tint: Path, small_dolls: Path, once: Make, harness_in: Callable[[Path], CommandLine]
+) -> Path:
     """Results of the four methods; copy them before changing them.
 
     The stored weights of `tint` leave colours as they are: who loads them finds red for "red".
     """
-    folder = tmp_path_factory.mktemp("finished")
-    subprocess.run(
-        [
-            sys.executable, "-m", "harness", "run", "tint", "tint-twice", "still", "still-twice",
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        done = harness_in(folder)(
+            "run", "tint", "tint-twice", "still", "still-twice",
             "--plugins", tint, "--dataset", small_dolls, "--seeds", "0", "--no-report",
-        ],
-        cwd=folder, check=True, capture_output=True, timeout=240,
-    )  # fmt: skip
-    for weights in folder.glob("results/*/*/tint*/full/seed-0/weights/selected.pt"):
-        state = torch.load(weights, weights_only=True)
-        torch.save({**state, "turn": torch.eye(3)}, weights)
-    return folder / "results"
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        for weights in folder.glob("results/*/*/tint*/full/seed-0/weights/selected.pt"):
+            state = torch.load(weights, weights_only=True)
+            torch.save({**state, "turn": torch.eye(3)}, weights)
+
+    return once("finished", fill) / "results"
 
 
 @pytest.fixture(autouse=True)

@@ -224,6 +224,7 @@ def test_what_may_not_be_read_says_what_to_do(
     assert re.search(r"access (a )?gated repo", gated)
 
 
+@pytest.mark.exhaustive  # a process of its own imports all packages; data/test_hub.py has the like
 def test_the_cache_needs_no_hub(loader: Loader, hub: Repositories) -> None:
     """What was loaded once loads offline and where no hub answers; elsewhere it is a message."""
     caller = Caller(loader.hub, loader.home)

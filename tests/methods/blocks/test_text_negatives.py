@@ -450,6 +450,7 @@ print(mine_once(["A man in a red coat."], "lexicon", 0, Slow()))
 """
 
 
+@pytest.mark.exhaustive  # as two processes of test_digest.py, with all that a method imports
 def test_two_processes_mine_once(folder: Path) -> None:
     """The one waits while the other fills the cache; both have the same."""
     work = folder.parent
