@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from statistics import median
 from time import process_time
 from typing import Any
 
@@ -20,14 +19,18 @@ from harness.data.importing.write import Source, write_dataset
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, open_pixels
 
+from .bounds import Bound
+from .paired import paired_ratio
+
 IMAGES = 1_500
 SIZE = 384, 128  # height and width of most crops, and of the pixels that methods take
 THREADS = 4  # as the harness decodes
 BATCHES, BATCH = 200, 64
-ROUNDS = 3
+ROUNDS = 7  # each takes a second or two
 LARGEST_IMPORT = 2.0  # times bare decoding: the files are read, hashed by size and copied besides
 LARGEST_EPOCH = 2.5  # pixels are put into the order of tensors and written besides
 LARGEST_CACHED = 1.25  # times the bare copy of the same rows
+CLOCK = process_time  # of all threads: a busy disk does not count
 
 
 @pytest.fixture(scope="module")
@@ -54,23 +57,6 @@ def dataset(records: list[Record], tmp_path_factory: pytest.TempPathFactory) -> 
     return folder
 
 
-class Timed:
-    """A call that notes the processor time of all its threads: a busy disk does not count."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
-        self.seconds: list[float] = []
-
-    def __call__(self) -> None:
-        start = process_time()
-        self.call()
-        self.seconds.append(process_time() - start)
-
-    def ratio_to(self, other: Timed) -> float:
-        """Return how many times the other it took."""
-        return median(self.seconds) / median(other.seconds)
-
-
 def decode(records: list[Record]) -> None:
     """Decode every file and keep nothing."""
 
@@ -82,18 +68,9 @@ def decode(records: list[Record]) -> None:
         list(pool.map(load, records))
 
 
-def compare(benchmark: Any, ours: Timed, bare: Timed, largest: float) -> None:
-    """Time both in turn, so that both meet the machine in the same state, and judge the ratio."""
-    benchmark.pedantic(ours, setup=bare, rounds=ROUNDS)
-    ratio = ours.ratio_to(bare)
-    benchmark.extra_info |= {"bare": median(bare.seconds), "ratio_to_bare": ratio}
-    print(f"{ratio:.2f} times {median(bare.seconds):.2f} s")
-    assert ratio <= largest
-
-
 @pytest.mark.benchmark
 def test_an_import_is_limited_by_decoding(
-    benchmark: Any, records: list[Record], tmp_path: Path
+    benchmark: Any, bound: Bound, records: list[Record], tmp_path: Path
 ) -> None:
     """Checking every image and writing it takes little longer than decoding it."""
     source = Source("custom", "Custom", licensed=False)
@@ -103,12 +80,13 @@ def test_an_import_is_limited_by_decoding(
         shutil.rmtree(folder, ignore_errors=True)
         write_dataset(records, folder, source)
 
-    compare(benchmark, Timed(write), Timed(lambda: decode(records)), LARGEST_IMPORT)
+    paired = paired_ratio(benchmark, write, lambda: decode(records), ROUNDS, CLOCK)
+    bound(paired.ratio, LARGEST_IMPORT, of="times bare decoding")
 
 
 @pytest.mark.benchmark
 def test_the_first_epoch_is_limited_by_decoding(
-    benchmark: Any, records: list[Record], dataset: Path, tmp_path: Path
+    benchmark: Any, bound: Bound, records: list[Record], dataset: Path, tmp_path: Path
 ) -> None:
     """Filling the cache of pixels takes little longer than decoding."""
     split = load_split(locate(find_declaration(str(dataset))), "train")
@@ -117,11 +95,14 @@ def test_the_first_epoch_is_limited_by_decoding(
         shutil.rmtree(tmp_path / "pixels", ignore_errors=True)
         open_pixels(split, SIZE, tmp_path / "pixels")
 
-    compare(benchmark, Timed(fill), Timed(lambda: decode(records[2:])), LARGEST_EPOCH)
+    paired = paired_ratio(benchmark, fill, lambda: decode(records[2:]), ROUNDS, CLOCK)
+    bound(paired.ratio, LARGEST_EPOCH, of="times bare decoding")
 
 
 @pytest.mark.benchmark
-def test_later_epochs_read_the_cache(benchmark: Any, dataset: Path, tmp_path: Path) -> None:
+def test_later_epochs_read_the_cache(
+    benchmark: Any, bound: Bound, dataset: Path, tmp_path: Path
+) -> None:
     """A batch of cached pixels costs what copying its rows costs."""
     split = load_split(locate(find_declaration(str(dataset))), "train")
     pixels = open_pixels(split, SIZE, tmp_path)
@@ -139,4 +120,5 @@ def test_later_epochs_read_the_cache(benchmark: Any, dataset: Path, tmp_path: Pa
 
         return batches
 
-    compare(benchmark, Timed(read(pixels)), Timed(read(stored)), LARGEST_CACHED)
+    paired = paired_ratio(benchmark, read(pixels), read(stored), ROUNDS, CLOCK)
+    bound(paired.ratio, LARGEST_CACHED, of="times the bare copy of the rows")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from time import perf_counter
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -18,7 +18,11 @@ from methods.blocks.phrases import tag
 from methods.blocks.text_negatives import TIERS, mine
 from methods.mefa import Mefa, MefaConfig
 
+from .bounds import Bound
+from .paired import paired_ratio
+
 ROWS = 4
+ROUNDS = 3
 LARGEST_SHARE = 0.05  # of the encoders' forward and backward passes
 BACKBONES = {"EVA02-B-16": (224, 224), "ViT-B-16-quickgelu": (224, 224)}  # without weights
 CAPTION = "a man in a red jacket and blue jeans carries a black bag over his left shoulder"
@@ -101,13 +105,6 @@ def remembered(encode: Callable[[Any], Encoded]) -> Callable[[Any], Encoded]:
     return give
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    began = perf_counter()
-    call()
-    return perf_counter() - began
-
-
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_the_paths_cost_little_beside_the_encoders(
     backbone: str,
@@ -115,6 +112,7 @@ def test_the_paths_cost_little_beside_the_encoders(
     run: Run,
     two_threads: None,
     benchmark: Any,
+    bound: Bound,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A step of LAMB on four pairs at 224 x 224; what is no encoder's pass takes at most 5 %."""
@@ -130,13 +128,18 @@ def test_the_paths_cost_little_beside_the_encoders(
     optimizer.step()
     assert not torch.equal(method.refinement.project.weight, before)
 
-    passes = seconds(lambda: encode(method, batch))
-    for name in ("encode_images", "encode_tokens"):
-        monkeypatch.setattr(encoder, name, remembered(getattr(encoder, name)))
-    benchmark.pedantic(lambda: step(method, batch, run), rounds=5, warmup_rounds=1)
-    share = benchmark.stats.stats.median / passes if benchmark.enabled else 0.0
-    benchmark.extra_info["share of the encoders' passes"] = round(share, 4)
-    assert share <= LARGEST_SHARE
+    names = ("encode_images", "encode_tokens")
+    at_no_cost = {name: remembered(getattr(encoder, name)) for name in names}
+
+    def rest() -> None:
+        with monkeypatch.context() as patch:
+            for name, give in at_no_cost.items():
+                patch.setattr(encoder, name, give)
+            step(method, batch, run)
+
+    rest()  # encodes what is remembered
+    paired = paired_ratio(benchmark, rest, lambda: encode(method, batch), ROUNDS)
+    bound(paired.ratio, LARGEST_SHARE, of="share of the encoders' passes")
 
 
 @pytest.fixture(scope="module")
@@ -146,12 +149,13 @@ def captions() -> Sequence[str]:
     return [f"{line} {number}" for number in range(REPEATS) for line in lines]
 
 
-def test_mining_costs_little_beside_tagging(captions: Sequence[str], benchmark: Any) -> None:
+def test_mining_costs_little_beside_tagging(
+    captions: Sequence[str], benchmark: Any, bound: Bound
+) -> None:
     """Two tiers, without a filler, in at most twice the time that parts of speech take."""
-    of_tags = min(seconds(lambda: tag(captions, "lexicon")) for _ in range(3))
-    of_mining = min(seconds(lambda: mine(captions, "lexicon", 0)) for _ in range(3))
-    mined = benchmark.pedantic(mine, (captions, "lexicon", 0), rounds=1)
-    assert {one.tier for one in mined} == set(TIERS[:2])
-    benchmark.extra_info["seconds for CUHK-PEDES"] = round(of_mining / len(captions) * CAPTIONS, 1)
-    benchmark.extra_info["ratio to the tags alone"] = round(of_mining / of_tags, 2)
-    assert of_mining <= LARGEST_RATIO * of_tags
+    mining = partial(mine, captions, "lexicon", 0)
+    assert {one.tier for one in mining()} == set(TIERS[:2])
+    paired = paired_ratio(benchmark, mining, lambda: tag(captions, "lexicon"), ROUNDS)
+    for_all = paired.seconds / len(captions) * CAPTIONS
+    benchmark.extra_info["seconds for CUHK-PEDES"] = round(for_all, 1)
+    bound(paired.ratio, LARGEST_RATIO, of="times the tags alone")

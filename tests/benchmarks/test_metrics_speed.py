@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -15,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from harness.metrics import score_queries
+
+from .bounds import Bound
+from .paired import paired_ratio
 
 ROWS, WIDTH, PEOPLE = 19_848, 512, 1_000
 BLOCK = 1024  # queries in one bare product, where it is fastest
@@ -61,19 +62,6 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-class Timed:
-    """A call that notes how long it took each time."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
-        self.seconds: list[float] = []
-
-    def __call__(self) -> None:
-        start = perf_counter()
-        self.call()
-        self.seconds.append(perf_counter() - start)
-
-
 def bare_product(queries: Tensor, gallery: Tensor) -> Callable[[], None]:
     """Return the product of normalised features, in blocks into one buffer and nothing else."""
     queries, gallery = functional.normalize(queries), functional.normalize(gallery)
@@ -91,33 +79,26 @@ def bare_product(queries: Tensor, gallery: Tensor) -> Callable[[], None]:
 @pytest.mark.parametrize("top", [0, 10])
 def test_scoring_costs_little_more_than_the_product(
     benchmark: Any,
+    bound: Bound,
     features: tuple[Tensor, Tensor, Tensor],
     two_threads: None,
     top: int,
 ) -> None:
     """On two threads, exact metrics of every query take at most 1.25 times the bare product."""
-    if not benchmark.enabled:
-        pytest.skip("one round tells nothing: run with --benchmark-enable")
     queries, gallery, ids = features
-    product = Timed(bare_product(queries, gallery))
-    scoring = Timed(lambda: score_queries(queries, gallery, ids, ids, top=top))
+    product = bare_product(queries, gallery)
     score_queries(queries[:BLOCK], gallery[:BLOCK], ids[:BLOCK], ids[:BLOCK], top=top)  # compiles
-    # Before every round, so that both meet the machine in the same state.
-    benchmark.pedantic(scoring, setup=product, rounds=ROUNDS)
-    ratio = median(scoring.seconds) / median(product.seconds)
-    benchmark.extra_info |= {"product": median(product.seconds), "ratio_to_product": ratio}
-    print(f"top={top}: {ratio:.3f} times the bare product of {median(product.seconds):.2f} s")
-    assert ratio <= LARGEST_RATIO
+    paired = paired_ratio(
+        benchmark, lambda: score_queries(queries, gallery, ids, ids, top=top), product, ROUNDS
+    )
+    bound(paired.ratio, LARGEST_RATIO, of="times the bare product")
 
 
 @pytest.mark.benchmark
-def test_scoring_needs_little_memory(benchmark: Any) -> None:
+def test_scoring_needs_little_memory(benchmark: Any, bound: Bound) -> None:
     """A fresh process peaks at less than 400 MB above what it held before the call."""
     command = [sys.executable, "-c", MEMORY_SCRIPT]
     finished = benchmark.pedantic(
         lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1
     )
-    megabytes = float(finished.stdout)
-    benchmark.extra_info["megabytes_above_features"] = megabytes
-    print(f"{megabytes:.0f} MB above the features")
-    assert megabytes < LARGEST_MEMORY
+    bound(float(finished.stdout), LARGEST_MEMORY, of="MB above the features")

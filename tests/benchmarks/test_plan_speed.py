@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -16,20 +13,18 @@ from harness import plan, registry
 from harness.data.catalogue import find_declaration, locate
 from harness.spec import RunSpec
 
+from .bounds import Bound
+from .paired import paired_ratio
+
 RUNS = 10_000
 ROUNDS = 3
 LARGEST_RATIO = 10  # a run is a key, a command, and a look at the results
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Return how long a call takes."""
-    began = perf_counter()
-    call()
-    return perf_counter() - began
-
-
 @pytest.mark.benchmark
-def test_ten_thousand_runs_are_planned(benchmark: Any, small_dolls: Path, tmp_path: Path) -> None:
+def test_ten_thousand_runs_are_planned(
+    benchmark: Any, bound: Bound, small_dolls: Path, tmp_path: Path
+) -> None:
     """Every row of every method with many seeds, and which of them is complete."""
     located = [locate(find_declaration(str(small_dolls)))]
     choices = plan.choose([], registry.list_methods(), "tiny", ablations=True)
@@ -48,9 +43,6 @@ def test_ten_thousand_runs_are_planned(benchmark: Any, small_dolls: Path, tmp_pa
         for content in contents:
             hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
-    pairs = [(seconds(planned), seconds(hashed)) for _ in range(ROUNDS)]
-    benchmark.pedantic(planned, rounds=1)
-    ratio = median(ours / bare for ours, bare in pairs)
-    benchmark.extra_info["ratio_to_hashing"] = ratio
-    print(f"{len(specs)} runs in {median(ours for ours, _ in pairs):.2f} s, {ratio:.1f} times")
-    assert ratio <= LARGEST_RATIO
+    paired = paired_ratio(benchmark, planned, hashed, ROUNDS)
+    benchmark.extra_info["runs"] = len(specs)
+    bound(paired.ratio, LARGEST_RATIO, of="times writing and hashing the configs")

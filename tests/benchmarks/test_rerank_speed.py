@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from statistics import median
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -15,6 +13,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from harness.rerank import parse_reranking
+
+from .bounds import Bound
+from .paired import paired_ratio
 
 QUERIES, GALLERY, WIDTH, PEOPLE = 6_156, 3_074, 512, 1_000  # CUHK-PEDES
 BLOCK = 1024  # rows in one bare product, where it is fastest
@@ -64,19 +65,6 @@ def two_threads() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-class Timed:
-    """A call that notes how long it took each time."""
-
-    def __init__(self, call: Callable[[], object]) -> None:
-        self.call = call
-        self.seconds: list[float] = []
-
-    def __call__(self) -> None:
-        start = perf_counter()
-        self.call()
-        self.seconds.append(perf_counter() - start)
-
-
 def bare_product(rows: Tensor, columns: Tensor) -> Callable[[], None]:
     """Return the product of normalised features, in blocks into one buffer and nothing else."""
     rows, columns = functional.normalize(rows), functional.normalize(columns)
@@ -93,38 +81,32 @@ def bare_product(rows: Tensor, columns: Tensor) -> Callable[[], None]:
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", ["k-reciprocal", "visual-neighbours"])
 def test_reranking_costs_little_more_than_its_products(
-    benchmark: Any, features: tuple[Tensor, Tensor], two_threads: None, name: str
+    benchmark: Any, bound: Bound, features: tuple[Tensor, Tensor], two_threads: None, name: str
 ) -> None:
     """On two threads, re-ranking takes at most 1.5 times its two bare products.
 
     One finds neighbours, among queries and gallery or in the gallery alone; the other scores.
     """
-    if not benchmark.enabled:
-        pytest.skip("one round tells nothing: run with --benchmark-enable")
     queries, gallery = features
     searched = torch.cat(features) if name == "k-reciprocal" else gallery
     finds, scores = bare_product(searched, searched), bare_product(queries, gallery)
-    products = Timed(lambda: (finds(), scores()))
     reranking = parse_reranking(name)
-    reranked = Timed(lambda: [None for _ in reranking(queries, gallery)])
     list(reranking(queries[:64], gallery[:64]))  # compiles
-    # Before every round, so that both meet the machine in the same state.
-    benchmark.pedantic(reranked, setup=products, rounds=ROUNDS)
-    ratio = median(reranked.seconds) / median(products.seconds)
-    benchmark.extra_info |= {"products": median(products.seconds), "ratio_to_products": ratio}
-    print(f"{name}: {ratio:.3f} times the bare products of {median(products.seconds):.2f} s")
-    assert ratio <= LARGEST_RATIO
+    paired = paired_ratio(
+        benchmark,
+        lambda: [None for _ in reranking(queries, gallery)],
+        lambda: (finds(), scores()),
+        ROUNDS,
+    )
+    bound(paired.ratio, LARGEST_RATIO, of="times the bare products")
 
 
 @pytest.mark.benchmark
 @pytest.mark.parametrize("name", ["k-reciprocal", "visual-neighbours"])
-def test_reranking_needs_little_memory(benchmark: Any, name: str) -> None:
+def test_reranking_needs_little_memory(benchmark: Any, bound: Bound, name: str) -> None:
     """A fresh process peaks at less than 400 MB above what it held before the call."""
     command = [sys.executable, "-c", MEMORY_SCRIPT, name]
     finished = benchmark.pedantic(
         lambda: subprocess.run(command, capture_output=True, text=True, check=True), rounds=1
     )
-    megabytes = float(finished.stdout)
-    benchmark.extra_info["megabytes_above_features"] = megabytes
-    print(f"{name}: {megabytes:.0f} MB above the features")
-    assert megabytes < LARGEST_MEMORY
+    bound(float(finished.stdout), LARGEST_MEMORY, of="MB above the features")

@@ -1,23 +1,24 @@
 """How long the command line takes to answer, beside an empty interpreter in the same run."""
 
+from __future__ import annotations
+
 import subprocess
 import sys
-import time
-from statistics import median
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from harness import registry
 
+from .paired import paired_ratio
+
 COMMANDS = {"--help": ["--help"], "list methods": ["list", "methods"]}
+ROUNDS = 5
 
 
-def call(*arguments: str) -> float:
-    """Run Python and return the seconds it took."""
-    began = time.perf_counter()
+def call(*arguments: str) -> None:
+    """Run Python."""
     subprocess.run([sys.executable, *arguments], check=True, capture_output=True)
-    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -25,9 +26,7 @@ def test_startup(benchmark: BenchmarkFixture, name: str) -> None:
     """An answer costs a few interpreter starts, not the import of torch."""
     registry.list_methods()  # described once, as after any earlier command
     command = ["-m", "harness", *COMMANDS[name]]
-    pairs = [(call(*command), call("-c", "pass")) for _ in range(5)]
-    benchmark.pedantic(call, args=command, rounds=5)
-    ratio = median(answer / bare for answer, bare in pairs)
-    benchmark.extra_info["seconds"] = median(answer for answer, _ in pairs)
-    benchmark.extra_info["ratio to an empty interpreter"] = ratio
-    print(f"harness {name}: {ratio:.1f} times an empty interpreter")
+    paired = paired_ratio(benchmark, lambda: call(*command), lambda: call("-c", "pass"), ROUNDS)
+    benchmark.extra_info["seconds"] = paired.seconds
+    benchmark.extra_info["ratio to an empty interpreter"] = paired.ratio
+    print(f"harness {name}: {paired.ratio:.1f} times an empty interpreter")
