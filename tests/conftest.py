@@ -12,15 +12,13 @@ from pathlib import Path
 import playwright.sync_api as playwright
 import pytest
 
+from harness.compatibility import mend_torchvision
+
+from .command_line import CommandLine
 from .cores import share_cores
+from .made_once import Make, make_once
 
-share_cores()  # before torch is imported
-
-from harness.compatibility import mend_torchvision  # noqa: E402
-
-from .command_line import CommandLine  # noqa: E402
-from .made_once import Make, make_once  # noqa: E402
-
+share_cores()  # before torch is imported, which this does:
 mend_torchvision()  # as every process of the harness does before it imports a method
 
 MEMORY = Path("/dev/shm")  # a folder in memory, on Linux
@@ -110,10 +108,16 @@ def environment(cache: Path) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def once(tmp_path_factory: pytest.TempPathFactory) -> Make:
-    """Return a function that makes a folder once for all processes of a test run."""
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of all that the processes of this test run write."""
     own = tmp_path_factory.getbasetemp()
-    return make_once(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def once(temporary: Path) -> Make:
+    """Return a function that makes a folder once for all processes of a test run."""
+    return make_once(temporary)
 
 
 @pytest.fixture(scope="session")
@@ -141,11 +145,9 @@ def toy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def harness_in(
-    tmp_path_factory: pytest.TempPathFactory, environment: Mapping[str, str]
-) -> Callable[[Path], CommandLine]:
+def harness_in(temporary: Path, environment: Mapping[str, str]) -> Callable[[Path], CommandLine]:
     """Return what runs the command line in a folder."""
-    return lambda folder: CommandLine(folder, tmp_path_factory.getbasetemp(), environment)
+    return lambda folder: CommandLine(folder, temporary, environment)
 
 
 @pytest.fixture
@@ -157,7 +159,7 @@ def harness(harness_in: Callable[[Path], CommandLine], tmp_path: Path) -> Comman
 @pytest.fixture(scope="session")
 def chromium() -> str:
     """Return the path of a Chromium, or skip."""
-    # The first is the same without windows: it loads a page in half the time.
+    # The first is the same without windows: it loads a page in two thirds of the time.
     names = ("chromium-headless-shell", "chromium", "chromium-browser")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:

@@ -12,7 +12,8 @@ from harness.cli.options import AsJson, Plugins
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.contract.checks import Check, Subject
+    from harness.contract.case import Subject
+    from harness.contract.checks import Check
 
 
 def check(
@@ -63,8 +64,7 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
     chosen = scale or ("tiny" if "tiny" in scales else next(iter(scales)))
     if chosen not in scales:
         raise unknown(f"recipe of {name}", chosen, scales)
-    from harness.contract.case import small_dolls
-    from harness.contract.checks import Subject
+    from harness.contract.case import Subject, small_dolls
 
     return Subject(listing, chosen, small_dolls())
 

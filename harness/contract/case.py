@@ -1,10 +1,11 @@
-"""A method built on a small training split, ready to be tried."""
+"""A method built on a small training split, ready to be tried, and what is checked of it."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -100,3 +101,52 @@ class Case:
         self.method.eval()
         images = encode_images(self.method, lambda rows: self.images[rows], ITEMS, CPU)
         return images.embedding, encode_texts(self.method, self.captions, CPU).embedding
+
+
+@dataclass(frozen=True)
+class TrainedCase:
+    """A case that was trained, with its weights as they were before and after."""
+
+    case: Case
+    before: dict[str, Tensor]
+    after: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A method to be checked, at a scale, on the small drawn dataset."""
+
+    listing: registry.Listing
+    scale: str
+    dolls: Path
+
+    @cached_property
+    def trained(self) -> TrainedCase:
+        """The method as published, trained once for all checks; they only look at it."""
+        case = self.case()
+        before = {name: value.clone() for name, value in case.method.state_dict().items()}
+        return TrainedCase(case, before, case.train() if case.recipe.stages else before)
+
+    def case(
+        self,
+        variant: int = 0,
+        seed: int = 0,
+        change: Callable[[Split], Split] = lambda split: split,
+    ) -> Case:
+        """Build a variant by its position; the method as published is the first."""
+        return Case(
+            self.listing, self._variants[variant], self.scale, self.dolls, seed=seed, change=change
+        )
+
+    @property
+    def _variants(self) -> Sequence[dict[str, object]]:
+        from harness.plan import variants_at
+
+        assert self.listing.description is not None
+        here = variants_at(self.listing.description, self.scale)
+        return [v for v in self.listing.description["variants"] if v["label"] in here]
+
+    @property
+    def labels(self) -> list[str]:
+        """The labels of the variants, in their order."""
+        return [str(variant["label"]) for variant in self._variants]

@@ -9,18 +9,16 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from harness.contract.case import BATCH, ITEMS, Case
+from harness.contract.case import BATCH, ITEMS, Case, Subject
 from harness.data.schema import Split
 from harness.evaluation import rescores
 from harness.method import Encoded, Supervision
-from harness.registry import Listing
 
 TOLERANCE = 1e-4  # of an embedding, alone or among others: the order of sums may differ
 SHOWN = 5  # names in a message
@@ -28,55 +26,6 @@ SHOWN = 5  # names in a message
 
 class Broken(Exception):
     """A method does not keep to the contract; the message says in what."""
-
-
-@dataclass(frozen=True)
-class TrainedCase:
-    """A case that was trained, with its weights as they were before and after."""
-
-    case: Case
-    before: dict[str, Tensor]
-    after: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A method to be checked, at a scale, on the small drawn dataset."""
-
-    listing: Listing
-    scale: str
-    dolls: Path
-
-    @cached_property
-    def trained(self) -> TrainedCase:
-        """The method as published, trained once for all checks; they only look at it."""
-        case = self.case()
-        before = {name: value.clone() for name, value in case.method.state_dict().items()}
-        return TrainedCase(case, before, case.train() if case.recipe.stages else before)
-
-    def case(
-        self,
-        variant: int = 0,
-        seed: int = 0,
-        change: Callable[[Split], Split] = lambda split: split,
-    ) -> Case:
-        """Build a variant by its position; the method as published is the first."""
-        return Case(
-            self.listing, self._variants[variant], self.scale, self.dolls, seed=seed, change=change
-        )
-
-    @property
-    def _variants(self) -> Sequence[dict[str, object]]:
-        from harness.plan import variants_at
-
-        assert self.listing.description is not None
-        here = variants_at(self.listing.description, self.scale)
-        return [v for v in self.listing.description["variants"] if v["label"] in here]
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels of the variants, in their order."""
-        return [str(variant["label"]) for variant in self._variants]
 
 
 @dataclass(frozen=True)

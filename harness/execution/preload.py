@@ -6,11 +6,11 @@ mend_torchvision()
 
 import accelerate  # noqa: E402, F401 (after the mend, which its imports need)
 import datasets  # noqa: E402, F401
+import numba  # noqa: E402 (called below)
 import open_clip  # noqa: E402, F401
 import scipy.io  # noqa: E402, F401 (loading a dataset imports it)
 import transformers  # noqa: E402, F401
-from numba.core.registry import cpu_target  # noqa: E402
 
 import harness.run  # noqa: E402, F401
 
-cpu_target.target_context.refresh()  # what the first call of a compiled function would import
+numba.njit()(lambda: None)()  # imports what the first call of a compiled function would

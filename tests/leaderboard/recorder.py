@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,8 @@ from harness.results import (
     write_json,
     write_table,
 )
+
+from ..made_once import Make
 
 HISTORY = {
     "epoch": [1, 2, 3],
@@ -131,6 +133,23 @@ class Recorder:
                  "fingerprint": fingerprint, "counts": counts, "audit": {}}  # fmt: skip
         write_json(path / "about.json", about)
         return path
+
+
+def pages_once(
+    once: Make, name: str, answer: Callable[[Recorder], None], write: Callable[[Path, Path], object]
+) -> tuple[Path, Path]:
+    """Return the folders of finished runs and of their pages, made once in a test run.
+
+    `answer` adds the runs, and `write` is told both folders.
+    """
+
+    def fill(folder: Path) -> None:
+        recorder = Recorder(folder / "results")
+        answer(recorder)
+        write(recorder.results, folder / "site")
+
+    folder = once(name, fill)
+    return folder / "results", folder / "site"
 
 
 def add_reranking(run: Path, rerank: str, skill: float | None = None, **fields: Any) -> Path:

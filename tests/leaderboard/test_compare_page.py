@@ -23,7 +23,7 @@ from leaderboard.site_folder import write_site
 from leaderboard.typography import signed
 
 from ..made_once import Make
-from .recorder import Recorder
+from .recorder import Recorder, pages_once
 
 SKILLS = {"weak": 0.6, "middling": 1.4, "strong": 1.6}
 GROUND = "demo-paperdolls"
@@ -60,13 +60,8 @@ def build(tmp_path: Path) -> Callable[[Path], tuple[Site, Path]]:
 @pytest.fixture(scope="session")
 def written(once: Make) -> tuple[Site, Path]:
     """Return what the page of these methods is made from, and the page."""
-
-    def fill(folder: Path) -> None:
-        answer(Recorder(folder / "results"))
-        write(folder / "results", folder / "site")
-
-    folder = once("compare", fill)
-    return load_site(folder / "results", FOLDER), folder / "site" / "compare.html"
+    results, site = pages_once(once, "compare", answer, write)
+    return load_site(results, FOLDER), site / "compare.html"
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from leaderboard.build import build_site
 
 from ..made_once import Make
-from .recorder import Recorder
+from .recorder import Recorder, pages_once
 
 MEASURE = """() => {
   const root = document.documentElement;
@@ -29,12 +29,11 @@ MEASURE = """() => {
 @pytest.fixture(scope="session")
 def site(once: Make) -> Path:
     """Return a site with texts that have no end."""
-    return once("endless", write_site)
+    return pages_once(once, "endless", answer, build_site)[1]
 
 
-def write_site(site: Path) -> None:
-    """Write it."""
-    recorder = Recorder(site.with_name("results"))
+def answer(recorder: Recorder) -> None:
+    """Finish its runs."""
     recorder.add_small()
     endless = "x" * 3000
     texts = {"title": endless, "paper": endless, "command": endless, "supervision": endless}
@@ -42,7 +41,6 @@ def write_site(site: Path) -> None:
     changes = {endless: endless}
     recorder.add_run("beta", 5.0, variant="endless", changes=changes, command=endless)
     recorder.add_run("dgia", 5.0, dataset="icfg-pedes", scale="paper")
-    build_site(recorder.results, site)
 
 
 @pytest.mark.parametrize("page", ["index.html", "methods/beta.html", "methods/dgia.html"])

@@ -15,7 +15,7 @@ from leaderboard.site import load_site
 from leaderboard.site_folder import write_site
 
 from ..made_once import Make
-from .recorder import Recorder
+from .recorder import Recorder, pages_once
 
 Open = Callable[..., playwright.Page]
 OVERFLOW = """() => {
@@ -30,12 +30,11 @@ OVERFLOW = """() => {
 @pytest.fixture(scope="session")
 def page_file(once: Make) -> Path:
     """Return the page of a method with an ablation, a sweep, slices and a failed seed."""
-    return once("method", write_page) / "methods/one.html"
+    return pages_once(once, "method", answer, write)[1] / "methods/one.html"
 
 
-def write_page(folder: Path) -> None:
-    """Write it, with what it links to."""
-    recorder = Recorder(folder.with_name("results"))
+def answer(recorder: Recorder) -> None:
+    """Finish its runs."""
     recorder.add_digest()
     parts = {"itc": 1.0, "local": 1.0, "wide": 1.0}
     config: dict[str, Any] = {"losses": parts, "share": 0.3}
@@ -54,7 +53,11 @@ def write_page(folder: Path) -> None:
                     "one", skill, seed=seed, variant=label, changes=changes,
                     config={**config, **changes}, tables=((table, label, position),),
                 )  # fmt: skip
-    site = load_site(recorder.results, FOLDER)
+
+
+def write(results: Path, folder: Path) -> None:
+    """Write the pages of methods, and what they link to."""
+    site = load_site(results, FOLDER)
     makers = (render.make_assets, method.make_files, compare.make_files)
     write_site({file: text for make in makers for file, text in make(site).items()}, folder)
 

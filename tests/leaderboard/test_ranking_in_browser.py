@@ -20,7 +20,7 @@ from leaderboard.site_folder import write_site
 from leaderboard.typography import ABSENT, probability, signed
 
 from ..made_once import Make
-from .recorder import Recorder
+from .recorder import Recorder, pages_once
 from .windows import windows
 
 SKILLS = {"faint": 0.1, "weak": 1.2, "strong": 2.2, "equal": 2.25, "rival": 2.2}
@@ -56,13 +56,8 @@ def write(results: Path, folder: Path) -> tuple[Site, Path]:
 @pytest.fixture(scope="session")
 def written(once: Make) -> tuple[Site, Path]:
     """Return what the page of these methods is made from, and the page."""
-
-    def fill(folder: Path) -> None:
-        answer(Recorder(folder / "results"))
-        write(folder / "results", folder / "site")
-
-    folder = once("ranking", fill)
-    return load_site(folder / "results", FOLDER), folder / "site" / "index.html"
+    results, site = pages_once(once, "ranking", answer, write)
+    return load_site(results, FOLDER), site / "index.html"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from leaderboard.build import build_site
 from leaderboard.typography import printable
 
 from ..made_once import Make
-from .recorder import Recorder
+from .recorder import Recorder, pages_once
 from .windows import windows
 
 Open = Callable[..., playwright.Page]
@@ -66,12 +66,11 @@ HEADINGS = (
 @pytest.fixture(scope="session")
 def site(once: Make) -> Path:
     """Return a site with all that pages show: answers, an ablation, a failure, a dataset apart."""
-    return once("site", write_site)
+    return pages_once(once, "site", answer, build_site)[1]
 
 
-def write_site(site: Path) -> None:
-    """Write it."""
-    recorder = Recorder(site.with_name("results"))
+def answer(recorder: Recorder) -> None:
+    """Finish its runs."""
     recorder.add_digest()
     places = (("Table 4", "without SDM", 0),)
     for seed in range(3):
@@ -87,18 +86,16 @@ def write_site(site: Path) -> None:
     apart = {"dataset": "cuhk-pedes", "scale": "paper", "data": {"title": "CUHK-PEDES"}}
     recorder.add_run("one", 30.0, **apart)
     recorder.add_run("dgia", 50.0, **apart)
-    build_site(recorder.results, site)
 
 
 @pytest.fixture(scope="session")
 def hostile_site(once: Make) -> Path:
     """Return a site whose every text is a payload: names, titles, settings, errors, captions."""
-    return once("hostile-site", write_hostile_site)
+    return pages_once(once, "hostile-site", answer_with_payloads, build_site)[1]
 
 
-def write_hostile_site(site: Path) -> None:
-    """Write it."""
-    recorder = Recorder(site.with_name("results"))
+def answer_with_payloads(recorder: Recorder) -> None:
+    """Finish its runs."""
     recorder.add_digest(captions=CAPTIONS)
     for number, payload in enumerate(PAYLOADS):
         texts = dict.fromkeys(("summary", "paper", "url", "supervision", "command", "key"), payload)
@@ -115,7 +112,6 @@ def write_hostile_site(site: Path) -> None:
     every = " ".join(PAYLOADS)
     data = {"title": every, "note": every, "licence": every, "fingerprint": every}
     recorder.add_run("plain", 40.0, suite=PAYLOADS[1], dataset=PAYLOADS[2], data=data)
-    build_site(recorder.results, site)
 
 
 def each_page(site: Path, open_page: Open, **how: object) -> Iterator[tuple[str, playwright.Page]]:

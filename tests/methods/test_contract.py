@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 
 from harness import plan, registry
-from harness.contract.case import CPU, Case
-from harness.contract.checks import CHECKS, Check, Subject
+from harness.contract.case import CPU, Case, Subject
+from harness.contract.checks import CHECKS, Check
 from harness.data.schema import Split
 from harness.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
@@ -33,9 +33,9 @@ VARIANTS = [
 FULL = [parameters for parameters in VARIANTS if parameters.values[1]["label"] == "full"]
 
 
-def case(dolls: Path, name: str, variant: dict[str, Any]) -> Case:
+def case(dolls: Path, name: str, variant: dict[str, Any], **how: Any) -> Case:
     """Build a variant at scale tiny."""
-    return Case(LISTINGS[name], variant, "tiny", dolls)
+    return Case(LISTINGS[name], variant, "tiny", dolls, **how)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def published(small_dolls: Path) -> Callable[[str], dict[str, Tensor]]:
     full = dict(parameters.values for parameters in FULL)
 
     def weights(name: str) -> dict[str, Tensor]:
-        method = Case(LISTINGS[name], full[name], "tiny", small_dolls, change=few).method
+        method = case(small_dolls, name, full[name], change=few).method
         return {key: value.clone() for key, value in method.state_dict().items()}
 
     return cache(weights)
@@ -91,7 +91,7 @@ def test_every_row_trains_what_it_names(
     """An ablation row builds, trains exactly its losses, moves weights, and stays finite. It starts
     from the weights of the published method, where their shapes are alike: heads are built whether
     or not a row uses them, so the rows of a seed are paired."""
-    tried = Case(LISTINGS[name], variant, "tiny", small_dolls, change=few)
+    tried = case(small_dolls, name, variant, change=few)
     before = {key: value.clone() for key, value in tried.method.state_dict().items()}
     if not _changes_shape(variant["changes"]):
         expected = published(name)
