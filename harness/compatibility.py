@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import sys
+from pathlib import Path
 from typing import Any
 
 _library: Any = None  # kept for the life of the process: once collected, its operators vanish
@@ -12,27 +13,33 @@ _library: Any = None  # kept for the life of the process: once collected, its op
 def mend_torchvision() -> None:
     """Make `import torchvision` work where a CUDA build of it stands beside a CPU-only torch.
 
-    PyPI's torchvision registers metadata for operators that its CUDA library defines; where that
-    library cannot load, the import ends with "operator torchvision::nms does not exist", and so do
+    PyPI's torchvision registers metadata for operators that its compiled library defines; where
+    that cannot load, the import ends with "operator torchvision::nms does not exist", and so do
     open_clip, timm and parts of transformers. Declaring the two operators is enough: nothing here
-    calls them.
+    calls them. Torchvision itself, which takes seconds, is left to those who need it.
     """
     global _library
-    if "torchvision" in sys.modules:
+    if _library is not None or "torchvision" in sys.modules:
+        return
+    found = importlib.util.find_spec("torchvision")
+    if found is None or found.origin is None or _loads(Path(found.origin).parent):
         return
     import torch
 
+    library: Any = torch.library.Library  # untyped
+    _library = library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+
+
+def _loads(package: Path) -> bool:
+    """Tell whether the library that defines torchvision's operators can be loaded."""
+    import torch
+
+    load: Any = torch.ops.load_library  # untyped
     try:
-        importlib.import_module("torchvision")
-    except RuntimeError as error:
-        if "torchvision::nms" not in str(error) or _library is not None:
-            raise
-        library: Any = torch.library.Library  # untyped
-        _library = library("torchvision", "DEF")
-        for name in ("nms", "qnms"):
-            _library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        for module in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[module]
-        importlib.import_module("torchvision")
-    except ImportError:
-        return  # not installed: whoever needs it says so
+        for file in package.glob("_C.*"):
+            load(str(file))
+    except OSError:
+        return False
+    return True

@@ -62,6 +62,10 @@ class Plugin:
         found = sources.closure([self.module], self.roots)
         return [module for module in found if module.name.split(".")[0] != "harness"]
 
+    def imports(self) -> set[str]:
+        """Return the packages that its modules may import, here or anywhere."""
+        return {name for module in self.sources() for name in sources.imported_packages(module)}
+
 
 @dataclass(frozen=True)
 class Listing:

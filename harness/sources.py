@@ -66,6 +66,11 @@ def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
     return [found[name] for name in sorted(found)]
 
 
+def imported_packages(module: Module) -> set[str]:
+    """Return the packages at the top of what a module may import."""
+    return {name.partition(".")[0] for name in _imports(module)}
+
+
 def content_hash(modules: Iterable[Module]) -> str:
     """Hash what modules compute: their syntax without comments, docstrings and declarations."""
     digest = hashlib.sha256()

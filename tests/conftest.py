@@ -13,6 +13,8 @@ import playwright.sync_api as playwright
 import pytest
 
 from harness.compatibility import mend_torchvision
+from harness.execution.local import preload
+from harness.registry import find_plugins
 
 from .command_line import CommandLine
 from .cores import share_cores
@@ -147,6 +149,7 @@ def toy(tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def harness_in(temporary: Path, environment: Mapping[str, str]) -> Callable[[Path], CommandLine]:
     """Return what runs the command line in a folder."""
+    preload(find_plugins())  # one fork server for all runs of this process
     return lambda folder: CommandLine(folder, temporary, environment)
 
 

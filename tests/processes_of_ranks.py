@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.execution.local import preload
+from harness.registry import find_plugins
 
 SECONDS = 240.0  # that a script may take on a busy machine
 # What a process does that the fork server starts, with the heavy packages imported.
@@ -29,7 +30,7 @@ def run_by_ranks(script: Path, arguments: Sequence[object], count: int, folder: 
 
     A single one is told of no others. What they print is in `folder`.
     """
-    preload()
+    preload(find_plugins())
     context: Any = multiprocessing.get_context("forkserver")
     folder.mkdir(parents=True)
     logs = [folder / f"rank-{rank}.txt" for rank in range(count)]

@@ -76,7 +76,8 @@ def evaluate(
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     terminal.say_plan(trained, waiting, results)
     if waiting:
-        execute_runs(waiting, choose_options(results, jobs, device))
+        plugins_used = [spec.plugin for spec in waiting]
+        execute_runs(waiting, choose_options(results, jobs, device, plugins=plugins_used))
     show_evaluations(trained, results)
     if report:
         write_reports(results, site)

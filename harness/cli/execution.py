@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.execution import Options
     from harness.execution.slurm_commands import Settings
+    from harness.registry import Plugin
     from harness.spec import RunSpec
     from harness.tracking import Tracker
 
@@ -70,14 +71,15 @@ def choose_options(
     memory: str | None = None,
     cluster: Settings | None = None,
     trackers: Sequence[Tracker] = (),
+    plugins: Iterable[Plugin] = (),
 ) -> Options:
-    """Return how runs are executed, with what this machine offers where nothing is said."""
+    """Return how runs of plugins are executed, with what this machine offers by default."""
     from harness.execution import Options
 
     if cluster is None:
         from harness.execution.local import preload
 
-        preload()  # while torch is imported here
+        preload(plugins)  # while torch is imported here
     place = _choose_device(device, cluster)
     return Options(
         results=results.resolve(),

@@ -149,7 +149,8 @@ def run(
     if waiting:
         cache = pixel_cache is Switch.ON
         options = choose_options(
-            results, jobs, device, keep, cache, force, timeout, memory, cluster, track or []
+            results, jobs, device, keep, cache, force, timeout, memory, cluster, track or [],
+            plugins=[spec.plugin for spec in waiting],
         )  # fmt: skip
         failures = execute_runs(waiting, options, cluster)
     if not failures and keep is not Keep.ALL:

@@ -6,7 +6,7 @@ import multiprocessing
 import sys
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import Any
@@ -15,8 +15,10 @@ from harness import results
 from harness.execution import Options, Watch
 from harness.execution.locks import is_taken
 from harness.execution.process import RunProcess
+from harness.registry import Plugin
 from harness.spec import RunSpec
 
+ENCODERS = ("open_clip", "transformers")
 GRACE_SECONDS = 30.0  # to reach the next checkpoint after an interruption
 # A run that ends at once leaves semaphores to Python's tracker: that it tidies up is no news.
 TIDYING = "ignore:resource_tracker"
@@ -30,7 +32,7 @@ def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> Non
     here. One that another harness process is at is left to it. On KeyboardInterrupt the processes
     stop behind their next checkpoint, on a second one at once; what is finished stays.
     """
-    preload()
+    preload(spec.plugin for spec in specs)
     pool = _Pool(specs, options, watch)
     try:
         while pool.is_busy:
@@ -44,12 +46,21 @@ def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> Non
         pool.kill()
 
 
-def preload() -> None:
-    """Start the fork server, which imports the heavy packages once; returns at once."""
+def preload(plugins: Iterable[Plugin]) -> None:
+    """Start the fork server, which imports once what runs need; returns at once.
+
+    Encoders of other libraries, which take as long as all else, only where a plugin imports them.
+    """
     if TIDYING not in sys.warnoptions:
         sys.warnoptions.append(TIDYING)
-    forkserver.set_forkserver_preload(["harness.execution.preload"])
+    forkserver.set_forkserver_preload(["harness.execution.preload", *encoder_packages(plugins)])
     forkserver.ensure_running()
+
+
+def encoder_packages(plugins: Iterable[Plugin]) -> list[str]:
+    """Return the packages with encoders that plugins may import."""
+    imported = {name for plugin in set(plugins) for name in plugin.imports()}
+    return [name for name in ENCODERS if name in imported]
 
 
 class _Pool:

@@ -50,7 +50,7 @@ class Job:
             updated=_Note(progress_file(self.spec, self.options.results)).update,
             finished=lambda spec, record: records.append(record),
         )
-        with _interruptible() as received:
+        with _interruptible(self.spec) as received:
             with suppress(KeyboardInterrupt):
                 local.execute_all([self.spec], replace(self.options, jobs=1), watch)
             if not records and TIME_ENDS in received:
@@ -130,7 +130,7 @@ class _Note:
 
 
 @contextmanager
-def _interruptible() -> Iterator[list[int]]:
+def _interruptible(spec: RunSpec) -> Iterator[list[int]]:
     """Take the first signal to end for Ctrl-C; yields the signals that came.
 
     Slurm signals every process of a job: the run's own sees to itself, and what is started from
@@ -144,7 +144,7 @@ def _interruptible() -> Iterator[list[int]]:
         raise KeyboardInterrupt
 
     _ignore()
-    local.preload()
+    local.preload([spec.plugin])
     for number in (signal.SIGTERM, TIME_ENDS):
         signal.signal(number, interrupt)
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import importlib
 import os
 import pickle
 import signal
@@ -21,9 +22,12 @@ def main() -> None:
     spec, options, group = pickle.load(sys.stdin.buffer)
 
     import harness.execution.preload  # noqa: F401 (once, for all processes of the node)
+    from harness.execution.local import encoder_packages
     from harness.execution.ranks import seen_from, work_on_node
     from harness.execution.worker import limit_memory
 
+    for package in encoder_packages([spec.plugin]):
+        importlib.import_module(package)
     limit_memory(options.memory)
     group = seen_from(group, os.environ["SLURM_LAUNCH_NODE_IPADDR"])
     work_on_node(spec, options, group, int(os.environ["SLURM_PROCID"]) + 1)

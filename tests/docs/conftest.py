@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Mapping
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,22 +13,25 @@ from harness.data import catalogue
 from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.data.paperdolls.looks import DATASETS
 
-from ..made_once import Make, write_text
-from .pages import ROOT, Desk, cheap_environment
+from ..command_line import CommandLine
+from ..made_once import Make
+from .pages import ROOT, Desk
+from .served import open_door, write_program
 
 SMALL = Sizes(train=12, val=6, test=8)  # people
 
 
 @pytest.fixture(scope="session")
-def cheap(once: Make) -> Mapping[str, str]:
+def cheap(once: Make, cache: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
     """An environment in which runs are cheap: the drawn datasets lie small in the cache.
 
     The harness takes a drawn dataset that is in the cache as it is. Nothing else is changed: every
-    command runs as it is written.
+    command runs as it is written. No other test looks for a drawn dataset in this cache.
     """
-    cache = once("docs-cache", draw_small)
-    programs = once("programs", write_program)
-    return cheap_environment(cache, programs)
+    drawn = once("docs-cache", draw_small)
+    shutil.copytree(drawn, cache, dirs_exist_ok=True)
+    path = os.pathsep.join([str(once("programs", write_program)), os.environ["PATH"]])
+    return {**environment, "PATH": path, "HF_HUB_OFFLINE": "1"}
 
 
 def draw_small(cache: Path) -> None:
@@ -40,15 +44,11 @@ def draw_small(cache: Path) -> None:
                 write_paperdolls(place, sizes=SMALL, look=DATASETS[declaration.drawn])
 
 
-def write_program(programs: Path) -> None:
-    """Write a `harness` that is this one."""
-    program = programs / "harness"
-    write_text(program, f'#!/bin/sh\nexec "{sys.executable}" -m harness "$@"\n')
-    program.chmod(0o755)
-
-
 @pytest.fixture
-def desk(tmp_path: Path, cheap: Mapping[str, str]) -> Desk:
+def desk(
+    tmp_path: Path, cheap: Mapping[str, str], harness_in: Callable[[Path], CommandLine]
+) -> Iterator[Desk]:
     """An empty folder, but for the docs, which pages name as in a checkout."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    return Desk(tmp_path, cheap)
+    with open_door(cheap, harness_in) as door:
+        yield Desk(tmp_path, door)

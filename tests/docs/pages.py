@@ -10,7 +10,6 @@ import signal
 import subprocess
 import sys
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,11 +18,11 @@ import yaml
 from harness import plan, registry
 
 from .fences import Fence
+from .served import Door
 
 ROOT = Path(__file__).parents[2]
 PAGES = [*sorted((ROOT / "docs").rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 EXAMPLE = ROOT / "docs" / "examples" / "sigmoid.py"
-SECONDS = 600.0  # no block may take longer
 
 
 def title(page: Path) -> str:
@@ -36,7 +35,7 @@ class Desk:
     """A folder that a page is run in, with an environment in which its commands are found."""
 
     folder: Path
-    environment: Mapping[str, str]
+    door: Door
 
     def run(self, page: str, fence: Fence) -> None:
         """Run a block as its language asks; fail with what it said."""
@@ -47,14 +46,15 @@ class Desk:
             "toml": self._read_toml,
         }[fence.language](f"{page}, line {fence.line}", fence)
 
-    def call(self, where: str, *command: str) -> str:
+    def call(self, where: str, *command: str, **variables: str) -> str:
         """Run a program and return what it printed; fail where it ends with another status."""
+        environment = {**self.door.environment, **variables}
         with subprocess.Popen(
-            command, cwd=self.folder, env=dict(self.environment), text=True, start_new_session=True,
+            command, cwd=self.folder, env=environment, start_new_session=True,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         ) as going:  # fmt: skip
             try:
-                said, _ = going.communicate(timeout=SECONDS)
+                said = self.door.serve(going)
             finally:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(going.pid, signal.SIGKILL)  # what it started too
@@ -94,13 +94,6 @@ class Desk:
             (about / "METADATA").write_text(f"Name: {module}\nVersion: 1\n", encoding="utf-8")
             lines = fence.text.replace("[project.entry-points.", "[").replace('"', "")
             (about / "entry_points.txt").write_text(lines, encoding="utf-8")
-            desk = Desk(self.folder, {**self.environment, "PYTHONPATH": str(installed)})
-            listed = json.loads(desk.call(where, "harness", "list", "methods", "--json"))
+            command = "harness", "list", "methods", "--json"
+            listed = json.loads(self.call(where, *command, PYTHONPATH=str(installed)))
             assert "sigmoid" in {method["name"] for method in listed}, where
-
-
-def cheap_environment(cache: Path, programs: Path) -> dict[str, str]:
-    """Return an environment in which `harness` is this one, with a cache of its own and no hub."""
-    path = os.pathsep.join([str(programs), os.environ["PATH"]])
-    own = {"HARNESS_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "huggingface")}
-    return {**os.environ, **own, "PATH": path, "HF_HUB_OFFLINE": "1"}

@@ -352,7 +352,7 @@ def time_ends(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[list[RunRec
             os.kill(os.getpid(), signal.SIGUSR2)
 
         monkeypatch.setattr(local, "execute_all", execute)
-        monkeypatch.setattr(local, "preload", lambda: None)
+        monkeypatch.setattr(local, "preload", lambda plugins: None)
 
     yield prepare
     for number, handler in before.items():
