@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from harness.data import catalogue
 from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.data.paperdolls.looks import DATASETS
 
-from ..command_line import CommandLine
 from ..made_once import Make
 from .pages import ROOT, Desk
 from .served import open_door, write_program
@@ -22,16 +20,16 @@ SMALL = Sizes(train=12, val=6, test=8)  # people
 
 
 @pytest.fixture(scope="session")
-def cheap(once: Make, cache: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+def cheap(once: Make, environment: Mapping[str, str]) -> Mapping[str, str]:
     """An environment in which runs are cheap: the drawn datasets lie small in the cache.
 
     The harness takes a drawn dataset that is in the cache as it is. Nothing else is changed: every
-    command runs as it is written. No other test looks for a drawn dataset in this cache.
+    command runs as it is written.
     """
-    drawn = once("docs-cache", draw_small)
-    shutil.copytree(drawn, cache, dirs_exist_ok=True)
+    cache = once("docs-cache", draw_small)
+    own = {"HARNESS_CACHE": str(cache), "HF_DATASETS_CACHE": str(cache / "huggingface")}
     path = os.pathsep.join([str(once("programs", write_program)), os.environ["PATH"]])
-    return {**environment, "PATH": path, "HF_HUB_OFFLINE": "1"}
+    return {**environment, **own, "PATH": path, "HF_HUB_OFFLINE": "1"}
 
 
 def draw_small(cache: Path) -> None:
@@ -45,10 +43,8 @@ def draw_small(cache: Path) -> None:
 
 
 @pytest.fixture
-def desk(
-    tmp_path: Path, cheap: Mapping[str, str], harness_in: Callable[[Path], CommandLine]
-) -> Iterator[Desk]:
+def desk(tmp_path: Path, cheap: Mapping[str, str], temporary: Path) -> Iterator[Desk]:
     """An empty folder, but for the docs, which pages name as in a checkout."""
     (tmp_path / "docs").symlink_to(ROOT / "docs")
-    with open_door(cheap, harness_in) as door:
+    with open_door(cheap, temporary) as door:
         yield Desk(tmp_path, door)

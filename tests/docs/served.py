@@ -12,14 +12,15 @@ import json
 import os
 import socket
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
 from subprocess import Popen
+from unittest import mock
 
-from ..command_line import CommandLine
+from ..command_line import CommandLine, Completed
 from ..made_once import write_text
 
 DOOR = "HARNESS_OF_THE_TESTS"  # the variable that tells the program where to ask
@@ -53,7 +54,7 @@ class Door:
 
     listening: socket.socket
     environment: Mapping[str, str]
-    harness_in: Callable[[Path], CommandLine]
+    temporary: Path
 
     def serve(self, going: Popen[bytes]) -> str:
         """Answer the programs that a process starts; return what it printed, once it has ended."""
@@ -77,9 +78,14 @@ class Door:
             question = json.loads(client.makefile().readline())
             answer = None
             if self._is_unchanged(question["variables"]):
-                done = self.harness_in(Path(question["folder"]))(*question["words"])
+                done = self._run(Path(question["folder"]), question["words"])
                 answer = {"status": done.returncode, "out": done.stdout, "errors": done.stderr}
             client.sendall(json.dumps(answer).encode() + b"\n")
+
+    def _run(self, folder: Path, words: Sequence[str]) -> Completed:
+        """Run a command; its runs, which see this process's own cache, keep only pixels there."""
+        with mock.patch.dict(os.environ, self.environment):
+            return CommandLine(folder, self.temporary, os.environ)(*words)
 
     def _is_unchanged(self, variables: Mapping[str, str]) -> bool:
         names = (variables.keys() | self.environment.keys()) - OF_SHELLS
@@ -87,10 +93,8 @@ class Door:
 
 
 @contextmanager
-def open_door(
-    environment: Mapping[str, str], harness_in: Callable[[Path], CommandLine]
-) -> Iterator[Door]:
+def open_door(environment: Mapping[str, str], temporary: Path) -> Iterator[Door]:
     """Listen on this machine for programs that have an environment, and `DOOR` in addition."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-        yield Door(listening, {**environment, DOOR: str(port)}, harness_in)
+        yield Door(listening, {**environment, DOOR: str(port)}, temporary)
