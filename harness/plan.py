@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness import registry, results, sources
+from harness import keys, registry, results
 from harness.data.catalogue import find_declaration, read_declaration
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError, unknown
 from harness.spec import PROTOCOL_VERSION, FurtherEvaluation, RunSpec
 
 SUITES = Path(__file__).with_name("suites")
-# What trains and scores every method: the modules whose syntax is part of every key.
-ENGINE = ("harness.training", "harness.evaluation", "harness.data.loading")
+SCORING = ("candidates",)  # fields of a recipe that training does not read
 
 
 @dataclass(frozen=True)
@@ -129,15 +128,15 @@ def plan(
         rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
         queries: names of query transforms, each a further evaluation of every run.
     """
-    engine = engine_hash()
+    further = keys.hash_harness(keys.SCORES_FURTHER)
     code_of = {
-        "rerank": _hash("harness.rerank"),
-        "queries": registry.queries_hash() if queries else "",
+        "rerank": further,
+        "queries": f"{further} {registry.queries_hash()}" if queries else "",
     }
     specs = []
     for located in datasets:
         for choice in choices:
-            code = _code(choice.listing.plugin, engine)
+            code = keys.code_of(choice.listing.plugin)
             for label in choice.variants:
                 resolved = _resolve(choice.listing, suite.scale, label, settings)
                 declared = choice.evaluations if resolved.label == results.FULL else ()
@@ -157,9 +156,10 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
     The datasets stand by what names them on the command line.
     """
     asked = spec.command.replace("harness run", "harness evaluate", 1)
+    code = keys.hash_harness(keys.SCORES_FURTHER)
     evaluations = tuple(
         FurtherEvaluation(
-            key=_key({"run": spec.key, "on": located.fingerprint}),
+            key=_key({"run": spec.key, "code": code, "on": located.fingerprint}),
             command=f"{asked} --on {shlex.quote(name)}",
             on=located,
         )
@@ -167,23 +167,6 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
         if located.fingerprint != spec.located.fingerprint
     )
     return replace(spec, evaluations=evaluations)
-
-
-def engine_hash() -> str:
-    """Hash the syntax of everything in the harness that trains and scores."""
-    return _hash(*ENGINE)
-
-
-def code_hash(plugin: registry.Plugin) -> str:
-    """Hash the code and the starting weights that a plugin's runs stand on, as they are now."""
-    return _code(plugin, engine_hash())
-
-
-def _hash(*names: str) -> str:
-    """Hash the syntax of modules and of all that they import."""
-    roots = sources.Roots()
-    start = [module for name in names if (module := roots.find(name))]
-    return sources.content_hash(sources.closure(start, roots))
 
 
 @dataclass(frozen=True)
@@ -349,33 +332,28 @@ def _with_evaluations(
     return replace(spec, evaluations=evaluations)
 
 
-def _code(plugin: registry.Plugin, engine: str) -> str:
-    """Hash the code and the starting weights that a plugin's methods run on."""
-    modules = plugin.sources()
-    weights = sources.bytes_hash(sources.weight_files(modules))
-    return f"{engine} {sources.content_hash(modules)} {weights}"
-
-
 def _spec(
     suite: Suite,
     located: Located,
     choice: Choice,
     resolved: _Resolved,
     seed: int,
-    code: str,
+    code: keys.Code,
     options: str,
 ) -> RunSpec:
     description = choice.listing.description
     assert description is not None
     content = {
-        "protocol": PROTOCOL_VERSION,
-        "code": code,
+        "code": code.weights,
         "method": choice.listing.name,
         "config": resolved.config,
-        "recipe": resolved.recipe,
+        "recipe": {name: of for name, of in resolved.recipe.items() if name not in SCORING},
         "data": located.fingerprint,
         "seed": seed,
     }
+    weights_key = _key(content)
+    scoring = {name: resolved.recipe[name] for name in SCORING}
+    figures = {"protocol": PROTOCOL_VERSION, "code": code.figures, "recipe": scoring}
     name = choice.listing.name
     if resolved.base != description["variants"][0]["label"]:
         name = shlex.quote(f"{name}:{resolved.base}")
@@ -389,7 +367,8 @@ def _spec(
         variant=resolved.label,
         seed=seed,
         scale=suite.scale,
-        key=_key(content),
+        key=_key({"weights": weights_key, **figures}),
+        weights_key=weights_key,
         stage_keys=tuple(_key(part) for part in _stages(content)),
         plugin=choice.listing.plugin,
         description=description,

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness import paths, results, sources
 from harness.errors import HarnessError, unknown
+from harness.sources import WHOLE, Scope, find_definitions, hash_definitions
 
 if TYPE_CHECKING:
     from harness.data.schema import Split
@@ -181,8 +182,10 @@ def load_queries(name: str) -> QueryTransform:
 def queries_hash() -> str:
     """Hash the code and the weights that the bundled query transforms stand on."""
     roots = _roots()
-    modules = sources.closure(filter(None, map(roots.find, _parts("queries"))), roots)
-    return f"{sources.content_hash(modules)} {sources.bytes_hash(sources.weight_files(modules))}"
+    start = find_definitions([(part, WHOLE) for part in _parts("queries")], roots)
+    modules = sources.closure((one.module for one in start), roots)
+    weights = sources.bytes_hash(sources.weight_files(modules))
+    return f"{hash_definitions(start, Scope(roots))} {weights}"
 
 
 def _parts(name: str) -> list[str]:

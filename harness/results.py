@@ -17,7 +17,7 @@ import shutil
 import unicodedata
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ LAST_EVALUATION = "last-epoch"  # of the last weights instead of those that val 
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 WEIGHTS = "weights"
 SELECTED = "selected.pt"  # of the epoch that val chose
+HISTORY = "history.parquet"
 EMBEDDINGS = "embeddings"
 EVALUATIONS = "evaluations"
 HIGHLIGHTS = "highlights.json"
@@ -79,6 +80,7 @@ class RunRecord:
     selected_epoch: int | None = None  # from 1, chosen on val; None where nothing was trained
     metrics: Mapping[str, float] = field(default_factory=dict)  # of the primary evaluation
     error: Mapping[str, str] | None = None  # kind, message, traceback
+    weights_key: str = ""  # equal ones mean equal weights; older code did not write it
     schema_version: int = SCHEMA_VERSION
 
     @property
@@ -111,7 +113,7 @@ class StoredRun:
 
     def history(self) -> list[dict[str, Any]]:
         """Return one dict an epoch; empty where nothing was trained."""
-        return read_table(self.path / "history.parquet")
+        return read_table(self.path / HISTORY)
 
     def evaluations(self) -> dict[str, dict[str, float]]:
         """Return the metrics of every evaluation by name."""
@@ -169,6 +171,21 @@ def read_record(path: Path) -> RunRecord | None:
         return None
 
 
+def read_trained(path: Path, weights_key: str) -> RunRecord | None:
+    """Read the record of a run folder that holds the weights of a key, whatever scored them."""
+    record = read_record(path)
+    if record is None or not weights_key or record.weights_key != weights_key:
+        return None
+    return record if (path / WEIGHTS / SELECTED).is_file() else None
+
+
+def copy_trained(path: Path, to: Path) -> None:
+    """Copy what training has left in a run folder into another one."""
+    shutil.rmtree(to / WEIGHTS, ignore_errors=True)
+    shutil.copytree(path / WEIGHTS, to / WEIGHTS)
+    shutil.copyfile(path / HISTORY, to / HISTORY)
+
+
 def stages_path(results: Path, suite: str, dataset: str, method: str) -> Path:
     """Return the folder of the checkpoints that variants of a method share."""
     return results / slug(suite) / slug(dataset) / slug(method) / STAGES
@@ -222,11 +239,26 @@ def write_failure(record: RunRecord, path: Path) -> None:
     dead.mkdir(parents=True)
     if (work / LOG).is_file():
         shutil.copyfile(work / LOG, dead / LOG)
+    if before := read_trained(path, record.weights_key):  # it died while it was scored anew
+        copy_trained(path, dead)
+        record = of_training(record, before)
     write_json(dead / "run.json", asdict(record))
     _seal(dead)
     _replace(path, dead, path.with_name(path.name + RETIRED))
     if not any((work / WEIGHTS).glob("*")):
         shutil.rmtree(work, ignore_errors=True)
+
+
+def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
+    """Return a record with what another tells of the training of the same weights."""
+    return replace(
+        record,
+        selected_epoch=before.selected_epoch,
+        train_seconds=before.train_seconds,
+        total_seconds=before.total_seconds,
+        peak_memory=before.peak_memory,
+        environment=before.environment,
+    )
 
 
 def finish_evaluation(record: EvaluationRecord, work: Path, run: Path, name: str) -> None:

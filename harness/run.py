@@ -32,6 +32,7 @@ from harness.reevaluation import Evaluated, add_evaluations, record_failure
 from harness.results import (
     EMBEDDINGS,
     HIGHLIGHTS,
+    HISTORY,
     LAST_EVALUATION,
     PRIMARY_EVALUATION,
     REVERSE_EVALUATION,
@@ -54,8 +55,9 @@ def execute(
 ) -> RunRecord:
     """Execute a run and put its folder in place, whatever happens: an error is a record too.
 
-    A run that is finished is not repeated: only the evaluations that it lacks are added. `failing`
-    is told of an error before it is recorded.
+    A run that is finished is not repeated: only the evaluations that it lacks are added. One that
+    other code has scored is not trained again where its weights were kept. `failing` is told of an
+    error before it is recorded.
 
     Raises:
         Interrupted: it was asked to end; a checkpoint stays in its working folder.
@@ -63,7 +65,8 @@ def execute(
     work = prepare_folder(spec, options)
     if work == spec.path(options.results):
         return _evaluate_further(spec, options, say)
-    record = spec.record()
+    before = _stored_training(spec, options)
+    record = results.of_training(spec.record(), before) if before else spec.record()
     process = os.getpid()
     began = time.perf_counter()
     try:
@@ -76,17 +79,23 @@ def execute(
     if os.getpid() != process:
         os._exit(1)  # a fork of the method's that came back up here: the run is its parent's
     if record.error:
-        for kept in (WEIGHTS, EMBEDDINGS):
+        for kept in (EMBEDDINGS,) if before else (WEIGHTS, EMBEDDINGS):
             shutil.rmtree(work / kept, ignore_errors=True)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = replace(
         record,
-        total_seconds=time.perf_counter() - began,
-        peak_memory=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        total_seconds=record.total_seconds + time.perf_counter() - began,
+        peak_memory=max(record.peak_memory, memory),
     )
     results.write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
     _put_in_place(record, spec.path(options.results), options.keep)
     ranks.leave()
     return record
+
+
+def _stored_training(spec: RunSpec, options: Options) -> RunRecord | None:
+    """Return the record of the same training, where its weights need no more than be scored."""
+    return None if options.force else spec.stored_training(options.results)
 
 
 def _put_in_place(record: RunRecord, path: Path, keep: str) -> None:
@@ -140,13 +149,14 @@ def _execute(
     write_highlights(work / HIGHLIGHTS, job.method, *test, job.device)
     if options.keep == "none":
         shutil.rmtree(work / EMBEDDINGS, ignore_errors=True)
+    environment = describe_environment(job.device, options.jobs)
     return replace(
         record,
         parameters=sum(parameter.numel() for parameter in job.method.parameters()),
         train_seconds=trained.seconds,
         selected_epoch=trained.selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in job.data.splits.items()}},
-        environment={**record.environment, **describe_environment(job.device, options.jobs)},
+        environment={**record.environment, **_told(environment, trained)},
         metrics=_primary_metrics(job),
         image_milliseconds=features.embeddings.image_milliseconds,
         text_milliseconds=features.embeddings.text_milliseconds,
@@ -158,16 +168,37 @@ def _train_and_evaluate(
 ) -> tuple[Trained, evaluation.Features]:
     """Do what all ranks of a run do together."""
     shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
+    before = _stored_training(spec, options)
     with Tracking(options.trackers, spec, options.results) as tracking:
-        trained = _train(job, shared, asked_to_end, tracking)
-        if trained.history:
-            _write_history(job.work / "history.parquet", trained.history)
+        if before:
+            trained = _take_over(job, before, spec.path(options.results))
+        else:
+            trained = train_job(job, shared, asked_to_end, tracking)
+        if trained.history and not trained.taken_over:
+            _write_history(job.work / HISTORY, trained.history)
         job.say(Update("evaluating"))
-        features = _evaluate(job, trained)
+        features = score_job(job, trained)
         figures = {f"test_{name}": value for name, value in _primary_metrics(job).items()}
         tracking.log(figures, len(trained.history))
     add_evaluations(job.work, spec.evaluations, _evaluated(spec, job, features))
     return trained, features
+
+
+def _take_over(job: Job, before: RunRecord, path: Path) -> Trained:
+    """Take what another run has trained; the last weights where it kept them, else the selected."""
+    if ranks.is_main():
+        results.copy_trained(path, job.work)
+    ranks.wait_for_all()
+    history = results.read_table(path / HISTORY)
+    has_last = (job.weights / LAST).is_file()
+    _load_weights(job, LAST if has_last else SELECTED)
+    epoch = len(history) if has_last else before.selected_epoch
+    return Trained(history, before.selected_epoch, before.train_seconds, epoch, taken_over=True)
+
+
+def _told(environment: dict[str, Any], trained: Trained) -> dict[str, Any]:
+    """Return where a run was made; where it was only scored, under a name of its own."""
+    return {"scored anew": environment} if trained.taken_over else environment
 
 
 def _primary_metrics(job: Job) -> dict[str, float]:
@@ -203,11 +234,11 @@ def _add_missing(
         record_failure(path, wanted, error)
 
 
-def _load_weights(job: Job) -> None:
-    """Load the weights that were selected, or, where nothing was trained, none."""
+def _load_weights(job: Job, name: str = SELECTED) -> None:
+    """Load weights that a run has stored, or, where nothing was trained, none."""
     if not job.recipe.stages:
         return
-    file = job.weights / SELECTED
+    file = job.weights / name
     if not file.is_file():
         raise HarnessError(
             f"its weights were not kept ({file} is missing): train it again with --force and "
@@ -217,11 +248,12 @@ def _load_weights(job: Job) -> None:
     job.method.load_state_dict(state)
 
 
-def _train(
+def train_job(
     job: Job, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
 ) -> Trained:
+    """Train the method, watched on val; what a recipe without stages leaves as it is."""
     if not job.recipe.stages:
-        return Trained([], None, 0.0)
+        return Trained([], None, 0.0, None)
     val, people = job.data.splits["val"], job.data.splits["train"]
 
     def validate(method: Method) -> dict[str, float]:
@@ -247,14 +279,14 @@ def _train(
     return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
 
 
-def _evaluate(job: Job, trained: Trained) -> evaluation.Features:
+def score_job(job: Job, trained: Trained) -> evaluation.Features:
     """Evaluate the last and the selected weights on test; the selected ones are primary."""
     test = job.data.splits["test"]
     features = _encode_test(job)
     scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
-    if trained.selected_epoch is not None:
+    if trained.selected_epoch is not None and trained.epoch == len(trained.history):
         write_evaluation(job.evaluations / LAST_EVALUATION, scores, test)
-    if trained.selected_epoch not in (None, len(trained.history)):
+    if trained.selected_epoch != trained.epoch:
         _load_weights(job)
         features = _encode_test(job)
         scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)

@@ -58,7 +58,8 @@ class RunSpec:
     variant: str
     seed: int
     scale: str
-    key: str
+    key: str  # of the figures
+    weights_key: str
     plugin: registry.Plugin
     description: Mapping[str, Any]  # of the method
     changes: Mapping[str, Any]
@@ -88,6 +89,12 @@ class RunSpec:
         record = results.read_record(self.path(results_folder))
         return record is not None and record.status == "ok" and record.key == self.key
 
+    def stored_training(self, results_folder: Path) -> RunRecord | None:
+        """Return the record of a run with these weights, whatever scored them; None without."""
+        if not self.recipe["stages"]:
+            return None
+        return results.read_trained(self.path(results_folder), self.weights_key)
+
     def is_complete(self, results_folder: Path) -> bool:
         """Tell whether it is, with every evaluation that is asked for."""
         path = self.path(results_folder)
@@ -104,6 +111,7 @@ class RunSpec:
         return RunRecord(
             status="ok",
             key=self.key,
+            weights_key=self.weights_key,
             suite=self.suite,
             dataset=self.dataset,
             method=self.method,

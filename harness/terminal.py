@@ -64,14 +64,24 @@ def say_left_out(listings: Sequence[Listing], scale: str) -> None:
         note(f"Left out, without a recipe for scale {scale}: {', '.join(without)}.")
 
 
-def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec]) -> None:
+def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Path) -> None:
     """Show every planned run."""
     keys = {spec.key for spec in waiting}
     rows = [
-        (s.dataset, s.method, s.variant, str(s.seed), "to do" if s.key in keys else "complete")
+        (s.dataset, s.method, s.variant, str(s.seed), _state(s, results, s.key in keys))
         for s in specs
     ]
     print_table(("dataset", "method", "variant", "seed", "state"), rows)
+
+
+def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
+    if not is_waiting:
+        return "complete"
+    if spec.is_complete(results):  # and asked for by --force
+        return "to do"
+    if spec.is_trained(results):
+        return "to evaluate further"
+    return "to score anew" if spec.stored_training(results) else "to do"
 
 
 def show_methods(listings: Sequence[Listing], as_json: bool) -> None:

@@ -66,6 +66,8 @@ class Trained:
     history: list[dict[str, Any]]  # one dict an epoch
     selected_epoch: int | None  # from 1; None without validation
     seconds: float
+    epoch: int | None  # after which the method has the weights that it has; None: as it began
+    taken_over: bool = False  # trained by an earlier run
 
 
 def train(
@@ -100,7 +102,7 @@ def train(
             if number < len(shared) and ranks.is_main():
                 share_stage(folder, shared[number], loop.state())
     ranks.wait_for_all()  # what the first wrote is there for the others
-    return Trained(loop.history, loop.selected_epoch, loop.seconds)
+    return Trained(loop.history, loop.selected_epoch, loop.seconds, len(loop.history))
 
 
 @dataclass(frozen=True)

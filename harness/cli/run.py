@@ -141,7 +141,7 @@ def run(
         (complete if not force and spec.is_complete(results) else waiting).append(spec)
     terminal.say_plan(specs, waiting, results)
     if dry_run:
-        terminal.show_plan(specs, waiting)
+        terminal.show_plan(specs, waiting, results)
         return
     for spec in complete:
         clear_unless_taken(spec, results)

@@ -115,13 +115,11 @@ def find_here(declaration: Declaration) -> Located | None:
 
 def _place_of_drawn(declaration: Declaration) -> Path:
     """Return where a drawn dataset belongs: another place for each version of the drawing code."""
-    from harness import sources
+    from harness.sources import Roots, Scope, find_definitions, hash_definitions
 
-    code = sources.content_hash(
-        sources.closure(
-            [sources.Module("harness.data.paperdolls.build", _drawing_code())], sources.Roots()
-        )
-    )
+    roots = Roots()
+    start = find_definitions([("harness.data.paperdolls.build", "write_paperdolls")], roots)
+    code = hash_definitions(start, Scope(roots))
     return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{code[:16]}"
 
 
@@ -140,7 +138,3 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total), look=look)
     results.put_in_place(unfinished, folder)
     return folder
-
-
-def _drawing_code() -> Path:
-    return Path(__file__).parent / "paperdolls" / "build.py"

@@ -20,7 +20,7 @@ from harness.execution.local import GRACE_SECONDS
 from harness.execution.slurm_commands import Settings
 from harness.execution.slurm_job import SLURM, Job, progress_file
 from harness.execution.slurm_submitted import Submitted, find_submitted, jobs_folder
-from harness.plan import code_hash
+from harness.keys import code_of
 from harness.progress import Update
 from harness.results import RunRecord
 from harness.spec import RunSpec
@@ -63,7 +63,7 @@ class _Queue:
     def __init__(
         self, specs: Sequence[RunSpec], options: Options, watch: Watch, settings: Settings
     ) -> None:
-        code = {plugin: code_hash(plugin) for plugin in {spec.plugin for spec in specs}}
+        code = {plugin: code_of(plugin) for plugin in {spec.plugin for spec in specs}}
         self._waiting = [Job(spec, options, code[spec.plugin]) for spec in specs]
         self._submitted: list[Submitted] = []
         self._options = options

@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import plan, results
+from harness import results
 from harness.execution import Options, Watch, local
 from harness.execution.locks import run_name
 from harness.execution.output import Output
 from harness.execution.worker import INTERRUPTED
+from harness.keys import Code, code_of
 from harness.progress import Update
 from harness.results import RunRecord
 from harness.spec import RunSpec
@@ -31,7 +32,7 @@ class Job:
 
     spec: RunSpec
     options: Options
-    code: str  # what the run's key stands for, as `plan.code_hash` gives it
+    code: Code  # what the run's keys stand for
     death: str = ""  # how an earlier job of the run died
 
     def __call__(self) -> RunRecord:
@@ -40,7 +41,7 @@ class Job:
         A run that is asked to end stops behind its next checkpoint, and the process exits without
         a result: what Slurm starts again goes on from there.
         """
-        if plan.code_hash(self.spec.plugin) != self.code:
+        if code_of(self.spec.plugin) != self.code:
             return self._refuse_changed_code()
         queue_again: Any = signal.getsignal(TIME_ENDS)  # submitit has Slurm start it again
         before = self._checkpoint_time()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import paths, plan, registry
+from harness import keys, paths, registry
 from harness.checksums import hash_file
 from harness.errors import HarnessError
 from harness.results import RunRecord, StoredRun
@@ -100,7 +100,7 @@ def _cache_folder(run: StoredRun, plugin: registry.Plugin) -> Path:
     weights = weights_file(run)
     content = {
         "version": CACHE_VERSION,
-        "code": plan.code_hash(plugin),
+        "code": keys.code_of(plugin).figures,
         "method": run.record.method,
         "config": run.record.config,
         "weights": hash_file(weights) if run.record.recipe.get("stages") else "",

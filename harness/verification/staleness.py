@@ -22,6 +22,10 @@ from harness.verification.findings import Finding, Kind
 from harness.verification.runs import EVALUATION, RECORD, VerifiedRun
 
 OTHER_CODE = "its key is not the one of the code and settings that are here"
+OTHER_SCORING = (
+    "it was scored by other code than is here; `harness run` scores its weights anew where they "
+    "were kept, and trains it again where not"
+)
 
 
 def find_stale(
@@ -102,7 +106,9 @@ def _compare_keys(group: Sequence[_Known]) -> Iterator[Finding]:
         path, record = known.run.path, known.record
         spec = specs[record.method, known.label, record.seed]
         if spec.key != record.key:
-            yield Finding(Kind.STALE, path, RECORD, OTHER_CODE)
+            same_weights = spec.weights_key == record.weights_key
+            told = OTHER_SCORING if same_weights else OTHER_CODE
+            yield Finding(Kind.STALE, path, RECORD, told)
             continue
         if (record.config, record.recipe) != (_as_stored(spec.config), _as_stored(spec.recipe)):
             told = "its config or recipe is not the one that its key stands for"

@@ -22,7 +22,7 @@ from typing import NamedTuple
 from harness.method import NegativeCaption
 from harness.paths import cache_folder
 from harness.results import read_table, write_table
-from harness.sources import Module, content_hash
+from harness.sources import WHOLE, Definition, Module, Roots, Scope, hash_definitions
 from methods.blocks.phrases import Word, best_tagger, noun_phrases, tag
 from methods.blocks.word_fillers import Filler, is_word, means_the_same
 
@@ -241,9 +241,10 @@ def _folded(text: str) -> str:
 def _key(captions: Sequence[str], tagger: str, seed: int, filler: Filler | None) -> str:
     """Hash what the negatives depend on, the taggers' own sources too."""
     files = [Path(__file__).with_name(name) for name in ("phrases.py", "lexicon.py")]
-    sources = [Module(file.stem, file) for file in files]
+    taggers = [Definition(Module(file.stem, file), WHOLE) for file in files]
+    code = hash_definitions(taggers, Scope(Roots()))
     name = None if filler is None else filler.name
-    content = [VERSION, content_hash(sources), tagger, seed, name, *captions]
+    content = [VERSION, code, tagger, seed, name, *captions]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]
 
 

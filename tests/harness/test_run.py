@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from harness import plan, registry, results, sources
+from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.execution import Options
@@ -152,16 +152,6 @@ def test_a_run_leaves_what_may_be_told_of_its_dataset(
         hits = digest.person_of_image[query["top_rows"]] == query["person_id"]
         ranks = [rank for rank in query["hit_ranks"] if rank <= 10]
         assert (hits.nonzero()[0] + 1).tolist() == ranks
-
-
-def test_what_is_told_of_a_dataset_is_in_no_key() -> None:
-    """Another way to tell of a dataset repeats no run."""
-    roots = sources.Roots()
-    start = [module for name in plan.ENGINE if (module := roots.find(name))]
-    names = {module.name for module in sources.closure(start, roots)}
-    told = {f"harness.data.{name}" for name in ("digest", "audit", "attributes")}
-    assert all(roots.find(name) for name in told)
-    assert not names & told
 
 
 def test_a_method_is_not_trained_without_stages(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import plan, results
+from harness import results
 from harness.errors import HarnessError
 from harness.execution import Options, Watch, local, slurm
 from harness.execution.slurm_commands import (
@@ -26,6 +26,7 @@ from harness.execution.slurm_commands import (
     submit_array,
 )
 from harness.execution.slurm_job import Job
+from harness.keys import code_of
 from harness.results import RunRecord
 from harness.spec import RunSpec
 
@@ -327,7 +328,7 @@ def test_a_job_goes_on_where_its_time_is_over(
     engine = submitit.LocalExecutor(tmp_path / "jobs", max_num_timeout=9)
     engine.update_parameters(timeout_min=5)
     options = Options(tmp_path / "results")
-    job = engine.submit(Job(spec, options, plan.code_hash(spec.plugin)))
+    job = engine.submit(Job(spec, options, code_of(spec.plugin)))
     wait_until(lambda: has_checkpoint(spec, tmp_path / "results"))
     controller = int(job.job_id)
     (child,) = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
@@ -366,7 +367,7 @@ def test_a_run_that_finishes_as_its_time_ends_is_finished(
     (spec,) = plan_seeds(plugin, small_dolls, 0)
     record = spec.record()
     time_ends([record])
-    assert Job(spec, Options(tmp_path), plan.code_hash(spec.plugin))() is record
+    assert Job(spec, Options(tmp_path), code_of(spec.plugin))() is record
     assert not spec.path(tmp_path).exists()
 
 
@@ -376,7 +377,7 @@ def test_a_job_that_reaches_no_checkpoint_is_not_queued_again(
     """It would never end: the record says that it needs more time."""
     (spec,) = plan_seeds(plugin, small_dolls, 0)
     time_ends([])
-    record = Job(spec, Options(tmp_path), plan.code_hash(spec.plugin))()
+    record = Job(spec, Options(tmp_path), code_of(spec.plugin))()
     assert record == results.read_record(spec.path(tmp_path))
     assert record.status == "timeout"
     assert "as in --slurm time=" in (record.error or {})["message"]
@@ -401,7 +402,7 @@ def test_code_that_changes_while_a_run_is_queued_is_not_run(
     changed = tmp_path / "slow.py"
     changed.write_bytes(plugin.read_bytes())
     (spec,) = plan_seeds(changed, small_dolls, 0)
-    job = Job(spec, Options(tmp_path / "results"), plan.code_hash(spec.plugin))
+    job = Job(spec, Options(tmp_path / "results"), code_of(spec.plugin))
     changed.write_text(plugin.read_text(encoding="utf-8").replace("* 10", "* 20"), encoding="utf-8")
     record = job()
     assert (record.status, (record.error or {})["kind"]) == ("error", "CodeChanged")

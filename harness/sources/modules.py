@@ -1,7 +1,4 @@
-"""Which source files a module stands on, and a hash of what they compute.
-
-Both are found by reading, never by importing, so that planning needs no torch.
-"""
+"""Which source files a module stands on: found by reading, never by importing."""
 
 from __future__ import annotations
 
@@ -12,12 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-HARNESS_FOLDER = Path(__file__).parent
-
-# What a class or a decorator declares for listings and plans. The values that matter for a run
-# reach its key through the resolved config and recipe, so editing a table repeats nothing else.
-DECLARATIONS = frozenset({"ablations", "evaluations", "recipes"})
-DECORATOR = "register"
+HARNESS_FOLDER = Path(__file__).parents[1]
 
 WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
 
@@ -71,14 +63,6 @@ def imported_packages(module: Module) -> set[str]:
     return {name.partition(".")[0] for name in _imports(module)}
 
 
-def content_hash(modules: Iterable[Module]) -> str:
-    """Hash what modules compute: their syntax without comments, docstrings and declarations."""
-    digest = hashlib.sha256()
-    for module in modules:
-        digest.update(f"{module.name}\n{_syntax_hash(module.path.read_bytes())}\n".encode())
-    return digest.hexdigest()
-
-
 def bytes_hash(paths: Iterable[Path]) -> str:
     """Hash files as they are, in the order given."""
     digest = hashlib.sha256()
@@ -99,12 +83,12 @@ def _imports(module: Module) -> Iterator[str]:
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         else:
-            base = _absolute(node, module)
+            base = absolute_name(node, module)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
 
 
-def _absolute(node: ast.ImportFrom, module: Module) -> str:
+def absolute_name(node: ast.ImportFrom, module: Module) -> str:
     """Resolve `from ..x import y` against the module's package."""
     if not node.level:
         return node.module or ""
@@ -120,40 +104,3 @@ def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]
     except (SyntaxError, ValueError):
         return ()  # importing it will say what is wrong
     return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
-
-
-@functools.cache
-def _syntax_hash(source: bytes) -> str:
-    tree = _Normalised().visit(ast.parse(source))
-    return hashlib.sha256(ast.dump(tree, annotate_fields=False).encode()).hexdigest()
-
-
-class _Normalised(ast.NodeTransformer):
-    """Drops docstrings, declarations and the registering decorator."""
-
-    def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
-        body = getattr(node, "body", None)
-        if isinstance(body, list) and body and _is_docstring(body[0]):
-            body[:] = body[1:] or [ast.Pass()]
-        return node
-
-    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.body = [item for item in node.body if not _declares(item)] or [ast.Pass()]
-        node.decorator_list = [d for d in node.decorator_list if not _registers(d)]
-        return self.generic_visit(node)
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    value = getattr(node, "value", None) if isinstance(node, ast.Expr) else None
-    return isinstance(value, ast.Constant) and isinstance(value.value, str)
-
-
-def _declares(node: ast.stmt) -> bool:
-    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-    return any(isinstance(t, ast.Name) and t.id in DECLARATIONS for t in targets)
-
-
-def _registers(node: ast.expr) -> bool:
-    called = node.func if isinstance(node, ast.Call) else node
-    return DECORATOR in (getattr(called, "id", None), getattr(called, "attr", None))
