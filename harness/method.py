@@ -129,10 +129,10 @@ class Stage:
     epochs: int
     learning_rate: float
     batch_size: int = 64
-    optimizer: str = "adam"  # a name in harness.optimization.OPTIMIZERS
+    optimizer: str = "adam"  # a name in harness.training.optimization.OPTIMIZERS
     betas: tuple[float, float] = (0.9, 0.999)
     weight_decay: float = 0.0
-    schedule: str = "cosine"  # a name in harness.optimization.SCHEDULES
+    schedule: str = "cosine"  # a name in harness.training.optimization.SCHEDULES
     warmup_epochs: float = 0.0
     warmup_start: float = 0.1  # share of the learning rate at which the warm-up starts
     clip_norm: float | None = None

@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from harness.counting import Floats
 from harness.errors import HarnessError, unknown
-from harness.neighbours import cosine_chunks, nearest_rows, top_rows, unit_features
-from harness.overlap import add_overlaps, rows_from, transpose, uniform_rows
-from harness.reciprocal import encode
+from harness.metrics.counting import Floats
+from harness.metrics.neighbours import cosine_chunks, nearest_rows, top_rows, unit_features
+from harness.metrics.overlap import add_overlaps, rows_from, transpose, uniform_rows
+from harness.metrics.reciprocal import encode
 
 ROUNDING = np.float32(1e-6)  # squared distances below it are errors of float32
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.answers import Answers, check_comparable, read_answers
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.errors import HarnessError
+from harness.results.answers import Answers, check_comparable, read_answers
 from harness.significance import Comparison, Family, compare_all, compare_pairs
 from leaderboard.load import FULL, Ground
 

@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(arguments, prog_name="harness")
     except HarnessError as error:
-        from harness.terminal import fail
+        from harness.cli.display.terminal import fail
 
         fail(str(error))
         sys.exit(2)

@@ -29,7 +29,7 @@ def check(
     Whether it encodes both modalities, repeats its bits, keeps to its supervision, survives a save
     and load, trains what its ablation rows name, and what it costs; with advice for what fails.
     """
-    from harness import terminal
+    from harness.cli.display import terminal
 
     subject = _subject(name, scale, plugins or [])
     from harness.contract.checks import CHECKS
@@ -84,7 +84,7 @@ def _outcome(one: Check, subject: Subject) -> dict[str, Any]:
 
 
 def _show(rows: list[dict[str, Any]]) -> None:
-    from harness import terminal
+    from harness.cli.display import terminal
 
     table = [["ok" if row["passed"] else "FAILS", row["check"], row["told"]] for row in rows]
     terminal.print_table(["", "check", "found"], table)

@@ -50,8 +50,8 @@ def compare(
     people, corrected for all pairs compared (MaxT); intervals are 95 % bootstraps of people and,
     from three seeds on, of seeds. Methods that are not told apart share a rank.
     """
-    from harness.cli.verdicts import show_families
-    from harness.comparison import compare_methods
+    from harness.cli.display.comparisons import show_families
+    from harness.results.comparison import compare_methods
 
     if every == bool(methods):
         raise HarnessError("Name methods to compare (harness compare irra clip-itc), or --all.")
@@ -75,8 +75,8 @@ def plan_power(
     results: Results = Path("results"),
 ) -> None:
     """Say how small a difference the runs at hand can find, and what a smaller one would take."""
-    from harness.cli.verdicts import show_power
-    from harness.comparison import plan_comparison
+    from harness.cli.display.comparisons import show_power
+    from harness.results.comparison import plan_comparison
 
     if len(methods) != 2:
         raise HarnessError("Name two methods, for example: harness plan-power irra clip-itc.")

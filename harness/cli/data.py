@@ -43,7 +43,7 @@ def import_data(
     on. The columns of a custom table are image (a path beside it), caption, person and split
     (train, val or test), a row a caption.
     """
-    from harness import terminal
+    from harness.cli.display import terminal
     from harness.data.importing.layouts import LAYOUTS
     from harness.data.importing.records import read_layout, read_table
     from harness.data.importing.write import Source, write_dataset
@@ -80,7 +80,7 @@ def rehearse(
 
     To try what follows, disk space and all, before the licensed data is there.
     """
-    from harness import terminal
+    from harness.cli.display import terminal
     from harness.data.importing.layouts import LAYOUTS
     from harness.data.importing.rehearsal import write_rehearsal
 
@@ -102,10 +102,10 @@ def audit_data(
 
     Every image is decoded once. Exits with 1 where the dataset is refused or an image is broken.
     """
-    from harness import terminal
+    from harness.cli.display import terminal
+    from harness.data.auditing.examination import examine
+    from harness.data.auditing.verdict import Status
     from harness.data.catalogue import find_declaration, locate
-    from harness.data.examination import examine
-    from harness.data.verdict import Status
 
     with terminal.steps() as show:
         found = examine(locate(find_declaration(dataset), show), show)
@@ -119,7 +119,7 @@ def audit_data(
 
 def show_examination(found: Mapping[str, Any]) -> None:
     """Show an audit as a table of splits, and what is odd below it."""
-    from harness.terminal import note, print_table
+    from harness.cli.display.terminal import note, print_table
 
     splits = found["splits"]
     facts: dict[str, Callable[[Any], str]] = {

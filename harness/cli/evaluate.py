@@ -15,7 +15,7 @@ from harness.cli.run import plan_runs
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.spec import RunSpec
+    from harness.plan.spec import RunSpec
 
 NAMED = 5  # runs that are named where they are not trained
 
@@ -56,8 +56,9 @@ def evaluate(
 
     Example: **harness evaluate --all --on streetdolls**
     """
-    from harness import plan, registry, terminal
-    from harness.cli.evaluations import show_evaluations, show_failed_evaluations
+    from harness import plan, registry
+    from harness.cli.display import terminal
+    from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.data.catalogue import locate
 
     if not on:
@@ -87,7 +88,7 @@ def evaluate(
 
 def _trained(specs: Sequence[RunSpec], results: Path) -> list[RunSpec]:
     """Return the runs that are there; name those that are not."""
-    from harness import terminal
+    from harness.cli.display import terminal
 
     missing = [spec for spec in specs if not spec.is_trained(results)]
     found = [spec for spec in specs if spec not in missing]

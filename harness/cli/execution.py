@@ -16,10 +16,10 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.execution import Options
-    from harness.execution.slurm_commands import Settings
+    from harness.plan.spec import RunSpec
     from harness.registry import Plugin
-    from harness.spec import RunSpec
-    from harness.tracking import Tracker
+    from harness.run.tracking import Tracker
+    from harness.slurm.commands import Settings
 
 AS_SLURM_LIKES = 1_000_000  # runs at a time on a cluster: more than there are
 
@@ -54,7 +54,7 @@ def choose_cluster(executor: Executor, settings: Sequence[str]) -> Settings | No
         if settings:
             raise HarnessError("--slurm is for jobs of a cluster: give --executor slurm too.")
         return None
-    from harness.execution.slurm_commands import parse_settings, require_slurm
+    from harness.slurm.commands import parse_settings, require_slurm
 
     require_slurm()
     return parse_settings(settings)
@@ -98,8 +98,9 @@ def execute_runs(
     specs: list[RunSpec], options: Options, cluster: Settings | None = None
 ) -> list[Any]:
     """Execute runs with progress bars and return the records of those that failed."""
-    from harness import terminal
-    from harness.execution import local, slurm
+    from harness.cli.display import terminal
+    from harness.execution import local
+    from harness.slurm import queue
 
     at_once = min(options.jobs, len(specs))
     with terminal.RunsDisplay(len(specs), at_once) as display, _ending_as_interrupted():
@@ -107,7 +108,7 @@ def execute_runs(
             if cluster is None:
                 local.execute_all(specs, options, display.watch())
             else:
-                slurm.execute_all(specs, options, display.watch(), cluster)
+                queue.execute_all(specs, options, display.watch(), cluster)
         except KeyboardInterrupt:
             display.close()
             terminal.note("Stopped. What is finished stays; the same command goes on from here.")
@@ -130,7 +131,7 @@ def _choose_device(device: Device, cluster: Settings | None) -> str:
     if device is not Device.AUTO:
         return device.value
     if cluster is not None:
-        from harness.execution.slurm_commands import asks_for_gpu
+        from harness.slurm.commands import asks_for_gpu
 
         return "cuda" if asks_for_gpu(cluster) else "cpu"  # this machine is not where they run
     import torch

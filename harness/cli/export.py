@@ -71,7 +71,7 @@ def export(
 
     Example: **harness export --by "Our lab, us@example.org"**
     """
-    from harness.selection import select_runs
+    from harness.results.selection import select_runs
 
     chosen = parse_seeds(seeds) if seeds else None
     runs = select_runs(results, suite, methods or [], dataset, chosen, ablations)
@@ -87,7 +87,7 @@ def export(
 def _write_bundle(
     results: Path, runs: Sequence[StoredRun], out: Path, by: str, weights: bool
 ) -> None:
-    from harness import terminal
+    from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
     from harness.submission.bundle import make_bundle, write_bundle
 
@@ -106,11 +106,12 @@ def _write_bundle(
 def _write_trec(
     runs: Sequence[StoredRun], out: Path, plugins: Sequence[Path], depth: int | None
 ) -> None:
-    from harness import registry, terminal
+    from harness import registry
+    from harness.cli.display import terminal
     from harness.compatibility import mend_torchvision
 
     mend_torchvision()
-    from harness.trec import export_trec
+    from harness.export.trec import export_trec
 
     with terminal.steps() as show:
         written = export_trec(runs, out, registry.list_methods(plugins), depth, show)
@@ -128,8 +129,8 @@ def _write_trec(
 
 
 def _write_card(runs: Sequence[StoredRun], out: Path, is_named: bool) -> None:
-    from harness import terminal
-    from harness.model_card import write_model_card
+    from harness.cli.display import terminal
+    from harness.export.model_card import write_model_card
 
     if not is_named:
         raise HarnessError("Name the method whose card to write: harness export irra --format ...")

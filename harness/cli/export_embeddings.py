@@ -46,9 +46,9 @@ def export_embeddings(
 
     Example: **harness export-embeddings irra --out embeddings --format npz**
     """
-    from harness import terminal
-    from harness.embedding_export import export_run
-    from harness.selection import select_runs
+    from harness.cli.display import terminal
+    from harness.export.embeddings import export_run
+    from harness.results.selection import select_runs
 
     if every == bool(methods):
         raise HarnessError("Name methods whose runs to export (irra, irra:+SDM), or --all.")

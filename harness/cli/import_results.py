@@ -36,7 +36,8 @@ def import_results(
 
     Example: **harness import-results submissions/\\*.zip && harness report**
     """
-    from harness import registry, terminal
+    from harness import registry
+    from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
     from harness.errors import HarnessError
     from harness.printable import printable

@@ -47,8 +47,9 @@ def inspect_negatives(
     They are those of **harness run** with the same suite, dataset and seed. With --json all of
     them are printed, or all that contain the text of --find.
     """
-    from harness import plan, registry, terminal
-    from harness.inspection import mine_negatives
+    from harness import plan, registry
+    from harness.cli.display import terminal
+    from harness.run.negatives import mine_negatives
 
     listings = registry.list_methods(plugins or [])
     data = dataset or plan.read_suite(suite).datasets[0]
@@ -71,7 +72,7 @@ def _mentions(negative: NegativeCaption, source: str, text: str) -> bool:
 
 
 def _show(captions: Sequence[str], negatives: Sequence[NegativeCaption], limit: int) -> None:
-    from harness.terminal import console, escape
+    from harness.cli.display.terminal import console, escape
 
     width = max((len(one.tier) for one in negatives), default=0)
     groups = groupby(negatives, key=lambda one: one.caption)

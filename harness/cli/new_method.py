@@ -11,7 +11,7 @@ import typer
 
 from harness.errors import HarnessError
 
-TEMPLATES = Path(__file__).parents[1] / "templates"
+TEMPLATES = Path(__file__).parents[1] / "contract" / "template"
 
 
 def new_method(
@@ -26,7 +26,7 @@ def new_method(
     Then change it: `harness check NAME` tells whether it keeps to the contract, `harness run NAME`
     ranks it beside the others.
     """
-    from harness import terminal
+    from harness.cli.display import terminal
 
     values = _values(name)
     checkout = Path("methods").is_dir() and Path("harness/method.py").is_file()

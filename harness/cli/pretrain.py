@@ -16,7 +16,8 @@ def pretrain(
     seed: Annotated[int, typer.Option(help="The seed.")] = 0,
 ) -> None:
     """Make the weights of a tiny encoder from drawn people, as the shipped ones were made."""
-    from harness import registry, terminal
+    from harness import registry
+    from harness.cli.display import terminal
 
     with terminal.steps() as progress:
         written = registry.load_pretraining(encoder)(out, seed, progress)

@@ -114,7 +114,7 @@ def _build(results: Path, folder: Path) -> Page:
 
 def _verify(results: Path) -> None:
     """Refuse results that `harness verify` objects to."""
-    from harness import terminal
+    from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
     from harness.printable import printable
     from harness.verification import verify
@@ -179,8 +179,8 @@ def _publish(page: Page, target: Callable[[Page], Published]) -> Published:
 
 def _tell(published: Published, dry_run: bool) -> None:
     """Say what changed; the address goes to standard output."""
+    from harness.cli.display.terminal import note
     from harness.printable import printable
-    from harness.terminal import note
 
     if not published.changes:
         note(f"Nothing to publish: {published.where} has these very pages.")
@@ -196,8 +196,8 @@ def _tell(published: Published, dry_run: bool) -> None:
 
 
 def _preview(results: Path, folder: Path, port: int) -> None:
+    from harness.cli.display.terminal import note
     from harness.publishing.preview import serve
-    from harness.terminal import note
 
     _build(results, folder)
 

@@ -25,7 +25,7 @@ def report(
 
 def write_reports(results: Path, out: Path) -> None:
     """Build every report and say where it is."""
-    from harness import terminal
+    from harness.cli.display import terminal
 
     for page in build_reports(results, out):
         terminal.note(f"Leaderboard: {page}")

@@ -23,12 +23,12 @@ from harness.cli.execution import (
 from harness.cli.options import Plugins, Results, parse_seeds
 from harness.cli.report import write_reports
 from harness.errors import HarnessError
-from harness.tracking import Tracker, require_trackers
+from harness.run.tracking import Tracker, require_trackers
 
 if TYPE_CHECKING:
     from harness.data.declaration import Located
+    from harness.plan.spec import RunSpec
     from harness.registry import Listing
-    from harness.spec import RunSpec
 
 
 class Switch(StrEnum):
@@ -120,10 +120,11 @@ def run(
     again. A run that fails is recorded while the others go on. Ctrl-C loses nothing: start again
     to go on. With --rerank and --queries, trained weights are scored again, never trained again.
     """
-    from harness import registry, terminal
-    from harness.broken import record_broken
-    from harness.cli.evaluations import show_evaluations, show_failed_evaluations
+    from harness import registry
+    from harness.cli.display import terminal
+    from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.execution.locks import clear_unless_taken
+    from harness.run.broken_plugins import record_broken
 
     if not methods and not every:
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
@@ -181,7 +182,8 @@ def plan_runs(
     queries: Sequence[str] = (),
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first."""
-    from harness import plan, registry, terminal
+    from harness import plan, registry
+    from harness.cli.display import terminal
     from harness.data.catalogue import locate
 
     suite = plan.read_suite(suite_name)
@@ -205,10 +207,10 @@ def plan_runs(
 
 def refuse_unfit(located: Located) -> None:
     """Refuse a dataset on which figures would mean nothing; name one that is not official."""
-    from harness import terminal
+    from harness.cli.display import terminal
+    from harness.data.auditing.verdict import Status, judge
     from harness.data.digest import read_rows
     from harness.data.importing.layouts import LAYOUTS
-    from harness.data.verdict import Status, judge
 
     if located.declaration.drawn:
         return

@@ -18,7 +18,7 @@ from harness.errors import HarnessError
 from harness.printable import printable
 
 if TYPE_CHECKING:
-    from harness.search.answers import Answer, PageWriter
+    from harness.search.hits import Answer, PageWriter
     from harness.search.session import Session
 
 PAGES = "harness.search_pages"
@@ -61,7 +61,7 @@ def search(
     """
     # Read when torch is imported: its threads spin while they wait, which slows those that decode.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-    from harness import terminal
+    from harness.cli.display import terminal
     from harness.search.session import open_session
 
     given = [_cleaned(text) for text in texts or []]
@@ -83,7 +83,7 @@ def search(
 
 def _converse(session: Session, top: int, page: Path | None, as_json: bool) -> int:
     """Answer line by line; return how many could not be answered."""
-    from harness import terminal
+    from harness.cli.display import terminal
 
     answers: list[Answer] = []
     failed = 0
@@ -103,7 +103,7 @@ def _converse(session: Session, top: int, page: Path | None, as_json: bool) -> i
 
 def _lines() -> Iterator[str]:
     """Yield lines of standard input up to an empty one; at a terminal they are asked for."""
-    from harness import terminal
+    from harness.cli.display import terminal
 
     asks = sys.stdin.isatty()
     if asks:
@@ -124,7 +124,7 @@ def _cleaned(text: str) -> str:
 
 def _introduce(session: Session) -> None:
     """Say who is asked, where it looks, and what speaks against relying on it."""
-    from harness import terminal
+    from harness.cli.display import terminal
 
     asked = session.asked
     terminal.note(
@@ -145,7 +145,7 @@ def _introduce(session: Session) -> None:
 
 
 def _show(session: Session, answer: Answer, as_json: bool) -> None:
-    from harness import terminal
+    from harness.cli.display import terminal
 
     if as_json:
         asked = session.asked
@@ -177,7 +177,7 @@ def _write_page(session: Session, answers: Sequence[Answer], page: Path | None) 
 
 
 def _say_page(page: Path | None) -> None:
-    from harness import terminal
+    from harness.cli.display import terminal
 
     if page:
         terminal.note(f"Page: {page}")

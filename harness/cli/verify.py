@@ -40,7 +40,8 @@ def verify(
 
     Example: **harness verify results --dataset data/cuhk-pedes**
     """
-    from harness import registry, terminal
+    from harness import registry
+    from harness.cli.display import terminal
     from harness.verification import verify as verify_results
 
     listings = registry.list_methods(plugins or []) if results.is_dir() else []

@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 from harness import paths, registry
-from harness.checkpoints import LAST
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.data.schema import Split, TrainView
-from harness.describe import build
 from harness.evaluation import encode_images, encode_texts
 from harness.method import Method, Recipe, Supervision
+from harness.registry.description import build
 from harness.results import process_tag, put_in_place
 from harness.seeding import seed_everything
 from harness.training import Watchers, train
+from harness.training.checkpoints import LAST
 
 CPU = torch.device("cpu")
 ITEMS = 9  # images and captions whose embeddings are looked at

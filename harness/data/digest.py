@@ -22,11 +22,11 @@ import pyarrow
 import pyarrow.parquet
 
 from harness import results
-from harness.data.attributes import count_attributes
-from harness.data.audit import Integers, Rows, audit, count
+from harness.data.auditing.attributes import count_attributes
+from harness.data.auditing.audit import Integers, Rows, audit, count
+from harness.data.auditing.verdict import judge
 from harness.data.columns import stored_image
 from harness.data.declaration import Located
-from harness.data.verdict import judge
 
 HEIGHT = 96  # of a thumbnail, in pixels
 QUALITY = 70  # of its JPEG

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.results import RunRecord
-from harness.spec import RunSpec
 
 
 @dataclass(frozen=True)

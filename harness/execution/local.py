@@ -15,8 +15,8 @@ from harness import results
 from harness.execution import Options, Watch
 from harness.execution.locks import is_taken
 from harness.execution.process import RunProcess
+from harness.plan.spec import RunSpec
 from harness.registry import Plugin
-from harness.spec import RunSpec
 
 ENCODERS = ("open_clip", "transformers")
 GRACE_SECONDS = 30.0  # to reach the next checkpoint after an interruption

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from harness.execution.left_overs import clear_left_overs, find_left_overs
-from harness.spec import RunSpec
+from harness.plan.spec import RunSpec
+from harness.results.left_overs import clear_left_overs, find_left_overs
 
 LOCKS = ".locks"  # below the results: no suite is called so
 

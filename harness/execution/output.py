@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness import results
-from harness.checksums import LOG
+from harness.results.checksums import LOG
 
 HEAD = 1_000_000  # bytes of a log that are kept from its beginning
 TAIL = 64_000  # and from its end

@@ -22,10 +22,10 @@ from filelock import Timeout
 
 from harness.execution import Options
 from harness.execution.descendants import adopt_orphans, end_group, kill_descendants
+from harness.execution.group import Others, start_ranks
 from harness.execution.locks import run_lock
-from harness.execution.ranks import Others, start_ranks
+from harness.plan.spec import RunSpec
 from harness.progress import Update
-from harness.spec import RunSpec
 
 # Exit statuses. That of an end as it should be is not 0, which a method that calls exit has too.
 FINISHED = 74
@@ -64,7 +64,7 @@ def _execute(
     """Execute a run under its lock and return the exit status."""
     # cuBLAS repeats its sums in one order only with a fixed workspace.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    from harness.run import execute
+    from harness.run.execute import execute
     from harness.training import Interrupted
 
     limit_memory(options.memory)

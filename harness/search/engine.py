@@ -17,14 +17,14 @@ import torch
 from torch import Tensor
 
 from harness import registry
-from harness.describe import build
 from harness.errors import HarnessError
 from harness.method import Encoded, Method, Recipe, Supervision, TrainSummary
+from harness.registry.description import build
 from harness.results import RunRecord, StoredRun
-from harness.search.answers import Answer, Hit
-from harness.search.choice import weights_file
 from harness.search.gallery import Floats, Gallery, Images, Integers, Show, refuse_broken
+from harness.search.hits import Answer, Hit
 from harness.seeding import seed_everything
+from harness.trained.choice import weights_file
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def summary_of(record: RunRecord, show: Show) -> TrainSummary:
 
     The record tells the counts. A method that reads the captions themselves needs the dataset.
     """
-    from harness.stored_split import read_training_captions
+    from harness.trained.split import read_training_captions
 
     counts = record.data["counts"]["train"]
     known = record.supervision == Supervision.IDENTITY
@@ -194,7 +194,7 @@ class Searcher:
         """Order candidates (k,), which stand in the gallery's order, by the method's own scores."""
         if not len(rows):
             return rows
-        from harness.rescoring import Items, rescored_chunks
+        from harness.evaluation.rescoring import Items, rescored_chunks
 
         method, device = self._trained.method, self._trained.device
 

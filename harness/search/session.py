@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import keys, paths, registry
-from harness.checksums import hash_file
+from harness import paths, registry
 from harness.errors import HarnessError
+from harness.plan import keys
 from harness.results import RunRecord, StoredRun
-from harness.search.answers import Answer, Asked
+from harness.results.checksums import hash_file
 from harness.search.cache import StoredEmbeddings
-from harness.search.choice import choose_run, weights_file
 from harness.search.folder import FolderReader
 from harness.search.gallery import Gallery, Reader, Show
+from harness.search.hits import Answer, Asked
+from harness.trained.choice import choose_run, weights_file
 
 if TYPE_CHECKING:
     from harness.search.engine import Searcher

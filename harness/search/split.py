@@ -6,7 +6,7 @@ import numpy as np
 
 from harness.results import StoredRun
 from harness.search.gallery import Encode, Floats, Gallery, Show, in_batches
-from harness.stored_split import (
+from harness.trained.split import (
     StoredSplit,
     open_test_pixels,
     read_stored_embeddings,

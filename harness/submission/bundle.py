@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.checksums import CHECKSUMS
 from harness.data.declaration import Located
 from harness.data.digest import digest_path, write_digest
 from harness.errors import HarnessError
 from harness.printable import printable
 from harness.results import EVALUATIONS, HIGHLIGHTS, StoredRun, process_tag
+from harness.results.checksums import CHECKSUMS
+from harness.results.origin import read_origin
 from harness.submission.layout import (
     HEAVY,
     LONGEST_NAME,
@@ -29,7 +30,6 @@ from harness.submission.layout import (
     Manifest,
     limit_of,
 )
-from harness.submission.origin import read_origin
 from harness.submission.privacy import clean_record, find_paths
 from harness.submission.seals import Content, hash_content, seal, sums_left_out, to_json
 from harness.verification.relevance import Library

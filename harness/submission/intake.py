@@ -17,10 +17,8 @@ from pathlib import Path
 
 from filelock import Timeout
 
-from harness.checksums import ALGORITHM, CHECKSUMS, hash_file
 from harness.data.declaration import Located
 from harness.data.digest import write_digest
-from harness.execution.left_overs import clear_left_overs
 from harness.execution.locks import place_lock
 from harness.printable import printable
 from harness.results import (
@@ -33,8 +31,10 @@ from harness.results import (
     read_table,
     write_json,
 )
+from harness.results.checksums import ALGORITHM, CHECKSUMS, hash_file
+from harness.results.left_overs import clear_left_overs
+from harness.results.origin import ORIGIN, Origin
 from harness.submission.judging import Here, Judged, Show, judge
-from harness.submission.origin import ORIGIN, Origin
 from harness.submission.seals import flush
 from harness.submission.unpacking import Refused, unpack
 from harness.verification.reading import read_json

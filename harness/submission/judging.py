@@ -12,14 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from harness.checksums import CHECKSUMS, hash_file, list_files
 from harness.data.catalogue import read_catalogue
 from harness.data.declaration import Located
 from harness.data.digest import Digest, digest_path, read_digest
+from harness.plan.spec import PROTOCOL_VERSION
 from harness.printable import printable, refuse_unprintable
 from harness.registry import Listing
 from harness.results import RunRecord, StoredRun, load_runs, read_record
-from harness.spec import PROTOCOL_VERSION
+from harness.results.checksums import CHECKSUMS, hash_file, list_files
 from harness.submission.contents import check_table, read_strict
 from harness.submission.layout import (
     DIGEST,

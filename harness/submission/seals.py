@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.checksums import ALGORITHM, CHECKSUMS, hash_file
+from harness.results.checksums import ALGORITHM, CHECKSUMS, hash_file
 from harness.submission.layout import HEAVY
 from harness.verification.seals import LEFT_OUT, read_left_out
 

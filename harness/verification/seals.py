@@ -12,7 +12,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.checksums import (
+from harness.printable import printable
+from harness.results import EMBEDDINGS, WEIGHTS
+from harness.results.checksums import (
     ALGORITHM,
     CHECKSUMS,
     LEFT_OVERS,
@@ -22,8 +24,6 @@ from harness.checksums import (
     list_files,
     sealed_folders,
 )
-from harness.printable import printable
-from harness.results import EMBEDDINGS, WEIGHTS
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_json
 

@@ -15,9 +15,9 @@ from typing import Any
 from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
+from harness.plan.spec import RunSpec
 from harness.registry import Listing
 from harness.results import EVALUATIONS, EvaluationRecord, RunRecord
-from harness.spec import RunSpec
 from harness.verification.findings import Finding, Kind
 from harness.verification.runs import EVALUATION, RECORD, VerifiedRun
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from harness.answers import Answers
 from harness.results import METRICS
+from harness.results.answers import Answers
 from harness.significance.comparison import FLIPS, LARGEST_SPREAD
 from leaderboard.contest import Contest, Entry, difference
 from leaderboard.dataset_card import dataset_card

@@ -10,7 +10,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from harness.answers import Integers
+from harness.results.answers import Integers
 from leaderboard.addresses import Addresses
 from leaderboard.axes import Plane, draw, horizontal_axis, label, strokes, vertical_axis
 from leaderboard.contest import Contest, Entry

@@ -1,7 +1,7 @@
 """Where a method looks for the words of a caption: what its first seed left in its run folder.
 
-What is read may come from anyone: an example that is not as `harness.highlights` writes it is left
-out.
+What is read may come from anyone: an example that is not as `harness.run.highlights` writes it is
+left out.
 """
 
 from __future__ import annotations

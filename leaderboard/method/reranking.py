@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from harness.answers import Answers, check_comparable, read_answers
 from harness.errors import HarnessError
 from harness.results import PRIMARY_EVALUATION, EvaluationRecord
+from harness.results.answers import Answers, check_comparable, read_answers
 from harness.significance import compare_pairs
 from leaderboard.contest import Entry, check_usable, family_name
 from leaderboard.load import FULL, Run, finite

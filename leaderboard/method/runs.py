@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from harness.submission.origin import read_origin
+from harness.results.origin import read_origin
 from leaderboard.contest import Entry
 from leaderboard.dataset_card import SHORT_KEY
 from leaderboard.estimates import PRIMARY

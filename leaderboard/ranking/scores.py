@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.answers import Answers
 from harness.results import METRICS
+from harness.results.answers import Answers
 from harness.significance import compare
 from harness.significance.comparison import LARGEST_SPREAD
 from leaderboard.contest import Contest

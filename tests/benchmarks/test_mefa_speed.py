@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from harness.method import Batch, Encoded, Run, TrainSummary
-from harness.optimization import build_optimizer
+from harness.training.optimization import build_optimizer
 from methods.blocks.phrases import tag
 from methods.blocks.text_negatives import TIERS, mine
 from methods.mefa import Mefa, MefaConfig

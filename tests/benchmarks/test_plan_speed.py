@@ -11,7 +11,7 @@ import pytest
 
 from harness import plan, registry
 from harness.data.catalogue import find_declaration, locate
-from harness.spec import RunSpec
+from harness.plan.spec import RunSpec
 
 from .bounds import Bound
 from .paired import paired_ratio

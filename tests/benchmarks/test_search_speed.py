@@ -17,8 +17,8 @@ import torch
 from PIL import Image
 
 from harness import registry
-from harness.describe import build
 from harness.method import Method, Recipe, TrainSummary
+from harness.registry.description import build
 from harness.search.cache import StoredEmbeddings
 from harness.search.engine import Searcher, Trained
 from harness.search.folder import FolderReader

@@ -19,8 +19,8 @@ from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.data.schema import TrainView
-from harness.describe import build
 from harness.method import Method, Recipe, Stage, Supervision
+from harness.registry.description import build
 from harness.seeding import seed_everything
 from harness.training import Watchers, train
 

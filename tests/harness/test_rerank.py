@@ -15,9 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from harness import neighbours
 from harness.errors import HarnessError
-from harness.metrics import QueryScores, score_queries, score_rows, summarize
+from harness.metrics import QueryScores, neighbours, score_queries, score_rows, summarize
 from harness.rerank import (
     RERANKINGS,
     KReciprocal,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.data.audit import Rows, audit, count
+from harness.data.auditing.audit import Rows, audit, count
 from leaderboard import datasets, render
 from leaderboard.datasets.histograms import count_by, describe, histogram
 from leaderboard.reported_tables import FOLDER

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 
 import pytest
 
-from harness.answers import read_answers
 from harness.results import METRICS, load_runs
+from harness.results.answers import read_answers
 from harness.significance import compare
 from leaderboard import downloads, render
 from leaderboard.downloads.bibtex import Source, bibtex

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from harness.metrics import score_rows, summarize
+from harness.plan.spec import PROTOCOL
 from harness.results import write_json
 from harness.significance import comparison
-from harness.spec import PROTOCOL
 from leaderboard import protocol, render
 from leaderboard.protocol import worked_example as example
 from leaderboard.reported_tables import FOLDER

@@ -12,7 +12,7 @@ from urllib.parse import unquote, unquote_to_bytes, urlsplit
 import pytest
 from PIL import Image
 
-from harness.search.answers import Answer, Asked, Hit
+from harness.search.hits import Answer, Asked, Hit
 from leaderboard.search_page import write_search_page
 from leaderboard.site_folder import MARKER
 

@@ -18,17 +18,17 @@ mend_torchvision()
 import torch  # noqa: E402 (after the mend)
 from torch import Tensor, nn  # noqa: E402
 
-from harness import ranks, registry  # noqa: E402
+from harness import distributed, registry  # noqa: E402
 from harness.data.catalogue import find_declaration, locate  # noqa: E402
 from harness.data.loading import load_split  # noqa: E402
 from harness.data.pixels import open_pixels  # noqa: E402
 from harness.data.schema import Split, TrainView  # noqa: E402
-from harness.describe import build  # noqa: E402
 from harness.evaluation import encode_split  # noqa: E402
 from harness.method import Recipe, Supervision  # noqa: E402
+from harness.registry.description import build  # noqa: E402
 from harness.seeding import seed_everything  # noqa: E402
 from harness.training import _active, _batch  # noqa: E402
-from harness.training_run import preparation  # noqa: E402
+from harness.training.handed import preparation  # noqa: E402
 
 CPU = torch.device("cpu")
 ROWS = 9  # two ranks have five and four
@@ -80,9 +80,9 @@ def main() -> None:
         for listing in registry.list_methods()
         if listing.description and listing.description["spreads"]
     }
-    if ranks.is_main():
+    if distributed.is_main():
         torch.save(found, Path(out))
-    ranks.leave()
+    distributed.leave()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from harness import registry
-from harness.describe import build
 from harness.method import Batch, TrainSummary
+from harness.registry.description import build
 from methods.blocks import losses
 from methods.clip import Clip, ClipContrastive, ContrastiveConfig, ZeroShotConfig
 

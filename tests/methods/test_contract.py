@@ -15,7 +15,7 @@ from harness import plan, registry
 from harness.contract.case import CPU, Case, Subject
 from harness.contract.checks import CHECKS, Check
 from harness.data.schema import Split
-from harness.highlights import write_highlights
+from harness.run.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
 
 LISTINGS = {listing.name: listing for listing in registry.list_methods()}

@@ -16,11 +16,11 @@ from harness import plan, registry
 from harness.data.catalogue import find_declaration
 from harness.data.declaration import Located
 from harness.data.schema import Split
-from harness.describe import describe
 from harness.evaluation import encode_split, score_text_to_image
 from harness.method import Batch, Encoded, Highlight, Run, Supervision, TrainSet, TrainSummary
+from harness.plan.spec import RunSpec
 from harness.registry import Listing
-from harness.spec import RunSpec
+from harness.registry.description import describe
 from methods import laip
 from methods.blocks.masked_phrases import MaskedPhrases
 from methods.laip import (

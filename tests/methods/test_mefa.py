@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from harness import plan, registry
-from harness.describe import describe
 from harness.method import (
     Batch,
     Encoded,
@@ -20,7 +19,8 @@ from harness.method import (
     TrainSet,
     TrainSummary,
 )
-from harness.optimization import build_optimizer, build_schedule
+from harness.registry.description import describe
+from harness.training.optimization import build_optimizer, build_schedule
 from methods import mefa
 from methods.mefa import (
     Local,

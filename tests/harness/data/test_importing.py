@@ -17,8 +17,8 @@ from typing import Any
 import pyarrow.parquet
 import pytest
 
+from harness.data.auditing.examination import examine
 from harness.data.catalogue import find_declaration, locate
-from harness.data.examination import examine
 from harness.data.importing import write
 from harness.data.importing.layouts import LAYOUTS, Layout
 from harness.data.importing.records import count_records, read_layout, read_table
@@ -37,7 +37,7 @@ IMPORT = """
 import sys
 from pathlib import Path
 
-from harness.data.examination import examine
+from harness.data.auditing.examination import examine
 from harness.data.importing import write
 from harness.data.importing.records import read_table
 

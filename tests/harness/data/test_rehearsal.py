@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from harness.cli import data
-from harness.data.audit import rank1_ceiling
+from harness.data.auditing.audit import rank1_ceiling
 from harness.data.importing import rehearsal
 from harness.data.importing.layouts import LAYOUTS, Layout
 from harness.data.importing.records import count_records, read_layout

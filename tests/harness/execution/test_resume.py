@@ -12,11 +12,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from harness.checkpoints import LAST
 from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
 from harness.results import SELECTED
 from harness.training import Interrupted, Trained, Watchers, train
+from harness.training.checkpoints import LAST
 
 from ...methods.test_contract import CPU, FULL, Case, case
 

@@ -22,7 +22,7 @@ from harness.results import StoredRun, load_runs
 from harness.search.engine import Trained, summary_of
 from harness.search.folder import FolderReader
 from harness.search.session import Session, open_session
-from harness.stored_split import locate_again
+from harness.trained.split import locate_again
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -258,7 +258,7 @@ def test_counts_need_no_dataset(
     ask: Callable[..., Session], results: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Heads are built from what the record tells: the dataset may be gone."""
-    monkeypatch.setattr("harness.stored_split.load_split", None)
+    monkeypatch.setattr("harness.trained.split.load_split", None)
     assert found(ask("tint", photos), "red", 1) == ["a.png"]
 
 

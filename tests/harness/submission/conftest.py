@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from harness.checksums import CHECKSUMS, hash_file, hash_folder
 from harness.data.catalogue import find_declaration, locate
 from harness.results import load_runs
-from harness.selection import select_runs
+from harness.results.checksums import CHECKSUMS, hash_file, hash_folder
+from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle, write_bundle
 from harness.submission.intake import Taken, import_bundle
 from harness.submission.judging import Here

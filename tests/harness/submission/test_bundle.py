@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from harness.checksums import CHECKSUMS, hash_folder
 from harness.data.catalogue import find_declaration, locate
 from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.errors import HarnessError
-from harness.selection import select_runs
+from harness.results.checksums import CHECKSUMS, hash_folder
+from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle, write_bundle
 from harness.submission.privacy import clean_command, find_paths
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from harness.checksums import CHECKSUMS, hash_folder
 from harness.execution.locks import place_lock
 from harness.results import load_runs
-from harness.selection import select_runs
+from harness.results.checksums import CHECKSUMS, hash_folder
+from harness.results.origin import read_origin
+from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle
-from harness.submission.origin import read_origin
 from harness.submission.unpacking import Refused
 from harness.verification import Kind, verify
 

@@ -1,0 +1,25 @@
+"""Encoding a split and scoring it: what is done to a trained method, never a reason to train."""
+
+from harness.evaluation.score import (
+    TOP,
+    Features,
+    encode_images,
+    encode_split,
+    encode_texts,
+    rescores,
+    score_image_to_text,
+    score_text_to_image,
+    with_captions,
+)
+
+__all__ = [
+    "TOP",
+    "Features",
+    "encode_images",
+    "encode_split",
+    "encode_texts",
+    "rescores",
+    "score_image_to_text",
+    "score_text_to_image",
+    "with_captions",
+]

@@ -1,0 +1,181 @@
+"""Comparing recorded runs: which are read, what is refused, and the statistics of what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.errors import HarnessError, unknown
+from harness.results import METRICS, StoredRun, load_runs
+from harness.results.answers import (
+    Answers,
+    average_datasets,
+    check_comparable,
+    read_answers,
+    restrict,
+)
+from harness.significance import (
+    Family,
+    VarianceComponents,
+    compare_all,
+    detectable_difference,
+    identities_needed,
+    seeds_needed,
+    variance_components,
+)
+
+
+@dataclass(frozen=True)
+class ComparedFamily:
+    """All pairs of some methods on one dataset, or on the mean of several."""
+
+    suite: str
+    dataset: str
+    metric: str
+    seeds: tuple[int, ...]
+    family: Family
+
+
+@dataclass(frozen=True)
+class PowerPlan:
+    """What two methods' runs can tell apart on one dataset, and what it would take to see more."""
+
+    dataset: str
+    metric: str
+    methods: tuple[str, str]
+    components: VarianceComponents
+    detectable: float  # points, with 80 % power at 5 %
+    wanted: float  # points
+    identities: int | None  # that show it with the seeds at hand; None: only more seeds could
+    seeds: int | None  # that show it on the people at hand; None: only more people could
+
+
+def compare_methods(
+    results: Path,
+    suite: str,
+    names: Sequence[str],
+    metric: str,
+    datasets: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+    average: bool = False,
+) -> list[ComparedFamily]:
+    """Compare methods, or all as published where none is named, on each dataset of a suite.
+
+    Raises:
+        HarnessError: a method, dataset or seed is missing, or answers cannot be compared.
+    """
+    cells = read_cells(results, suite, names, datasets, seeds)
+    families = [_family(list(cell.values()), metric) for cell in cells.values()]
+    if average:
+        families.append(_family(_averages(cells), metric))
+    return families
+
+
+def plan_comparison(
+    results: Path,
+    suite: str,
+    names: Sequence[str],
+    metric: str,
+    datasets: Sequence[str] | None,
+    seeds: Sequence[int] | None,
+    wanted: float,
+) -> list[PowerPlan]:
+    """Plan how to see a difference of `wanted` points between two methods, on each dataset."""
+    cells = read_cells(results, suite, names, datasets, seeds)
+    return [_plan(*cell.values(), metric=metric, wanted=wanted) for cell in cells.values()]
+
+
+def read_cells(
+    results: Path,
+    suite: str,
+    names: Sequence[str],
+    datasets: Sequence[str] | None = None,
+    seeds: Sequence[int] | None = None,
+) -> dict[str, dict[str, Answers]]:
+    """Return the answers by dataset and name: of the methods named, or of all as published.
+
+    Raises:
+        HarnessError: as `compare_methods`; a method that lacks a dataset which another has is
+            refused where it was named, and left out there otherwise.
+    """
+    groups = _grouped(run for run in load_runs(results) if run.record.suite == suite)
+    if not groups:
+        raise HarnessError(f"There is no run of suite {suite!r} in {results}.")
+    chosen = datasets or list(groups)
+    for dataset in chosen:
+        if dataset not in groups:
+            raise unknown("dataset with runs", dataset, groups)
+    cells = {dataset: _cell(groups[dataset], dataset, names, seeds) for dataset in chosen}
+    for dataset, cell in cells.items():
+        if len(cell) < 2:
+            raise HarnessError(f"{dataset} has runs of {len(cell)} method; two are needed.")
+        check_comparable(list(cell.values()))
+    return cells
+
+
+Group = Mapping[str, Sequence[StoredRun]]  # name -> the runs of one dataset
+
+
+def _grouped(runs: Iterable[StoredRun]) -> dict[str, dict[str, list[StoredRun]]]:
+    groups: dict[str, dict[str, list[StoredRun]]] = {}
+    for run in runs:
+        group = groups.setdefault(run.record.dataset, {})
+        group.setdefault(run.record.name, []).append(run)
+    return groups
+
+
+def _cell(
+    group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int] | None
+) -> dict[str, Answers]:
+    wanted = names or [name for name in group if ":" not in name and _is_finished(group[name])]
+    for name in wanted:
+        if name not in group:
+            raise unknown(f"method with runs on {dataset}", name, group)
+    answers = {name: read_answers(name, group[name]) for name in wanted}
+    if seeds is None:
+        return answers
+    return {name: restrict(found, seeds) for name, found in answers.items()}
+
+
+def _is_finished(runs: Sequence[StoredRun]) -> bool:
+    return any(run.record.status == "ok" for run in runs)
+
+
+def _averages(cells: Mapping[str, Mapping[str, Answers]]) -> list[Answers]:
+    """Return each method's mean over the datasets; refused while a cell is missing."""
+    names = {name: None for cell in cells.values() for name in cell}
+    missing = [
+        f"{name} on {dataset}" for dataset, cell in cells.items() for name in names - cell.keys()
+    ]
+    if missing:
+        raise HarnessError(
+            f"There is no mean over {', '.join(cells)} while cells are missing: "
+            f"{', '.join(sorted(missing))}. Run them, or name the methods that have all."
+        )
+    seeds = {answers.seeds for cell in cells.values() for answers in cell.values()}
+    if len(seeds) > 1:
+        raise HarnessError("The datasets were run with different seeds: name some with --seeds.")
+    return [average_datasets([cell[name] for cell in cells.values()]) for name in names]
+
+
+def _family(answers: Sequence[Answers], metric: str) -> ComparedFamily:
+    first = answers[0]
+    values = {found.name: found.values[metric] for found in answers}
+    family = compare_all(values, first.people)
+    return ComparedFamily(first.suite, first.dataset, METRICS[metric], first.seeds, family)
+
+
+def _plan(a: Answers, b: Answers, *, metric: str, wanted: float) -> PowerPlan:
+    components = variance_components(a.values[metric], b.values[metric], a.people)
+    several = components.seeds > 1
+    return PowerPlan(
+        dataset=a.dataset,
+        metric=METRICS[metric],
+        methods=(a.name, b.name),
+        components=components,
+        detectable=detectable_difference(components),
+        wanted=wanted,
+        identities=identities_needed(components, wanted),
+        seeds=seeds_needed(components, wanted) if several else None,
+    )

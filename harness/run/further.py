@@ -1,0 +1,168 @@
+"""Trained weights scored in another way: what a run's folder holds beside its own evaluation.
+
+A re-ranking works on embeddings: where a method re-scores its first candidates, those scores are
+left aside. Other queries and other datasets are scored as the run's own are.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness import evaluation, metrics, registry, results
+from harness.data.declaration import Located
+from harness.data.pixels import Pixels
+from harness.data.schema import Split
+from harness.evaluation import TOP, Features
+from harness.evaluation.queries import transform_queries
+from harness.evaluation.write import write_evaluation
+from harness.method import Method
+from harness.plan.spec import FurtherEvaluation
+from harness.rerank import Reranking, parse_reranking
+from harness.results import EvaluationRecord
+
+WARM_UP = 64  # rows on which compiled code is loaded before the clock runs
+
+Maker = Callable[[FurtherEvaluation, "Evaluated", Path], EvaluationRecord]
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A trained method with its features of the test split."""
+
+    method: Method
+    features: Features
+    split: Split
+    located: Located
+    scale: str
+    candidates: int
+    device: torch.device
+    open_test: Callable[[Located], tuple[Split, Pixels]]  # of another dataset
+
+
+def add_evaluations(
+    run: Path, evaluations: Sequence[FurtherEvaluation], evaluated: Evaluated
+) -> None:
+    """Write evaluations below a run's folder, each whole or not at all.
+
+    One that fails is recorded with its error, and the others go on.
+    """
+    for wanted in evaluations:
+        unfinished = _working_folder(run, wanted)
+        try:
+            record = _maker(wanted)(wanted, evaluated, unfinished)
+        except Exception as error:
+            shutil.rmtree(unfinished, ignore_errors=True)
+            record = _failed(wanted, error)
+        results.finish_evaluation(record, unfinished, run, wanted.name)
+
+
+def _maker(wanted: FurtherEvaluation) -> Maker:
+    if wanted.on:
+        return _ask_other_data
+    return _rerank if wanted.rerank else _ask_other_queries
+
+
+def record_failure(run: Path, evaluations: Sequence[FurtherEvaluation], error: Exception) -> None:
+    """Record that evaluations could not be made."""
+    for wanted in evaluations:
+        unfinished = _working_folder(run, wanted)
+        results.finish_evaluation(_failed(wanted, error), unfinished, run, wanted.name)
+
+
+def _working_folder(run: Path, wanted: FurtherEvaluation) -> Path:
+    """Return where an evaluation is made, with nothing in it."""
+    name = results.evaluation_path(run, wanted.name).name
+    folder = run / f"{name}.{results.process_tag()}{results.UNFINISHED}"
+    shutil.rmtree(folder, ignore_errors=True)
+    return folder
+
+
+def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> EvaluationRecord:
+    features, split = evaluated.features, evaluated.split
+    reranking = parse_reranking(wanted.rerank)
+    _warm_up(reranking, features)
+    began = time.perf_counter()
+    scores = _score(reranking, features, split)
+    between = time.perf_counter()
+    _score_by_cosine(features, split)
+    ended = time.perf_counter()
+    write_evaluation(folder, scores, split)
+    queries = len(split.captions)
+    return replace(
+        _record(wanted),
+        query_milliseconds=1000 * (between - began) / queries,
+        cosine_milliseconds=1000 * (ended - between) / queries,
+    )
+
+
+def _ask_other_queries(
+    wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
+) -> EvaluationRecord:
+    method, candidates = evaluated.method, evaluated.candidates
+    split = transform_queries(wanted.queries, evaluated.split, evaluated.located, evaluated.scale)
+    features = evaluation.with_captions(
+        evaluated.features, method, split.captions, evaluated.device
+    )
+    scores = evaluation.score_text_to_image(method, features, split, candidates)
+    write_evaluation(folder, scores, split)
+    return _record(wanted)
+
+
+def _ask_other_data(
+    wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
+) -> EvaluationRecord:
+    assert wanted.on is not None
+    split, pixels = evaluated.open_test(wanted.on)
+    features = evaluation.encode_split(evaluated.method, split, pixels, evaluated.device)
+    scores = evaluation.score_text_to_image(evaluated.method, features, split, evaluated.candidates)
+    write_evaluation(folder, scores, split)
+    return _record(wanted)
+
+
+def _score(reranking: Reranking, features: Features, split: Split) -> metrics.QueryScores:
+    rows = reranking(features.texts.embedding, features.images.embedding)  # chunks (c, M)
+    return metrics.score_rows(rows, split.person_of_caption, split.person_of_image, top=TOP)
+
+
+def _score_by_cosine(features: Features, split: Split) -> metrics.QueryScores:
+    queries, gallery = features.texts.embedding, features.images.embedding
+    people = split.person_of_caption, split.person_of_image
+    return metrics.score_queries(queries, gallery, *people, top=TOP)
+
+
+def _warm_up(reranking: Reranking, features: Features) -> None:
+    texts, images = features.texts.embedding, features.images.embedding
+    deque(reranking(texts[:WARM_UP], images[:WARM_UP]), maxlen=0)
+
+
+def _failed(wanted: FurtherEvaluation, error: Exception) -> EvaluationRecord:
+    return replace(_record(wanted), error=registry.describe_error(error))
+
+
+def _record(wanted: FurtherEvaluation) -> EvaluationRecord:
+    return EvaluationRecord(
+        key=wanted.key,
+        rerank=wanted.rerank,
+        queries=wanted.queries,
+        on=_told(wanted.on) if wanted.on else {},
+        reported_as=wanted.reported_as,
+        command=wanted.command,
+    )
+
+
+def _told(located: Located) -> dict[str, Any]:
+    declaration = located.declaration
+    return {
+        "name": declaration.name,
+        "title": declaration.title,
+        "drawn": declaration.drawn is not None,
+        "fingerprint": located.fingerprint,
+    }

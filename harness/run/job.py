@@ -1,0 +1,131 @@
+"""A run with all that it works on: data, method, device and folders."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from harness import distributed, registry
+from harness.data.declaration import SPLITS, Located
+from harness.data.digest import digest_path, write_digest
+from harness.data.loading import load_split
+from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
+from harness.data.schema import Split, TrainView
+from harness.evaluation.embeddings import embeddings_path
+from harness.execution import Options
+from harness.method import Method, Recipe, Supervision, TrainSummary
+from harness.plan.spec import RunSpec
+from harness.progress import Update
+from harness.registry.description import build
+from harness.results import EVALUATIONS
+from harness.seeding import seed_everything
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run with all that it works on."""
+
+    method: Method
+    recipe: Recipe
+    located: Located
+    data: Data
+    view: TrainView
+    device: torch.device
+    seed: int
+    work: Path
+    weights: Path  # the same folder on every rank
+    open_test: Callable[[Located], tuple[Split, Pixels]]
+    say: Callable[[Update], None]
+
+    @property
+    def evaluations(self) -> Path:
+        return self.work / EVALUATIONS
+
+    def embeddings(self, located: Located) -> Path:
+        """Return the file of the embeddings of a dataset's test split."""
+        return embeddings_path(self.work, located.fingerprint)
+
+
+def open_job(
+    spec: RunSpec, options: Options, work: Path, weights: Path, say: Callable[[Update], None]
+) -> Job:
+    """Load the data and build the method, with the threads and the device of the recipe."""
+    recipe = build(Recipe, spec.recipe)
+    torch.set_num_threads(
+        recipe.threads or distributed.fair_threads(options.jobs, recipe.processes)
+    )
+    device = distributed.own_device(options.device, recipe.processes)
+    # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
+    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
+    say(Update("loading"))
+    splits = {name: load_split(spec.located, name) for name in SPLITS}
+    # Before a pixel is decoded, which a broken image stops: pages tell of the dataset even then.
+    fingerprint = spec.located.fingerprint
+    write_digest(spec.located, digest_path(options.results, spec.suite, spec.dataset, fingerprint))
+    data = Data.open(splits, spec, options, say)
+    supervision = Supervision(spec.config["supervision"])
+    view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
+    method = build_method(spec, view.summary())
+
+    def open_test(located: Located) -> tuple[Split, Pixels]:
+        split = load_split(located, "test")
+        return split, _open_pixels(split, located, spec, options, say)
+
+    return Job(
+        method, recipe, spec.located, data, view, device, spec.seed, work, weights, open_test, say
+    )
+
+
+@dataclass(frozen=True)
+class Data:
+    """The three splits with their pixels."""
+
+    splits: dict[str, Split]
+    pixels: dict[str, Pixels]
+
+    @classmethod
+    def open(
+        cls,
+        splits: dict[str, Split],
+        spec: RunSpec,
+        options: Options,
+        say: Callable[[Update], None],
+    ) -> Data:
+        pixels = {
+            name: _open_pixels(split, spec.located, spec, options, say)
+            for name, split in splits.items()
+        }
+        return cls(splits, pixels)
+
+
+def _open_pixels(
+    split: Split,
+    located: Located,
+    spec: RunSpec,
+    options: Options,
+    say: Callable[[Update], None],
+) -> Pixels:
+    """Open the images of a split at the size that the run's method takes."""
+    height, width = spec.config["image_size"]
+    return open_pixels(
+        split,
+        (height, width),
+        pixel_folder(located.fingerprint) if options.pixel_cache else None,
+        lambda done, count: say(_decoding(done, count, (height, width))),
+    )
+
+
+def _decoding(done: int, count: int, size: tuple[int, int]) -> Update:
+    megabytes = cache_bytes(count, size) / 1e6
+    return Update(f"decoding image {done} of {count} into a cache of {megabytes:.0f} MB")
+
+
+def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
+    """Import a method and build it from the run's config, with weights that the seed decides."""
+    registration = registry.load_method(spec.method, spec.plugin)
+    config = build(registration.method.config_class, spec.config)
+    seed_everything(spec.seed, "weights")
+    return registration.method(config, summary)

@@ -1,0 +1,78 @@
+"""Checkpoints: of a run under way, of its selected weights, and of stages that runs share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from harness import distributed
+from harness.results import SELECTED, UNFINISHED, process_tag, put_in_place
+
+LAST = "last.pt"
+
+
+def write_checkpoint(file: Path, state: Any) -> None:
+    """Write a checkpoint beside its place and rename it, so that it is whole or absent."""
+    if not distributed.is_main():
+        return
+    unfinished = file.with_suffix(UNFINISHED)
+    with open(unfinished, "wb") as out:
+        _save(state, out)
+        out.flush()
+        os.fsync(out.fileno())
+    unfinished.replace(file)
+
+
+def _save(state: Any, out: BinaryIO) -> None:
+    try:
+        torch.save(state, out)
+    except RuntimeError as error:  # torch tells of a full disk in riddles
+        if isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+
+
+def is_whole(file: Path) -> bool:
+    """Tell whether a checkpoint is there and not cut short: a zip ends with its contents."""
+    return file.is_file() and zipfile.is_zipfile(file)
+
+
+def share_stage(folder: Path, shared: Path, state: Any) -> None:
+    """Leave the end of a stage, and what was selected, for runs that begin with the same.
+
+    It saves them time and no more: where the disk is full, or another process clears what was
+    shared just now, nothing is left.
+    """
+    unfinished = shared.with_name(f"{shared.name}.{process_tag()}{UNFINISHED}")
+    try:
+        unfinished.mkdir(parents=True, exist_ok=True)
+        if (folder / SELECTED).is_file():
+            shutil.copyfile(folder / SELECTED, unfinished / SELECTED)
+        write_checkpoint(unfinished / LAST, state)
+        put_in_place(unfinished, shared)
+    except OSError:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def take_up_stage(folder: Path, shared: Sequence[Path]) -> None:
+    """Copy the furthest stage that another run left, if there is one."""
+    any(_copy(source, folder) for source in reversed(shared))
+
+
+def _copy(source: Path, folder: Path) -> bool:
+    try:
+        if not is_whole(source / LAST):
+            return False
+        for name in (SELECTED, LAST):  # in this order: the last one says that all is there
+            if (source / name).is_file():
+                shutil.copyfile(source / name, folder / name)
+    except FileNotFoundError:  # another process ended, and cleared what it shared
+        (folder / LAST).unlink(missing_ok=True)
+        return False
+    return True

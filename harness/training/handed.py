@@ -1,0 +1,82 @@
+"""What a method is handed while it trains: the `harness.method.Run` of the loop."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from accelerate import Accelerator, DistributedDataParallelKwargs
+from torch import Tensor
+
+from harness import distributed
+from harness.data.schema import TrainView
+from harness.evaluation import encode_images, encode_texts
+from harness.method import Encoded, Method, Recipe, TrainSet
+from harness.seeding import derive, seed_everything
+
+
+@dataclass
+class TrainingRun:
+    """The `harness.method.Run` that a method is handed."""
+
+    method: Method
+    device: torch.device
+    seed: int
+    accelerator: Accelerator
+    view: TrainView
+    stage: int = 0
+    epoch: int = 0
+    step: int = 0
+    steps_per_epoch: int = 0
+    losses: Mapping[str, float] = field(default_factory=dict)
+    tell: Callable[[str], None] = lambda doing: None
+    pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
+
+    def generator(self, purpose: str) -> torch.Generator:
+        value = derive(self.seed, "generator", self.stage, self.step, purpose)
+        return torch.Generator().manual_seed(value)
+
+    @torch.no_grad()
+    def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
+        training = self.method.training
+        self.method.eval()
+        images = range(len(train.captions_of_image))
+        encoded = (
+            encode_images(self.method, train.pixels, len(images), self.device),
+            encode_texts(self.method, train.captions, self.device),
+        )
+        self.method.train(training)
+        return encoded
+
+    def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
+        return distributed.spread(function, *rows)
+
+    def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
+        self.pairs[name].append((images.detach().cpu(), captions.detach().cpu()))
+
+
+def preparation(
+    method: Method,
+    view: TrainView,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    tell: Callable[[str], None],
+) -> TrainingRun:
+    """Put a method on its device and return the run that its `prepare` is handed."""
+    method.to(device)
+    accelerator = _accelerator(device, recipe.precision)
+    losses = dict(method.config.losses)
+    seed_everything(seed, "prepare")
+    return TrainingRun(method, device, seed, accelerator, view, losses=losses, tell=tell)
+
+
+def _accelerator(device: torch.device, precision: str) -> Accelerator:
+    """Return an accelerator for this rank; mixed precision only where the device has it."""
+    mixed = precision if device.type == "cuda" else "no"
+    # Heads of losses that are off have no gradient; buffers are the same on every rank as it is.
+    parallel = DistributedDataParallelKwargs(find_unused_parameters=True, broadcast_buffers=False)
+    return Accelerator(cpu=device.type == "cpu", mixed_precision=mixed, kwargs_handlers=[parallel])

@@ -1,0 +1,333 @@
+"""The training loop: stages, named losses, schedule, checkpoints, selection on val.
+
+A checkpoint is written after every epoch, within a long one every few minutes, and when the
+process is asked to end. A run that is started again goes on behind the last one and ends with the
+same bits: what a step draws depends on the seed and its number alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness import distributed
+from harness.data.schema import TrainView
+from harness.method import Batch, Method, Recipe, Stage
+from harness.progress import Progress
+from harness.results import SELECTED
+from harness.seeding import derive, seed_everything
+from harness.training.checkpoints import (
+    LAST,
+    is_whole,
+    share_stage,
+    take_up_stage,
+    write_checkpoint,
+)
+from harness.training.handed import TrainingRun, preparation
+from harness.training.optimization import build_optimizer, build_schedule
+
+# What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
+KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "seconds"
+CHECKPOINT_SECONDS = 300.0  # the most that a kill within an epoch undoes
+
+
+class NonFiniteLoss(ArithmeticError):
+    """A loss became NaN or infinite; the message names it and the step."""
+
+
+class Interrupted(Exception):
+    """The process was asked to end, and training stopped behind a checkpoint."""
+
+
+@dataclass(frozen=True)
+class Watchers:
+    """What the loop calls: nothing of it changes the weights."""
+
+    validate: Callable[[Method], Mapping[str, float]] | None = None  # metrics on val
+    judge_pairs: Callable[[Tensor, Tensor], int] | None = None  # how many reported pairs are right
+    report: Callable[[Progress], None] = lambda progress: None
+    tell: Callable[[str], None] = lambda doing: None  # what a method says that it is doing
+    epoch_ended: Callable[[Mapping[str, Any]], None] = lambda row: None  # a row of the history
+    asked_to_end: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves beside the weights in its folder."""
+
+    history: list[dict[str, Any]]  # one dict an epoch
+    selected_epoch: int | None  # from 1; None without validation
+    seconds: float
+    epoch: int | None  # after which the method has the weights that it has; None: as it began
+    taken_over: bool = False  # trained by an earlier run
+
+
+def train(
+    method: Method,
+    view: TrainView,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    folder: Path,
+    watchers: Watchers,
+    shared: Sequence[Path] = (),
+) -> Trained:
+    """Train a method through the stages of a recipe.
+
+    `shared` are the folders of the checkpoints at the end of each stage but the last: one that is
+    there is taken up in place of training so far, one that is not is written.
+
+    Leaves the weights after the last epoch in `folder/last.pt`, those of the epoch with the best
+    val R1 (then mAP, then the earliest) in `folder/selected.pt`, and in `method` the last ones.
+
+    Raises:
+        NonFiniteLoss: a loss is NaN or infinite.
+        Interrupted: the watchers asked to end; the next call goes on from here.
+    """
+    run = preparation(method, view, recipe, seed, device, watchers.tell)
+    method.prepare(view, run)
+    loop = _Loop(method, view, recipe, run, folder, watchers)
+    loop.resume(shared)
+    for number, stage in enumerate(recipe.stages):
+        if number >= loop.stage:
+            loop.run_stage(number, stage)
+            if number < len(shared) and distributed.is_main():
+                share_stage(folder, shared[number], loop.state())
+    distributed.wait_for_all()  # what the first wrote is there for the others
+    return Trained(loop.history, loop.selected_epoch, loop.seconds, len(loop.history))
+
+
+@dataclass(frozen=True)
+class _Training:
+    """What moves the weights in one stage."""
+
+    stage: Stage
+    module: Any  # the method as the accelerator calls it
+    optimizer: Any
+    schedule: Any
+    scaler: Any  # of half-precision gradients; None in full precision
+
+    def state_dict(self) -> dict[str, Any]:
+        parts = {"optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}
+        return {name: part.state_dict() for name, part in parts.items() if part is not None}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        parts = {"optimizer": self.optimizer, "schedule": self.schedule, "scaler": self.scaler}
+        for name, saved in state.items():
+            parts[name].load_state_dict(saved)
+
+
+class _Loop:
+    """The state of one training: what a checkpoint holds."""
+
+    def __init__(
+        self,
+        method: Method,
+        view: TrainView,
+        recipe: Recipe,
+        run: TrainingRun,
+        folder: Path,
+        watchers: Watchers,
+    ) -> None:
+        self.method = method
+        self.view = view
+        self.recipe = recipe
+        self.run = run
+        self.folder = folder
+        self.watchers = watchers
+        self.stage = 0
+        self.epoch = 0  # done in this stage
+        self.step = 0  # done in the epoch under way
+        self.sums: dict[str, float] = {}  # of each loss over them
+        self.rate = 0.0  # the learning rate at the start of the epoch under way
+        self.saved_at = time.monotonic()
+        self.history: list[dict[str, Any]] = []
+        self.selected_epoch: int | None = None
+        self.seconds = 0.0
+        self.resumed: dict[str, Any] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def resume(self, shared: Sequence[Path]) -> None:
+        """Take up the last checkpoint, or the furthest that another variant left, or none."""
+        if distributed.is_main() and not is_whole(self.folder / LAST):
+            take_up_stage(self.folder, shared)
+        distributed.wait_for_all()
+        if is_whole(self.folder / LAST):
+            self._load(self.folder / LAST)
+
+    def _load(self, file: Path) -> None:
+        saved = torch.load(file, map_location=self.run.device, weights_only=True)
+        self.method.load_state_dict(saved["method"])
+        for name in KEPT:
+            setattr(self, name, saved[name])
+        for name, reported in saved["pairs"].items():
+            self.run.pairs[name] = [(images.cpu(), captions.cpu()) for images, captions in reported]
+        self.resumed = saved
+
+    def run_stage(self, number: int, stage: Stage) -> None:
+        """Train one stage, or what a checkpoint left of it."""
+        steps = -(-len(self.view.captions) // stage.batch_size)
+        seed_everything(self.run.seed, "stage", number)
+        optimizer = build_optimizer(self.method.parameter_groups(stage), stage)
+        schedule = build_schedule(optimizer, stage, steps)
+        module, prepared = self.run.accelerator.prepare(self.method, optimizer)
+        self.run.stage, self.run.steps_per_epoch = number, steps
+        self.run.losses = _active(self.method.config.losses, stage)
+        training = _Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
+        if self.resumed.get("stage") == number and "training" in self.resumed:
+            training.load_state_dict(self.resumed["training"])
+        self.resumed = {}
+        for epoch in range(self.epoch, stage.epochs):
+            if not self.step:
+                self.rate = float(schedule.get_last_lr()[0])
+            losses = self._run_epoch(epoch, training)
+            self.epoch, self.step, self.sums = epoch + 1, 0, {}
+            self._end_epoch({"stage": number + 1, "learning_rate": self.rate, **losses})
+            self._save(training)
+            self._end_where_asked()
+        self.stage, self.epoch = number + 1, 0
+
+    def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
+        """Train one epoch, or what is left of it, and return the mean of each loss over it."""
+        run, done = self.run, self.step
+        run.epoch = epoch
+        self.method.train()
+        if not done:
+            seed_everything(run.seed, "epoch", run.stage, epoch)
+            self.method.begin_epoch(run)
+        sums: dict[str, float] = defaultdict(float, self.sums)
+        order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
+        batches = list(_rows(order, len(self.view.captions), training.stage.batch_size))
+        began = time.perf_counter()
+        for step, rows in enumerate(batches[done:], start=done):
+            run.step = epoch * run.steps_per_epoch + step
+            for name, value in self._run_step(rows, training).items():
+                sums[name] += value
+            self._report(step, sum(sums.values()) / (step + 1))
+            if step + 1 < len(batches) and self._has_to_save():
+                self.seconds += time.perf_counter() - began
+                self.step, self.sums, began = step + 1, dict(sums), time.perf_counter()
+                self._save(training)
+                self._end_where_asked()
+        self.seconds += time.perf_counter() - began
+        means = {name: value / run.steps_per_epoch for name, value in sums.items()}
+        return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
+
+    def _run_step(self, rows: Tensor, training: _Training) -> dict[str, float]:
+        """Take one step on the captions of these rows and return the losses."""
+        run = self.run
+        seed_everything(run.seed, "step", run.stage, run.step)
+        batch = _batch(self.view, rows, run.device)
+        losses = training.module(batch, run)
+        run.accelerator.backward(_sum(losses, run))
+        if training.stage.clip_norm is not None:
+            run.accelerator.clip_grad_norm_(self.method.parameters(), training.stage.clip_norm)
+        training.optimizer.step()
+        training.optimizer.zero_grad(set_to_none=True)
+        training.schedule.step()
+        with torch.no_grad():
+            self.method.after_step(batch, run)
+        return _values(losses, run)
+
+    def _has_to_save(self) -> bool:
+        late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
+        return late or self.watchers.asked_to_end()
+
+    def _end_where_asked(self) -> None:
+        if self.watchers.asked_to_end():
+            raise Interrupted("it was asked to end; the next call goes on from its checkpoint")
+
+    def _end_epoch(self, row: dict[str, Any]) -> None:
+        """Validate, select, and add a row to the history."""
+        row = {"epoch": len(self.history) + 1, **row, **self._judge_pairs()}
+        row["seconds"] = self.seconds - sum(earlier["seconds"] for earlier in self.history)
+        if self.watchers.validate:
+            self.method.eval()
+            metrics = self.watchers.validate(self.method)
+            row |= {"val_r1": metrics["r1"], "val_map": metrics["map"]}
+            best = max(((r["val_r1"], r["val_map"]) for r in self.history), default=(-1.0, -1.0))
+            if (row["val_r1"], row["val_map"]) > best:
+                self.selected_epoch = row["epoch"]
+                write_checkpoint(self.folder / SELECTED, self.method.state_dict())
+        self.history.append(row)
+        self.watchers.epoch_ended(row)
+
+    def _judge_pairs(self) -> dict[str, float]:
+        """Score what the method reported against the identities that it was not shown."""
+        judged: dict[str, float] = {}
+        for name, reported in self.run.pairs.items():
+            images = torch.cat([images for images, _ in reported])
+            captions = torch.cat([captions for _, captions in reported])
+            judged[f"pairs/{name}/count"] = len(images)
+            if self.watchers.judge_pairs and len(images):
+                right = self.watchers.judge_pairs(images, captions)
+                judged[f"pairs/{name}/right"] = right / len(images)
+        self.run.pairs.clear()
+        return judged
+
+    def _save(self, training: _Training) -> None:
+        state = {**self.state(), "stage": self.run.stage, "training": training.state_dict()}
+        write_checkpoint(self.folder / LAST, state)
+        self.saved_at = time.monotonic()
+
+    def state(self) -> dict[str, Any]:
+        kept = {name: getattr(self, name) for name in KEPT}
+        return {"method": self.method.state_dict(), "pairs": dict(self.run.pairs), **kept}
+
+    def _report(self, step: int, loss: float) -> None:
+        epochs = sum(stage.epochs for stage in self.recipe.stages)
+        best = max((row["val_r1"] for row in self.history if "val_r1" in row), default=None)
+        done = len(self.history) + 1
+        self.watchers.report(Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best))
+
+
+def _active(losses: Mapping[str, float], stage: Stage) -> dict[str, float]:
+    names = losses if stage.losses is None else stage.losses
+    return {name: weight for name, weight in losses.items() if name in names}
+
+
+def _rows(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
+    """Yield the caption indices of each batch of one epoch; the last may be smaller."""
+    yield from torch.split(torch.from_numpy(order.permutation(count)), size)
+
+
+def _batch(view: TrainView, captions: Tensor, device: torch.device) -> Batch:
+    images = view.image_of_caption[captions]  # (B,)
+    people = None if view.person_of_image is None else view.person_of_image[images].to(device)
+    return Batch(
+        images=view.pixels(images).to(device, non_blocking=True),  # (B, 3, H, W)
+        captions=[view.captions[index] for index in captions.tolist()],
+        image_index=images.to(device),
+        caption_index=captions.to(device),
+        person_ids=people,
+    )
+
+
+def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
+    if not losses:
+        raise ValueError(f"training_losses returned no loss; on are: {sorted(run.losses)}")
+    for name, loss in losses.items():
+        if loss.numel() != 1:
+            raise ValueError(f"loss {name!r} must be one number, but has {tuple(loss.shape)}")
+    return torch.stack([loss.float() for loss in losses.values()]).sum()
+
+
+def _values(losses: Mapping[str, Tensor], run: TrainingRun) -> dict[str, float]:
+    """Return the losses as numbers; stop at one that is not finite."""
+    values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
+    named = dict(zip(losses, values, strict=True))
+    for name, value in named.items():
+        if not np.isfinite(value):
+            raise NonFiniteLoss(
+                f"loss {name!r} is {value} at stage {run.stage + 1}, epoch {run.epoch + 1}, "
+                f"step {run.step % run.steps_per_epoch + 1} of {run.steps_per_epoch}"
+            )
+    return named

@@ -1,0 +1,183 @@
+"""The boundary of the two keys: what is changed in a copy of the code, and which of them moves."""
+
+from __future__ import annotations
+
+import ast
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import methods
+from harness.plan import keys
+from harness.registry import Plugin
+from harness.sources import HARNESS_FOLDER, Module, Roots
+
+# What makes the weights of a run, and what makes figures of them: a change in one of these modules
+# moves the key, where it is read; in any other module of the harness it moves none.
+TRAINS = {
+    "harness.data.columns",
+    "harness.data.declaration",
+    "harness.data.loading",
+    "harness.data.pixels",
+    "harness.data.schema",
+    "harness.distributed",
+    "harness.evaluation.embeddings",
+    "harness.method",
+    "harness.registry.description",
+    "harness.results.store",
+    "harness.run.execute",
+    "harness.run.job",
+    "harness.seeding",
+    "harness.training.checkpoints",
+    "harness.training.handed",
+    "harness.training.loop",
+    "harness.training.optimization",
+}
+SCORES = {
+    "harness.data.columns",
+    "harness.data.declaration",
+    "harness.data.loading",
+    "harness.data.pixels",
+    "harness.data.schema",
+    "harness.distributed",
+    "harness.evaluation.embeddings",
+    "harness.evaluation.rescoring",
+    "harness.evaluation.score",
+    "harness.evaluation.write",
+    "harness.method",
+    "harness.metrics.counting",
+    "harness.metrics.neighbours",
+    "harness.metrics.scores",
+    "harness.registry.description",
+    "harness.results.store",
+    "harness.run.execute",
+    "harness.run.job",
+    "harness.seeding",
+}
+MODULES = sorted(
+    ".".join(("harness", *file.relative_to(HARNESS_FOLDER).with_suffix("").parts))
+    for file in HARNESS_FOLDER.rglob("*.py")
+    if "templates" not in file.parts and not file.name.startswith("__")
+)
+
+
+class Copy:
+    """A copy of the code that may be changed."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        shutil.copytree(HARNESS_FOLDER, folder / "harness", ignore=shutil.ignore_patterns("__*"))
+        for file in HARNESS_FOLDER.rglob("__init__.py"):
+            shutil.copyfile(file, folder / "harness" / file.relative_to(HARNESS_FOLDER))
+        shutil.copytree(Path(methods.__file__).parent, folder / "methods")
+        packages = (("harness", folder / "harness"), ("methods", folder / "methods"))
+        self.roots = Roots(packages)
+
+    def code(self) -> keys.Code:
+        """Return what the runs of IRRA stand on."""
+        irra = Module("methods.irra", self.folder / "methods" / "irra.py")
+        return keys.code_of(Plugin(irra, self.roots), self.roots)
+
+    def text(self, module: str) -> str:
+        """Return the text of a module."""
+        return self._file(module).read_text(encoding="utf-8")
+
+    def moved(self, texts: Mapping[str, str]) -> set[str]:
+        """Return which keys move where modules have other texts."""
+        before, kept = self.code(), {module: self.text(module) for module in texts}
+        self._write(texts)
+        try:
+            after = self.code()
+        finally:
+            self._write(kept)
+        names = ("weights", "figures")
+        return {name for name in names if getattr(before, name) != getattr(after, name)}
+
+    def _write(self, texts: Mapping[str, str]) -> None:
+        for module, text in texts.items():
+            self._file(module).write_text(text, encoding="utf-8")
+
+    def _file(self, module: str) -> Path:
+        return self.folder.joinpath(*module.split(".")).with_suffix(".py")
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    """A copy of the code as it is."""
+    return Copy(tmp_path_factory.mktemp("code"))
+
+
+@pytest.mark.parametrize(
+    ("module", "old", "new", "moves"),
+    [
+        ("harness.run.execute", "trained.selected_epoch != trained.epoch", "False", {"figures"}),
+        ("harness.run.job", '"weights"', '"others"', {"weights", "figures"}),
+        (
+            "harness.registry.description",
+            "_restore(value, hints[name])",
+            "value",
+            {"weights", "figures"},
+        ),
+        ("harness.evaluation.write", "scores.first_hit", "scores.first_hit + 1", {"figures"}),
+        ("harness.training.loop", "set_to_none=True", "set_to_none=False", {"weights"}),
+        (
+            "methods.blocks.losses",
+            "texts) / temperature",
+            "texts) * temperature",
+            {"weights", "figures"},
+        ),
+        ("harness.data.loading", "stands in", "is found in", set()),
+        ("harness.progress", "    steps: int", "    steps: int\n    eta: float", set()),
+        ("harness.results.store", "def slug", "def unused():\n    return 1\n\n\ndef slug", set()),
+    ],
+)
+def test_a_change_moves_the_keys_that_it_decides(
+    copy: Copy, module: str, old: str, new: str, moves: set[str]
+) -> None:
+    """Silent changes of figures show; words, what is shown, and what nobody reads do not."""
+    text = copy.text(module)
+    assert old in text
+    assert copy.moved({module: text.replace(old, new, 1)}) == moves
+
+
+@pytest.mark.parametrize("module", sorted(TRAINS | SCORES))
+def test_what_decides_figures_moves_its_key(copy: Copy, module: str) -> None:
+    """A change of all that a module defines moves the keys that it belongs to."""
+    expected = {"weights"} if module in TRAINS else set()
+    expected |= {"figures"} if module in SCORES else set()
+    assert copy.moved({module: changed_everywhere(copy.text(module))}) == expected
+
+
+def test_what_decides_none_moves_no_key(copy: Copy) -> None:
+    """All other modules of the harness can be changed, and no run is repeated."""
+    others = [module for module in MODULES if module not in TRAINS | SCORES]
+    assert len(others) > 80
+    assert not copy.moved({module: changed_everywhere(copy.text(module)) for module in others})
+
+
+def changed_everywhere(text: str) -> str:
+    """Return a module of which each function and each class does something more."""
+    tree = ast.parse(text)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.ClassDef):
+            node.body.append(ast.parse("changed = 1").body[0])
+    return ast.unparse(tree)
+
+
+def test_a_module_that_is_renamed_moves_no_key(copy: Copy, tmp_path: Path) -> None:
+    """Files can be moved: what they hold is what counts."""
+    renamed = Copy(tmp_path)
+    (tmp_path / "harness" / "seeding.py").rename(tmp_path / "harness" / "data" / "sowing.py")
+    for file in tmp_path.rglob("*.py"):
+        text = file.read_text(encoding="utf-8")
+        file.write_text(text.replace("harness.seeding", "harness.data.sowing"), encoding="utf-8")
+    assert renamed.code() == copy.code()
+
+
+def test_every_reason_names_a_module() -> None:
+    """What is left out of the keys is there, and says why it may be."""
+    for name, reason in (keys.LEFT_OUT | keys.JUDGES).items():
+        assert Roots().find(name), name
+        assert reason

@@ -1,0 +1,301 @@
+import shlex
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet
+import pytest
+
+from harness import plan, registry
+from harness.cli.run import plan_runs
+from harness.data.catalogue import find_declaration, locate
+from harness.data.declaration import Declaration
+from harness.errors import HarnessError
+from harness.plan.spec import RunSpec
+
+DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
+
+
+def specs(
+    dolls: Path, plugin: Path, *names: str, ablations: bool = False, **settings: object
+) -> list[RunSpec]:
+    """Plan toy runs."""
+    choices = plan.choose(names or ("toy",), registry.list_methods([plugin]), "tiny", ablations)
+    located = [locate(find_declaration(str(dolls)))]
+    return plan.plan(DEMO, located, choices, DEMO.seeds, settings)
+
+
+def keys(dolls: Path, plugin: Path) -> set[str]:
+    """Return the content keys of the toy's runs."""
+    return {spec.key for spec in specs(dolls, plugin)}
+
+
+def test_a_plan_is_every_variant_and_seed(small_dolls: Path, toy: Path) -> None:
+    """With ablations every row is planned for every seed, each under a key of its own."""
+    planned = specs(small_dolls, toy, ablations=True)
+    runs = [(spec.variant, spec.seed) for spec in planned]
+    assert runs == [("full", 0), ("full", 1), ("narrow", 0), ("narrow", 1)]
+    assert len({spec.key for spec in planned}) == 4
+
+
+def test_one_variant_can_be_named(small_dolls: Path, toy: Path) -> None:
+    """`toy:narrow` plans that row alone; its command repeats it."""
+    (first, _) = specs(small_dolls, toy, "toy:narrow")
+    assert first.config["width"] == 4
+    assert first.tables == (("Table 1", "narrow", 0),)
+    assert first.command == f"harness run toy:narrow --suite demo --dataset {small_dolls} --seeds 0"
+
+
+def test_equal_content_has_equal_keys_wherever_it_lies(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """A copied dataset and a touched file are the same content."""
+    copy = tmp_path / "small-dolls"
+    shutil.copytree(small_dolls, copy)
+    (copy / "train.parquet").touch()
+    assert keys(copy, toy) == keys(small_dolls, toy)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("* 10", "* 11", False),  # the loss
+        ('"width": 4', '"width": 5', True),  # an ablation row
+        ('"""Mean colour against a bag of letters."""', '"""A toy."""', True),
+        ("learning_rate=0.01", "learning_rate=0.02", False),  # the recipe
+        ("width: int = 8", "width: int = 9", False),  # the config
+        ('title="Toy"', 'title="A toy"', True),
+    ],
+)
+def test_what_repeats_a_run(
+    small_dolls: Path, toy: Path, toy_source: str, old: str, new: str, same: bool
+) -> None:
+    """A change of what is computed changes the key; a change of what is said does not."""
+    before = keys(small_dolls, toy)
+    assert old in toy_source
+    toy.write_text(toy_source.replace(old, new), encoding="utf-8")
+    assert (keys(small_dolls, toy) == before) is same
+
+
+def test_a_changed_block_repeats_the_methods_that_import_it(
+    small_dolls: Path, toy: Path, toy_source: str
+) -> None:
+    """The code a method imports is part of its key."""
+    block = toy.with_name("block.py")
+    block.write_text("def scale(x):\n    return x\n", encoding="utf-8")
+    toy.write_text("import block\n" + toy_source, encoding="utf-8")
+    before = keys(small_dolls, toy)
+    block.write_text("def scale(x):\n    return x * 2\n", encoding="utf-8")
+    assert keys(small_dolls, toy) != before
+
+
+def test_starting_weights_are_part_of_the_key(small_dolls: Path, toy: Path) -> None:
+    """Other weights beside a method repeat its runs."""
+    folder = toy.parent / "weights"
+    folder.mkdir()
+    (folder / "start.safetensors").write_bytes(b"one")
+    before = keys(small_dolls, toy)
+    (folder / "start.safetensors").write_bytes(b"two")
+    assert keys(small_dolls, toy) != before
+
+
+def test_settings_make_a_variant_of_their_own(small_dolls: Path, toy: Path) -> None:
+    """--set reaches config, loss and stage fields, and never overwrites the method as published."""
+    (spec, _) = specs(small_dolls, toy, **{"width": 6, "losses.itc": 0.5, "epochs": 1})
+    assert spec.variant == "full (width=6, losses.itc=0.5, epochs=1)"
+    assert spec.config["width"] == 6
+    assert spec.config["losses"] == {"itc": 0.5}
+    assert [stage["epochs"] for stage in spec.recipe["stages"]] == [1]
+    assert spec.tables == ()
+
+
+def test_an_unknown_setting_says_what_was_meant(small_dolls: Path, toy: Path) -> None:
+    """--set refuses a field that does not exist."""
+    with pytest.raises(HarnessError, match=r"no setting of toy 'epoch'\. Did you mean 'epochs'"):
+        specs(small_dolls, toy, epoch=1)
+
+
+def test_unknown_variants_suites_and_recipes_are_refused(toy: Path) -> None:
+    """Each wrong name is refused with what exists."""
+    listings = registry.list_methods([toy])
+    with pytest.raises(HarnessError, match=r"no variant of toy 'narow'\. Did you mean 'narrow'"):
+        plan.choose(["toy:narow"], listings, "tiny", False)
+    with pytest.raises(HarnessError, match=r"no suite 'demi'\. Did you mean 'demo'"):
+        plan.read_suite("demi")
+    with pytest.raises(HarnessError, match="no recipe of toy 'paper'"):
+        plan.choose(["toy"], listings, "paper", False)
+
+
+def test_a_table_of_one_scale_is_run_at_that_scale_alone(toy: Path, toy_source: str) -> None:
+    """Elsewhere its rows are not planned, its places not recorded, and asking for one says why."""
+    rows = '{"Backbones": {"wide": {"width": 9}, "Toy": {}}}'
+    recipe = f'"large": Recipe("", (96, 32), ablations={rows}),\n    '
+    start = toy_source.index('"tiny": Recipe')
+    toy.write_text(toy_source[:start] + recipe + toy_source[start:], encoding="utf-8")
+    listings = registry.list_methods([toy])
+    (large,) = plan.choose(["toy"], listings, "large", ablations=True)
+    (tiny,) = plan.choose(["toy"], listings, "tiny", ablations=True)
+    assert large.variants == ("full", "narrow", "wide")
+    assert tiny.variants == ("full", "narrow")
+    with pytest.raises(HarnessError, match=r"toy:wide is a variant at scale large alone.* tiny"):
+        plan.choose(["toy:wide"], listings, "tiny", ablations=False)
+
+
+def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> None:
+    """A suite can be a YAML file of one's own."""
+    file = tmp_path / "mine.yaml"
+    file.write_text("scale: tiny\nseeds: [3]\ndatasets: [paperdolls]\n", encoding="utf-8")
+    assert plan.read_suite(str(file)) == plan.Suite(
+        "mine", "mine", "tiny", (3,), ("paperdolls",), str(file)
+    )
+    for key in ("scale", "seeds", "datasets"):
+        values = {"scale": "tiny", "seeds": "[3]", "datasets": "[paperdolls]"}
+        del values[key]
+        lines = "\n".join(f"{name}: {value}" for name, value in values.items())
+        file.write_text(lines, encoding="utf-8")
+        with pytest.raises(HarnessError, match=rf"mine\.yaml: '{key}'"):
+            plan.read_suite(str(file))
+
+
+def suite_file(folder: Path, *datasets: str) -> Path:
+    """Write a suite with these datasets, each as YAML."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "mine.yaml"
+    listed = "\n".join(f"  - {dataset}" for dataset in datasets)
+    file.write_text(f"scale: tiny\nseeds: [0, 1]\ndatasets:\n{listed}\n", encoding="utf-8")
+    return file
+
+
+def test_a_suite_declares_datasets_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside those of the catalogue; a folder is meant from where the file lies."""
+    file = suite_file(
+        tmp_path / "suites",
+        "paperdolls",
+        "{name: mine, folder: ../data/mine, columns: {captions: caption}, validation_people: 2}",
+        "{name: 2024, title: People of 2024, hub: someone/people, revision: abc, licence: CC0}",
+    )
+    monkeypatch.chdir(tmp_path)
+    for name in (str(file), "suites/mine.yaml"):  # as the command line names it
+        suite = plan.read_suite(name)
+        assert suite.datasets == ("paperdolls", "mine", "2024")
+        assert suite.find_declaration("mine") == Declaration(
+            "mine", "mine", folder=str(tmp_path / "data" / "mine"),
+            columns={"captions": "caption"}, validation_people=2,
+        )  # fmt: skip
+        assert suite.find_declaration("2024") == Declaration(
+            "2024", "People of 2024", hub="someone/people", revision="abc", licence="CC0"
+        )
+        assert suite.find_declaration("paperdolls") == find_declaration("paperdolls")
+        with pytest.raises(HarnessError, match="no dataset 'minee'"):
+            suite.find_declaration("minee")
+
+
+def test_a_dataset_of_the_suite_comes_before_the_catalogues(tmp_path: Path) -> None:
+    """Under the name of a benchmark a suite may declare its own copy."""
+    file = suite_file(tmp_path, "{name: rstpreid, folder: copy}")
+    found = plan.read_suite(str(file)).find_declaration("rstpreid")
+    assert found.folder == str(tmp_path / "copy")
+    assert find_declaration("rstpreid").folder == "data/rstpreid"
+
+
+def test_a_folder_may_be_absolute(tmp_path: Path) -> None:
+    """Then it does not matter where the file lies."""
+    file = suite_file(tmp_path / "suites", f"{{name: mine, folder: {tmp_path}/people}}")
+    assert plan.read_suite(str(file)).declared["mine"].folder == f"{tmp_path}/people"
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ("{folder: people}", r"a mapping with one: got \{'folder': 'people'\}"),
+        ("{name: '', folder: people}", "a mapping with one: got"),
+        ("[mine, people]", r"a mapping with one: got \['mine', 'people'\]"),
+        ("7", "a mapping with one: got 7"),
+        (
+            "{name: mine, folder: people, colums: {}}",
+            "'mine': colums is not known.*columns, folder",
+        ),
+        ("{name: mine, drawn: paperdolls}", "'mine': drawn is not known"),
+        ("{name: mine, folder: people, hub: a/b}", "'mine': say either folder or hub"),
+        ("{name: mine}", "'mine': say either folder or hub"),
+        ("{name: mine, folder: null}", "'mine': say either folder or hub"),
+        ("{name: mine, folder: p, columns: caption}", "'mine': columns says .*got 'caption'"),
+        ("{name: mine, folder: p, columns: {caption: text}}", "'mine': .*captions.* are called"),
+        ("{name: mine, folder: p, validation_people: few}", "'mine': validation_people is a num"),
+        ("{name: mine, folder: p, validation_people: -1}", "'mine': validation_people is a num"),
+    ],
+)
+def test_a_broken_declaration_is_one_message(dataset: str, message: str, tmp_path: Path) -> None:
+    """It names the dataset, where it has a name, and what is wrong with it."""
+    with pytest.raises(HarnessError, match=message):
+        plan.read_suite(str(suite_file(tmp_path, "paperdolls", dataset)))
+
+
+def declared(small_dolls: Path, folder: Path) -> Path:
+    """Write a suite whose dataset calls its captions otherwise and has no validation split."""
+    people = folder / "my people"
+    people.mkdir(parents=True)
+    for split in ("train", "test"):
+        table = pyarrow.parquet.read_table(small_dolls / f"{split}.parquet")
+        names = ["texts" if name == "captions" else name for name in table.column_names]
+        pyarrow.parquet.write_table(table.rename_columns(names), people / f"{split}.parquet")
+    return suite_file(
+        folder, "{name: my people, folder: my people, columns: {captions: texts}, "
+        "validation_people: 3}",
+    )  # fmt: skip
+
+
+def test_the_command_of_a_run_on_a_declared_dataset_repeats_it(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """It names suite and dataset, and what it names is the same run, to the key."""
+    file = declared(small_dolls, tmp_path / "with space")
+    planned = plan_runs(["toy:narrow"], registry.list_methods([toy]), str(file), plugins=[toy])
+    assert [(spec.dataset, spec.seed) for spec in planned] == [("my people", 0), ("my people", 1)]
+    for spec in planned:
+        words = shlex.split(spec.command)
+        assert words[:3] == ["harness", "run", "toy:narrow"]
+        given = dict(zip(words[3::2], words[4::2], strict=True))
+        assert given["--dataset"] == "my people"
+        [again] = plan_runs(
+            [words[2]], registry.list_methods([toy]), given["--suite"], [given["--dataset"]],
+            given["--seeds"], plugins=[Path(given["--plugins"])],
+        )  # fmt: skip
+        assert again.key == spec.key
+        assert again.command == spec.command
+
+
+def test_a_folder_called_as_a_declared_dataset_is_still_named_by_its_path(
+    small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """Else the command would repeat the run on the suite's dataset."""
+    file = suite_file(tmp_path, "{name: small-dolls, folder: elsewhere}")
+    [spec] = plan_runs(
+        ["toy"], registry.list_methods([toy]), str(file), [str(small_dolls)], "0", plugins=[toy]
+    )
+    assert f"--dataset {small_dolls} " in spec.command
+
+
+def test_the_bundled_suites_name_datasets_that_exist() -> None:
+    """Every suite's datasets are in the catalogue."""
+    for suite in plan.list_suites():
+        for name in suite.datasets:
+            assert find_declaration(name).title
+
+
+def test_all_means_every_method_with_a_recipe(toy: Path) -> None:
+    """A method without a recipe for the suite's scale is left out where none was named."""
+    listings = registry.list_methods([toy])
+    tiny = {choice.listing.name for choice in plan.choose([], listings, "tiny", False)}
+    paper = {choice.listing.name for choice in plan.choose([], listings, "paper", False)}
+    assert "toy" in tiny
+    assert "toy" not in paper
+    assert {"clip", "irra"} <= paper
+
+
+def test_a_plugin_stands_on_the_blocks_of_the_project(toy: Path, toy_source: str) -> None:
+    """A plugin file that imports a public block is repeated when that block changes."""
+    toy.write_text("from methods.blocks import losses\n" + toy_source, encoding="utf-8")
+    (plugin,) = [p for p in registry.find_plugins([toy]) if p.module.name == "toy"]
+    assert {"toy", "methods.blocks.losses"} <= {module.name for module in plugin.sources()}

@@ -1,0 +1,128 @@
+"""Runs whose scoring is of other code: their stored weights are evaluated, not trained again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from harness import evaluation, results
+from harness.cli.run import plan_runs
+from harness.execution import Options
+from harness.plan import keys
+from harness.plan.spec import RunSpec
+from harness.registry import Plugin, list_methods
+from harness.results import RunRecord
+from harness.run.execute import execute
+
+Plan = Callable[[], RunSpec]
+
+
+@pytest.fixture
+def plan_toy(small_dolls: Path, toy: Path) -> Plan:
+    """Plan the one run of these tests with the code as it is at the time."""
+
+    def call() -> RunSpec:
+        data = [str(small_dolls)]
+        [spec] = plan_runs(["toy"], list_methods([toy]), "demo", data, "0", plugins=[toy])
+        return spec
+
+    return call
+
+
+@pytest.fixture
+def other_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the code that scores be another one from now on."""
+    as_it_was = keys.code_of
+
+    def code_of(plugin: Plugin) -> keys.Code:
+        return replace(as_it_was(plugin), figures="other")
+
+    monkeypatch.setattr(keys, "code_of", code_of)
+
+
+def run(spec: RunSpec, folder: Path, **options: str) -> RunRecord:
+    """Execute a run in this process, and return its record."""
+    return execute(spec, Options(folder, "cpu", **options), lambda update: None)
+
+
+def state(spec: RunSpec, folder: Path) -> tuple[list[dict[str, object]], bytes]:
+    """Return what training has left: its history, and the weights that val selected."""
+    path = spec.path(folder)
+    weights = (path / results.WEIGHTS / results.SELECTED).read_bytes()
+    return results.read_table(path / results.HISTORY), weights
+
+
+@pytest.mark.parametrize("keep", ["selected", "all"])
+def test_weights_are_scored_anew(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest, keep: str
+) -> None:
+    """Another key, the same training: history and weights stay, and figures of them are had."""
+    before, trained = run(plan_toy(), tmp_path, keep=keep), plan_toy()
+    kept = state(trained, tmp_path)
+    request.getfixturevalue("other_scoring")
+    spec = plan_toy()
+    assert spec.key != before.key
+    assert spec.weights_key == before.weights_key
+    assert not spec.is_trained(tmp_path)
+    after = run(spec, tmp_path, keep=keep)
+    assert (after.status, after.key) == ("ok", spec.key)
+    assert state(spec, tmp_path) == kept
+    assert after.metrics == before.metrics
+    assert after.train_seconds == before.train_seconds
+    assert after.total_seconds > before.total_seconds
+    assert after.environment.keys() - before.environment.keys() == {"scored anew"}
+    [stored] = results.load_runs(tmp_path)
+    last = results.LAST_EVALUATION in stored.evaluations()
+    assert last is (keep == "all" or after.selected_epoch == len(stored.history()))
+    assert run(spec, tmp_path) == after  # complete
+
+
+def test_what_was_not_kept_is_trained_again(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Without weights there is nothing to score."""
+    before = run(plan_toy(), tmp_path, keep="none")
+    request.getfixturevalue("other_scoring")
+    after = run(plan_toy(), tmp_path)
+    assert after.status == "ok"
+    assert after.train_seconds != before.train_seconds
+    assert "scored anew" not in after.environment
+
+
+def test_a_failure_loses_no_weights(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether scoring raises or its process dies, the next try trains nothing."""
+    before = run(plan_toy(), tmp_path)
+    kept = state(plan_toy(), tmp_path)
+    request.getfixturevalue("other_scoring")
+    spec = plan_toy()
+    with monkeypatch.context() as broken:
+        broken.setattr(evaluation, "encode_split", lambda *arguments: 1 / 0)
+        failed = run(spec, tmp_path)
+    assert failed.error
+    assert failed.error["kind"] == "ZeroDivisionError"
+    assert state(spec, tmp_path) == kept
+    results.write_failure(replace(spec.record(), status="killed"), spec.path(tmp_path))
+    assert state(spec, tmp_path) == kept
+    after = run(spec, tmp_path)
+    assert after.status == "ok"
+    assert after.metrics == before.metrics
+    assert after.train_seconds == before.train_seconds
+
+
+def test_the_plan_and_verification_say_so(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """What would only be scored is told from what would be trained."""
+    from harness.cli.display.terminal import _state
+
+    spec = plan_toy()
+    assert _state(spec, tmp_path, True) == "to do"
+    run(spec, tmp_path)
+    assert _state(spec, tmp_path, False) == "complete"
+    request.getfixturevalue("other_scoring")
+    assert _state(plan_toy(), tmp_path, True) == "to score anew"

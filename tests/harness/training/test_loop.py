@@ -1,0 +1,277 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from harness.data.schema import Split, TrainView
+from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
+from harness.results import SELECTED
+from harness.training import NonFiniteLoss, Trained, Watchers, train
+from harness.training.checkpoints import LAST
+
+COUNT = 40
+CPU = torch.device("cpu")
+
+
+class Regression(Method):
+    """Draws noise, has a buffer that only `after_step` moves, and notes what it is asked."""
+
+    def __init__(self, supervision: Supervision = Supervision.PAIRS) -> None:
+        super().__init__(Config(supervision, losses={"fit": 1.0, "noise": 0.1}), None)  # type: ignore[arg-type]  # a summary is not needed
+        self.layer = nn.Linear(3, 1)
+        self.dropout = nn.Dropout(0.5)
+        self.register_buffer("steps", torch.zeros(()))
+        self.batches: list[Batch] = []
+        self.seen_losses: list[dict[str, float]] = []
+
+    def encode_images(self, images: Tensor) -> Tensor:
+        return self.layer(images.float().mean((2, 3)))  # type: ignore[no-any-return]  # a module
+
+    def encode_texts(self, captions: Any) -> Tensor:
+        return torch.ones(len(captions), 1)
+
+    def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+        self.batches.append(batch)
+        self.seen_losses.append(dict(run.losses))
+        fit = self.dropout(self.encode_images(batch.images)).square().mean()
+        noise = torch.rand(1, generator=run.generator("noise")) * self.layer.weight.sum()
+        terms = {"fit": fit, "noise": noise[0]}
+        return {name: weight * terms[name] for name, weight in run.losses.items()}
+
+    def after_step(self, batch: Batch, run: Run) -> None:
+        self.steps += 1
+
+
+def view(supervision: Supervision = Supervision.PAIRS) -> TrainView:
+    """Return 40 grey images, one caption each, ten people."""
+    rows = np.arange(COUNT)
+    split = Split(
+        "train", lambda row: b"", tuple(map(str, rows)), tuple(map(str, rows)), rows, rows // 4
+    )
+    images = torch.arange(COUNT, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 4, 2)
+    return TrainView(split, lambda rows: images[rows], supervision, seed=0)
+
+
+def recipe(*stages: Stage) -> Recipe:
+    """Return a recipe of two epochs of four steps, or of the stages given."""
+    return Recipe("", (4, 2), stages or (Stage(epochs=2, learning_rate=0.01, batch_size=10),))
+
+
+def run(
+    folder: Path, method: Method | None = None, stages: Recipe | None = None, **watch: Any
+) -> Trained:
+    """Train from fixed weights."""
+    torch.manual_seed(0)
+    method = method or Regression()
+    supervision = method.config.supervision
+    return train(method, view(supervision), stages or recipe(), 0, CPU, folder, Watchers(**watch))
+
+
+def weights(folder: Path) -> dict[str, Tensor]:
+    """Return the last weights."""
+    return dict(torch.load(folder / LAST, weights_only=True)["method"])
+
+
+def test_an_epoch_passes_over_every_caption_once(tmp_path: Path) -> None:
+    """Each epoch shows all captions, in an order of its own."""
+    method = Regression()
+    run(tmp_path, method)
+    first = torch.cat([batch.caption_index for batch in method.batches[:4]])
+    second = torch.cat([batch.caption_index for batch in method.batches[4:]])
+    assert sorted(first.tolist()) == sorted(second.tolist()) == list(range(COUNT))
+    assert first.tolist() != second.tolist()
+
+
+@pytest.mark.parametrize("supervision", [Supervision.PAIRS, Supervision.IDENTITY])
+def test_only_an_identity_method_is_handed_people(tmp_path: Path, supervision: Supervision) -> None:
+    """A batch carries person ids if and only if the supervision says so."""
+    method = Regression(supervision)
+    run(tmp_path, method)
+    given = [batch.person_ids is not None for batch in method.batches]
+    assert given == [supervision is Supervision.IDENTITY] * 8
+
+
+def test_the_history_has_a_row_an_epoch(tmp_path: Path) -> None:
+    """Losses by name add up to the total; val metrics and seconds stand beside them."""
+    trained = run(tmp_path, validate=lambda method: {"r1": 1.0, "map": 2.0})
+    assert [row["epoch"] for row in trained.history] == [1, 2]
+    for row in trained.history:
+        assert row["loss"] == pytest.approx(row["loss/fit"] + row["loss/noise"])
+        assert (row["val_r1"], row["val_map"]) == (1.0, 2.0)
+        assert row["seconds"] > 0
+
+
+def test_the_same_seed_gives_the_same_bits(tmp_path: Path) -> None:
+    """Two trainings end with equal weights, dropout and drawn noise included."""
+    run(tmp_path / "a")
+    torch.rand(100)  # whatever was drawn before
+    run(tmp_path / "b")
+    first, second = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize("stop_after", [1, 2, 3])
+def test_a_resumed_training_ends_with_the_same_bits(tmp_path: Path, stop_after: int) -> None:
+    """Killed after any epoch and started again, in either stage, it ends as if nothing had been."""
+    stages = recipe(
+        Stage(epochs=2, learning_rate=0.01, batch_size=10, warmup_epochs=1),
+        Stage(epochs=2, learning_rate=0.02, batch_size=20, losses=("fit",)),
+    )
+    score = iter([1.0, 3.0, 2.0, 0.0] * 2)
+    whole = run(tmp_path / "whole", stages=stages, validate=lambda m: {"r1": next(score), "map": 0})
+
+    class Killed(BaseException):
+        """Stands for kill -9: nothing handles it."""
+
+    def die(progress: Any) -> None:
+        if progress.epoch > stop_after:
+            raise Killed
+
+    scores = iter([1.0, 3.0, 2.0, 0.0])
+    with pytest.raises(Killed):
+        run(
+            tmp_path / "killed", stages=stages, report=die,
+            validate=lambda m: {"r1": next(scores), "map": 0},
+        )  # fmt: skip
+    scores = iter([1.0, 3.0, 2.0, 0.0][stop_after:])
+    resumed = run(
+        tmp_path / "killed", stages=stages, validate=lambda m: {"r1": next(scores), "map": 0}
+    )
+    first, second = weights(tmp_path / "whole"), weights(tmp_path / "killed")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert resumed.selected_epoch == whole.selected_epoch == 2
+
+    def without_time(trained: Trained) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in trained.history]
+
+    assert without_time(resumed) == without_time(whole)
+
+
+def test_the_best_epoch_on_val_is_selected(tmp_path: Path) -> None:
+    """The highest R1 wins, then mAP, then the earlier epoch; its weights are kept apart."""
+    scores = iter([(5.0, 1.0), (7.0, 1.0), (7.0, 2.0), (7.0, 2.0)])
+    moments: list[float] = []
+
+    def validate(method: Method) -> dict[str, float]:
+        moments.append(float(method.steps))  # type: ignore[arg-type]  # a buffer
+        r1, mean_average_precision = next(scores)
+        return {"r1": r1, "map": mean_average_precision}
+
+    trained = run(
+        tmp_path,
+        stages=recipe(Stage(epochs=4, learning_rate=0.01, batch_size=10)),
+        validate=validate,
+    )
+    assert trained.selected_epoch == 3
+    selected = torch.load(tmp_path / SELECTED, weights_only=True)
+    assert float(selected["steps"]) == moments[2]
+
+
+def test_a_stage_trains_the_losses_it_names(tmp_path: Path) -> None:
+    """A loss outside the stage is off; its weight comes from the config."""
+    method = Regression()
+    stages = recipe(
+        Stage(epochs=1, learning_rate=0.01, batch_size=40, losses=("fit",)),
+        Stage(epochs=1, learning_rate=0.01, batch_size=40),
+    )
+    run(tmp_path, method, stages)
+    assert method.seen_losses == [{"fit": 1.0}, {"fit": 1.0, "noise": 0.1}]
+
+
+def test_a_loss_that_is_not_finite_stops_with_its_name(tmp_path: Path) -> None:
+    """The error names the loss, the epoch and the step."""
+
+    class Diverging(Regression):
+        """Turns NaN in its sixth step."""
+
+        def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
+            found = super().training_losses(batch, run)
+            return found if run.step < 5 else {**found, "noise": found["noise"] * torch.nan}
+
+    with pytest.raises(NonFiniteLoss, match="loss 'noise' is nan at stage 1, epoch 2, step 2 of 4"):
+        run(tmp_path, Diverging())
+
+
+def test_reported_pairs_are_judged_by_epoch(tmp_path: Path) -> None:
+    """What a method reports is counted and scored with identities that it never sees."""
+
+    class Reporting(Regression):
+        """Reports every row's own pair, and nothing else."""
+
+        def after_step(self, batch: Batch, run: Run) -> None:
+            run.report_pairs("mined", batch.image_index, batch.caption_index)
+
+    trained = run(tmp_path, Reporting(), judge_pairs=lambda images, captions: len(images) // 2)
+    for row in trained.history:
+        assert (row["pairs/mined/count"], row["pairs/mined/right"]) == (COUNT, 0.5)
+
+
+def test_encode_shows_the_whole_training_split(tmp_path: Path) -> None:
+    """`run.encode` returns every image and caption, without gradient, and keeps the mode."""
+
+    class Encoding(Regression):
+        """Encodes the split before training."""
+
+        def prepare(self, train: Any, run: Run) -> None:
+            self.train()
+            self.features = run.encode(train)
+            assert self.training
+
+    method = Encoding()
+    run(tmp_path, method)
+    images, texts = method.features
+    assert images.embedding.shape == texts.embedding.shape == (COUNT, 1)
+    assert not images.embedding.requires_grad
+
+
+STAGES = recipe(
+    Stage(epochs=2, learning_rate=0.01, batch_size=10, losses=("fit",)),
+    Stage(epochs=1, learning_rate=0.02, batch_size=20),
+)
+
+
+def test_a_shared_stage_changes_no_bit(tmp_path: Path) -> None:
+    """A variant that takes up another's first stage ends as one that trained it, and repeats
+    nothing: weights, history and selection."""
+
+    def validate(method: Method) -> dict[str, float]:
+        weight = float(method.state_dict()["layer.weight"].sum())
+        return {"r1": weight, "map": 0.0}
+
+    def trained(folder: Path, shared: Path | None) -> tuple[Trained, Regression]:
+        torch.manual_seed(0)
+        method = Regression()
+        watch = Watchers(validate=validate)
+        places = [shared] if shared else []
+        return train(method, view(), STAGES, 0, CPU, folder, watch, places), method
+
+    alone, _ = trained(tmp_path / "alone", None)
+    first, one = trained(tmp_path / "first", tmp_path / "shared")
+    second, two = trained(tmp_path / "second", tmp_path / "shared")
+    assert len(one.batches) == 10
+    assert len(two.batches) == 2  # the second stage alone
+    for other in (first, second):
+        assert other.selected_epoch == alone.selected_epoch
+        assert [row["val_r1"] for row in other.history] == [row["val_r1"] for row in alone.history]
+        assert [row["loss"] for row in other.history] == [row["loss"] for row in alone.history]
+    for name in (LAST, SELECTED):
+        states = [
+            torch.load(tmp_path / folder / name, weights_only=True)
+            for folder in ("alone", "first", "second")
+        ]
+        states = [state.get("method", state) for state in states]
+        for state in states[1:]:
+            assert all(torch.equal(state[key], states[0][key]) for key in states[0])
+
+
+def test_an_own_checkpoint_goes_before_a_shared_one(tmp_path: Path) -> None:
+    """A run that was stopped in its second stage goes on there."""
+    shared = [tmp_path / "shared"]
+    torch.manual_seed(0)
+    train(Regression(), view(), STAGES, 0, CPU, tmp_path / "own", Watchers(), shared)
+    again = Regression()
+    train(again, view(), STAGES, 0, CPU, tmp_path / "own", Watchers(), shared)
+    assert again.batches == []
