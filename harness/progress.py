@@ -1,8 +1,11 @@
-"""What a run says of itself while it works; no torch, because the command line reads it."""
+"""What is said of long work while it goes on; no torch, because the command line reads it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+
+Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import Any
 
 import pyarrow
 
-from harness.results import UNFINISHED, EvaluationRecord, RunRecord, StoredRun, load_runs
+from harness.files import UNFINISHED
+from harness.results import EvaluationRecord, RunRecord, StoredRun, load_runs
 
 FULL = "full"  # the variant that is the method as published
 LARGEST = 1e100  # beyond it the arithmetic of an axis may overflow

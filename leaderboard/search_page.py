@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from harness.results import process_tag
+from harness.files import process_tag
 from harness.search.hits import Answer, Asked, Hit
 from leaderboard.render import HERE, render_page
 from leaderboard.typography import counted, fixed

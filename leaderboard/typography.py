@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from markupsafe import Markup
 
-from harness.results import slug
+from harness.files import slug
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"

@@ -15,9 +15,9 @@ from harness.cli.options import parse_amount
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.execution import Options
     from harness.plan.spec import RunSpec
     from harness.registry import Plugin
+    from harness.run.options import Options
     from harness.run.tracking import Tracker
     from harness.slurm.commands import Settings
 
@@ -74,7 +74,7 @@ def choose_options(
     plugins: Iterable[Plugin] = (),
 ) -> Options:
     """Return how runs of plugins are executed, with what this machine offers by default."""
-    from harness.execution import Options
+    from harness.run.options import Options
 
     if cluster is None:
         from harness.execution.local import preload

@@ -123,7 +123,7 @@ def run(
     from harness import registry
     from harness.cli.display import terminal
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
-    from harness.execution.locks import clear_unless_taken
+    from harness.results.locks import clear_unless_taken
     from harness.run.broken_plugins import record_broken
 
     if not methods and not every:
@@ -145,7 +145,7 @@ def run(
         terminal.show_plan(specs, waiting, results)
         return
     for spec in complete:
-        clear_unless_taken(spec, results)
+        clear_unless_taken(spec.path(results), results)
     failures = []
     if waiting:
         cache = pixel_cache is Switch.ON

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AsJson, Plugins
+from harness.progress import Show
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from harness.data.declaration import Located
     from harness.verification import Finding, Report
 
@@ -56,7 +55,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def locate_datasets(names: list[str], show: Callable[[str, int, int], None]) -> list[Located]:
+def locate_datasets(names: list[str], show: Show) -> list[Located]:
     """Return the datasets that are named, and those of the catalogue that are here."""
     from harness.data.catalogue import find_declaration, find_here, locate, read_catalogue
 

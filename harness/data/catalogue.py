@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from harness import paths, results
+from harness import paths
 from harness.data.conforming import COLUMNS, conform, needs_conforming
 from harness.data.declaration import SPLITS, Declaration, Located
 from harness.data.fingerprint import fingerprint
 from harness.data.hub import download
 from harness.errors import HarnessError, unknown
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
+from harness.files import process_tag, put_in_place
+from harness.progress import Show
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
 
@@ -131,10 +131,10 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     from harness.data.paperdolls.build import write_paperdolls
     from harness.data.paperdolls.looks import DATASETS
 
-    unfinished = folder.with_name(f"{folder.name}.{results.process_tag()}.tmp")
+    unfinished = folder.with_name(f"{folder.name}.{process_tag()}.tmp")
     unfinished.mkdir(parents=True, exist_ok=True)
     what = f"drawing {declaration.title}, once"
     look = DATASETS[str(declaration.drawn)]
     write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total), look=look)
-    results.put_in_place(unfinished, folder)
+    put_in_place(unfinished, folder)
     return folder

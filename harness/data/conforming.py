@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import paths, results
+from harness import paths
 from harness.data.columns import schema
 from harness.data.declaration import SPLITS, Declaration
 from harness.data.importing.records import choose_validation_people
 from harness.errors import HarnessError
+from harness.files import process_tag, put_in_place, slug
+from harness.progress import Show
 
 VERSION = 1  # of the copies: another one is written anew
 BATCH = 256  # rows held at once, with their images
 REQUIRED = ("image", "captions", "person_id")
 COLUMNS = (*REQUIRED, "image_id", "camera", "source_path")
 
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 Files = Mapping[str, tuple[Path, ...]]
 Row = dict[str, Any]
 
@@ -43,12 +44,12 @@ def conform(
     """
     told = [VERSION, fingerprint, dict(declaration.columns), declaration.validation_people]
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
-    folder = paths.cache_folder() / "datasets" / f"{results.slug(declaration.name)}-{key}"
+    folder = paths.cache_folder() / "datasets" / f"{slug(declaration.name)}-{key}"
     if not folder.is_dir():
-        unfinished = folder.with_name(f"{folder.name}.{results.process_tag()}.tmp")
+        unfinished = folder.with_name(f"{folder.name}.{process_tag()}.tmp")
         unfinished.mkdir(parents=True, exist_ok=True)
         _write(declaration, files, unfinished, show)
-        results.put_in_place(unfinished, folder)
+        put_in_place(unfinished, folder)
     return {split: (folder / f"{split}.parquet",) for split in SPLITS}
 
 

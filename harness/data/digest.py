@@ -27,6 +27,7 @@ from harness.data.auditing.audit import Integers, Rows, audit, count
 from harness.data.auditing.verdict import judge
 from harness.data.columns import stored_image
 from harness.data.declaration import Located
+from harness.files import process_tag, put_in_place, slug, write_json, write_table
 
 HEIGHT = 96  # of a thumbnail, in pixels
 QUALITY = 70  # of its JPEG
@@ -75,7 +76,7 @@ class Digest:
 
 def digest_path(folder: Path, suite: str, dataset: str, fingerprint: str) -> Path:
     """Return where a results folder keeps the digest of a dataset's content."""
-    return folder / results.slug(suite) / results.slug(dataset) / f"dataset-{fingerprint[:12]}"
+    return folder / slug(suite) / slug(dataset) / f"dataset-{fingerprint[:12]}"
 
 
 def read_digest(path: Path) -> Digest | None:
@@ -123,11 +124,11 @@ def write_digest(located: Located, path: Path) -> None:
         name: gather_rows(table, [row["hash"] for row in table]) for name, table in tables.items()
     }
     test = tables["test"]
-    unfinished = path.with_name(f"{path.name}.{results.process_tag()}.tmp")
-    results.write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
-    results.write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
-    results.write_json(unfinished / "about.json", _about(located, splits))
-    results.put_in_place(unfinished, path)
+    unfinished = path.with_name(f"{path.name}.{process_tag()}.tmp")
+    write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
+    write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
+    write_json(unfinished / "about.json", _about(located, splits))
+    put_in_place(unfinished, path)
 
 
 def _is_current(path: Path, shown: bool) -> bool:

@@ -13,7 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness import paths, results
+from harness import paths
+from harness.files import write_json
 
 VERSION = 1  # of the hash: what was remembered of another one is not taken
 BATCH = 256  # rows held at once, with their images
@@ -37,7 +38,7 @@ def fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:
         digest.update(f"{split} {hash_rows(group)}\n".encode())
     value = {"fingerprint": digest.hexdigest()}
     with contextlib.suppress(OSError):  # without a cache it is only slower
-        results.write_json(memory, value)
+        write_json(memory, value)
     return value["fingerprint"]
 
 

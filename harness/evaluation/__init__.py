@@ -3,6 +3,7 @@
 from harness.evaluation.score import (
     TOP,
     Features,
+    as_encoded,
     encode_images,
     encode_split,
     encode_texts,
@@ -15,6 +16,7 @@ from harness.evaluation.score import (
 __all__ = [
     "TOP",
     "Features",
+    "as_encoded",
     "encode_images",
     "encode_split",
     "encode_texts",

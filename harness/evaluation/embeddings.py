@@ -11,7 +11,8 @@ from pathlib import Path
 from torch import Tensor
 
 from harness.data.schema import Split
-from harness.results import EMBEDDINGS, process_tag
+from harness.files import process_tag
+from harness.results import EMBEDDINGS
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,10 @@ from dataclasses import replace
 
 from filelock import FileLock
 
-from harness import paths, registry, results
+from harness import paths, registry
 from harness.data.declaration import Located
 from harness.data.schema import Split
+from harness.files import write_json
 
 
 def transform_queries(name: str, split: Split, located: Located, scale: str) -> Split:
@@ -34,7 +35,7 @@ def transform_queries(name: str, split: Split, located: Located, scale: str) -> 
             captions = json.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             captions = list(transform(split, scale))
-            results.write_json(file, captions)
+            write_json(file, captions)
     if len(captions) != len(split.captions):
         raise ValueError(
             f"{name} has to make {len(split.captions)} captions of as many, got {len(captions)}"

@@ -45,7 +45,7 @@ def encode_split(
     embeddings = stored or _encode(method, split, pixels, device)
 
     def image_tokens(rows: Tensor) -> Encoded:
-        return _as_encoded(method.encode_images(pixels(rows.numpy()).to(device)))
+        return as_encoded(method.encode_images(pixels(rows.numpy()).to(device)))
 
     return Features(
         embeddings=embeddings,
@@ -84,7 +84,7 @@ def with_captions(
 
 def _text_items(method: Method, captions: Sequence[str]) -> Items:
     def tokens(rows: Tensor) -> Encoded:
-        return _as_encoded(method.encode_texts([captions[row] for row in rows.tolist()]))
+        return as_encoded(method.encode_texts([captions[row] for row in rows.tolist()]))
 
     return Items(tokens, len(captions))
 
@@ -168,7 +168,7 @@ def rescores(method: Method) -> bool:
 
 def _checked(method: Method, encoded: Tensor | Encoded, count: int, function: str) -> Encoded:
     """Return an Encoded of the right shape."""
-    encoded = _as_encoded(encoded)
+    encoded = as_encoded(encoded)
     shape = tuple(encoded.embedding.shape)
     if len(shape) != 2 or shape[0] != count:
         source = f"{type(method).__name__}.{function}"
@@ -176,5 +176,6 @@ def _checked(method: Method, encoded: Tensor | Encoded, count: int, function: st
     return encoded
 
 
-def _as_encoded(encoded: Tensor | Encoded) -> Encoded:
+def as_encoded(encoded: Tensor | Encoded) -> Encoded:
+    """Return what an encoder gave as an `Encoded`: a tensor is an embedding without tokens."""
     return Encoded(encoded) if isinstance(encoded, Tensor) else encoded

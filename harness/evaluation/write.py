@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness import metrics, results
+from harness import metrics
 from harness.data.schema import Split
+from harness.files import write_json, write_table
 
 
 def write_evaluation(
@@ -20,8 +21,8 @@ def write_evaluation(
     by_text = query == "text"
     people = split.person_of_caption if by_text else split.person_of_image
     ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
-    results.write_json(folder / "metrics.json", metrics.summarize(scores))
-    results.write_table(
+    write_json(folder / "metrics.json", metrics.summarize(scores))
+    write_table(
         folder / "queries.parquet",
         {
             "query_id": ids,

@@ -12,11 +12,12 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from harness import results
-from harness.execution import Options, Watch
-from harness.execution.locks import is_taken
 from harness.execution.process import RunProcess
+from harness.execution.watch import Watch
 from harness.plan.spec import RunSpec
 from harness.registry import Plugin
+from harness.results.locks import is_taken
+from harness.run.options import Options
 
 ENCODERS = ("open_clip", "transformers")
 GRACE_SECONDS = 30.0  # to reach the next checkpoint after an interruption
@@ -83,7 +84,7 @@ class _Pool:
         """Start runs until as many are under way as there are jobs."""
         while self._waiting and len(self._running) < self._options.jobs:
             spec = self._waiting.popleft()
-            if is_taken(spec, self._options.results):
+            if is_taken(spec.path(self._options.results), self._options.results):
                 self._elsewhere.append(spec)
                 continue
             self._watch.started(spec)
@@ -93,7 +94,7 @@ class _Pool:
     def _look_elsewhere(self) -> None:
         """Count what another process has finished; take over what it has left."""
         for spec in list(self._elsewhere):
-            if is_taken(spec, self._options.results):
+            if is_taken(spec.path(self._options.results), self._options.results):
                 continue
             self._elsewhere.remove(spec)
             record = results.read_record(spec.path(self._options.results))

@@ -13,7 +13,6 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from harness import results
-from harness.execution import Options
 from harness.execution.deaths import describe_end
 from harness.execution.descendants import kill_descendants
 from harness.execution.output import Output
@@ -21,6 +20,7 @@ from harness.execution.worker import FINISHED, INTERRUPTED, TAKEN, work
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.results import RunRecord
+from harness.run.options import Options
 
 READ = 65_536  # bytes of output taken at a time
 DRAIN = 1_000  # messages taken from a pipe at the end: what has left the group may go on

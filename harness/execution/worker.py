@@ -20,12 +20,12 @@ from typing import Any
 
 from filelock import Timeout
 
-from harness.execution import Options
 from harness.execution.descendants import adopt_orphans, end_group, kill_descendants
 from harness.execution.group import Others, start_ranks
-from harness.execution.locks import run_lock
 from harness.plan.spec import RunSpec
 from harness.progress import Update
+from harness.results.locks import run_lock
+from harness.run.options import Options
 
 # Exit statuses. That of an end as it should be is not 0, which a method that calls exit has too.
 FINISHED = 74
@@ -69,7 +69,7 @@ def _execute(
 
     limit_memory(options.memory)
     try:
-        with run_lock(spec, options.results).acquire(timeout=LOCK_SECONDS):
+        with run_lock(spec.path(options.results), options.results).acquire(timeout=LOCK_SECONDS):
             if spec.is_complete(options.results) and not options.force:
                 return FINISHED  # another process was first
             trains = options.force or not spec.is_trained(options.results)

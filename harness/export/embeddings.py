@@ -28,8 +28,10 @@ from numpy.typing import NDArray
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings
-from harness.results import RunRecord, StoredRun, process_tag, run_path
-from harness.trained.split import Show, read_stored_embeddings, read_test_split
+from harness.files import process_tag
+from harness.progress import Show
+from harness.results import RunRecord, StoredRun, run_path
+from harness.trained.split import read_stored_embeddings, read_test_split
 
 
 @dataclass(frozen=True)

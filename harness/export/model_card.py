@@ -16,8 +16,9 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.files import process_tag, slug, write_json
 from harness.printable import printable
-from harness.results import METRICS, RunRecord, StoredRun, process_tag, slug, write_json
+from harness.results import METRICS, RunRecord, StoredRun
 from harness.submission.privacy import clean_command
 from harness.trained.choice import has_weights, weights_file
 

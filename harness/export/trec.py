@@ -8,7 +8,7 @@ documents are image ids, with what is no plain letter as in a URL.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -22,10 +22,12 @@ from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import rescored_chunks
+from harness.files import process_tag, slug
 from harness.metrics.counting import Floats, Integers
 from harness.metrics.neighbours import cosine_chunks, unit_features
-from harness.results import RunRecord, StoredRun, process_tag, slug
-from harness.search.engine import load_trained
+from harness.progress import Show
+from harness.results import RunRecord, StoredRun
+from harness.trained.method import load_trained
 from harness.trained.split import (
     locate_again,
     open_test_pixels,
@@ -37,8 +39,6 @@ MOST_LINES = 50_000_000
 OFFERED = 1_000  # places of a ranking that are offered where all are too many
 LONGEST_ID = 20  # bytes of a document id, where lines are only counted
 MOST_EXACT = 1 << 24  # whole numbers that float32 tells apart
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)

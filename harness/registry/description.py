@@ -11,10 +11,11 @@ from dataclasses import asdict, fields
 from enum import Enum
 from typing import Any, TypeVar
 
+from harness.files import slug
 from harness.method import Method, Recipe, Stage, Supervision
 from harness.printable import refuse_unprintable
 from harness.registry import Registration
-from harness.results import FULL, slug
+from harness.results import FULL
 
 Declared = TypeVar("Declared")
 

@@ -20,8 +20,10 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from harness import paths, results, sources
+from harness import paths, sources
 from harness.errors import HarnessError, unknown
+from harness.files import slug, write_json
+from harness.progress import Show
 from harness.sources import WHOLE, Scope, find_definitions, hash_definitions
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ ENTRY_POINTS = "harness.methods"
 CACHE_VERSION = 1
 
 # (folder or None for where it ships, seed, show(what, done, in all)) -> the files written
-Pretraining = Callable[[Path | None, int, Callable[[str, int, int], None]], list[Path]]
+Pretraining = Callable[[Path | None, int, Show], list[Path]]
 # (split, scale) -> as many captions as the split has
 QueryTransform = Callable[["Split", str], Sequence[str]]
 
@@ -88,7 +90,7 @@ def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callab
 
     `title` is what tables print, `paper` a citation, `url` where it can be read.
     """
-    if results.slug(name) != name or name != name.lower() or ":" in name:
+    if slug(name) != name or name != name.lower() or ":" in name:
         raise ValueError(f"method name {name!r}: use lower-case letters, digits, '-' and '_'")
 
     def decorate(method: M) -> M:
@@ -285,7 +287,7 @@ def _describe(plugin: Plugin) -> list[Listing]:
                 Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))
             ]
         with contextlib.suppress(OSError):  # without a cache it is only slower
-            results.write_json(cached, descriptions)
+            write_json(cached, descriptions)
     return [Listing(description["name"], plugin, description) for description in descriptions]
 
 

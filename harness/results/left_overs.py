@@ -5,8 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from harness.results import RETIRED, UNFINISHED, WEIGHTS
-from harness.results.checksums import LEFT_OVERS, LOG
+from harness.files import LEFT_OVERS, RETIRED, UNFINISHED
+from harness.results import WEIGHTS
+from harness.results.checksums import LOG
 
 KEY = "key"  # of the content that a working folder is for
 STAYS = (KEY, LOG, WEIGHTS)  # what a run goes on from; it makes all else again

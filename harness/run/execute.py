@@ -20,7 +20,7 @@ from harness import distributed, evaluation, metrics, registry, results
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import read_embeddings, write_embeddings
 from harness.evaluation.write import write_evaluation
-from harness.execution import Options
+from harness.files import UNFINISHED, read_table, write_json, write_table
 from harness.method import Method
 from harness.plan.spec import FurtherEvaluation, RunSpec
 from harness.progress import Update
@@ -32,7 +32,6 @@ from harness.results import (
     PRIMARY_EVALUATION,
     REVERSE_EVALUATION,
     SELECTED,
-    UNFINISHED,
     WEIGHTS,
     RunRecord,
 )
@@ -41,6 +40,7 @@ from harness.run.environment import describe_environment
 from harness.run.further import Evaluated, add_evaluations, record_failure
 from harness.run.highlights import write_highlights
 from harness.run.job import Job, open_job
+from harness.run.options import Options
 from harness.run.tracking import Tracking
 from harness.training import Interrupted, Trained, Watchers, train
 from harness.training.checkpoints import LAST
@@ -87,7 +87,7 @@ def execute(
         total_seconds=record.total_seconds + time.perf_counter() - began,
         peak_memory=max(record.peak_memory, memory),
     )
-    results.write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
+    write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
     _put_in_place(record, spec.path(options.results), options.keep)
     distributed.leave()
     return record
@@ -189,7 +189,7 @@ def _take_over(job: Job, before: RunRecord, path: Path) -> Trained:
     if distributed.is_main():
         results.copy_trained(path, job.work)
     distributed.wait_for_all()
-    history = results.read_table(path / HISTORY)
+    history = read_table(path / HISTORY)
     has_last = (job.weights / LAST).is_file()
     _load_weights(job, LAST if has_last else SELECTED)
     epoch = len(history) if has_last else before.selected_epoch
@@ -319,7 +319,7 @@ def _evaluated(spec: RunSpec, job: Job, features: evaluation.Features) -> Evalua
 
 def _write_history(file: Path, history: list[dict[str, Any]]) -> None:
     names = list(dict.fromkeys(name for row in history for name in row))
-    results.write_table(file, {name: [row.get(name) for row in history] for name in names})
+    write_table(file, {name: [row.get(name) for row in history] for name in names})
 
 
 def _keep_weights(folder: Path, keep: str) -> None:

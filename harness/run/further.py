@@ -23,6 +23,7 @@ from harness.data.schema import Split
 from harness.evaluation import TOP, Features
 from harness.evaluation.queries import transform_queries
 from harness.evaluation.write import write_evaluation
+from harness.files import UNFINISHED, process_tag
 from harness.method import Method
 from harness.plan.spec import FurtherEvaluation
 from harness.rerank import Reranking, parse_reranking
@@ -80,7 +81,7 @@ def record_failure(run: Path, evaluations: Sequence[FurtherEvaluation], error: E
 def _working_folder(run: Path, wanted: FurtherEvaluation) -> Path:
     """Return where an evaluation is made, with nothing in it."""
     name = results.evaluation_path(run, wanted.name).name
-    folder = run / f"{name}.{results.process_tag()}{results.UNFINISHED}"
+    folder = run / f"{name}.{process_tag()}{UNFINISHED}"
     shutil.rmtree(folder, ignore_errors=True)
     return folder
 

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import registry, results
+from harness import registry
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.files import write_json
 from harness.method import Highlight, Method
 
 EXAMPLES = 6
@@ -40,7 +41,7 @@ def write_highlights(
         _log.exception("no highlights")
         found = {"error": registry.describe_error(error)}
     if found:
-        results.write_json(file, found)
+        write_json(file, found)
 
 
 def _examples(method: Method, split: Split, pixels: Pixels, device: torch.device) -> dict[str, Any]:

@@ -15,12 +15,12 @@ from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
 from harness.data.schema import Split, TrainView
 from harness.evaluation.embeddings import embeddings_path
-from harness.execution import Options
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.registry.description import build
 from harness.results import EVALUATIONS
+from harness.run.options import Options
 from harness.seeding import seed_everything
 
 

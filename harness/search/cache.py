@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.results import process_tag
+from harness.files import process_tag
 
 MOST_FILES = 64  # of a folder, before they become one
 

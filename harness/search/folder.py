@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from harness.errors import HarnessError
+from harness.progress import Show
 from harness.search.cache import StoredEmbeddings
-from harness.search.gallery import BATCH, Encode, Floats, Gallery, Images, Integers, Show
+from harness.search.gallery import BATCH, Encode, Floats, Gallery, Images, Integers
 from harness.search.images import SUFFIXES, ReadImage, find_images, make_thumbnail, read_image
 
 AHEAD_BYTES = 2**28  # of pixels that wait to be encoded

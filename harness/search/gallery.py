@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError
+from harness.progress import Show
 
 BATCH = 64  # images encoded at a time
 
@@ -18,7 +18,6 @@ Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 Images = NDArray[np.uint8]  # (B, 3, H, W)
 Encode = Callable[[Images], Floats]  # -> (B, D)
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)
@@ -48,14 +47,3 @@ def in_batches(count: int) -> Iterator[Integers]:
     """Yield rows 0 to `count`, a batch at a time."""
     for start in range(0, count, BATCH):
         yield np.arange(start, min(start + BATCH, count))
-
-
-def refuse_broken(embeddings: Floats) -> Floats:
-    """Refuse embeddings that are not finite.
-
-    Raises:
-        HarnessError: naming how many.
-    """
-    if broken := int((~np.isfinite(embeddings).all(axis=1)).sum()):
-        raise HarnessError(f"The method gives {broken} embeddings that hold NaN or infinity.")
-    return embeddings

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from harness import paths, registry
 from harness.errors import HarnessError
+from harness.files import hash_file
 from harness.plan import keys
+from harness.progress import Show
 from harness.results import RunRecord, StoredRun
-from harness.results.checksums import hash_file
 from harness.search.cache import StoredEmbeddings
 from harness.search.folder import FolderReader
-from harness.search.gallery import Gallery, Reader, Show
+from harness.search.gallery import Gallery, Reader
 from harness.search.hits import Answer, Asked
 from harness.trained.choice import choose_run, weights_file
 
@@ -58,7 +59,8 @@ def open_session(
     if listing is None:
         raise _without_method(run.record, listings)
     with closing(_reader(run, listing.plugin, folder)) as reader:
-        from harness.search.engine import Searcher, load_trained
+        from harness.search.engine import Searcher
+        from harness.trained.method import load_trained
 
         trained = load_trained(run, listing.plugin, show)
         gallery = reader.encode(trained.encode_images, show)

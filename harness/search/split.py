@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from harness.progress import Show
 from harness.results import StoredRun
-from harness.search.gallery import Encode, Floats, Gallery, Show, in_batches
+from harness.search.gallery import Encode, Floats, Gallery, in_batches
 from harness.trained.split import (
     StoredSplit,
     open_test_pixels,

@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from harness import results
-from harness.execution import Options, Watch, local
-from harness.execution.locks import run_name
+from harness.execution import local
 from harness.execution.output import Output
+from harness.execution.watch import Watch
 from harness.execution.worker import INTERRUPTED
+from harness.files import write_json
 from harness.plan.keys import Code, code_of
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.results import RunRecord
+from harness.results.locks import run_name
+from harness.run.options import Options
 
 SLURM = ".slurm"  # below the results: no suite is called so
 TIME_ENDS = signal.SIGUSR2  # what Slurm is asked to send before a job's time is over
@@ -113,7 +116,7 @@ class Job:
 
 def progress_file(spec: RunSpec, folder: Path) -> Path:
     """Return the file in which a job tells how far its run is."""
-    return folder / SLURM / f"{run_name(spec, folder)}.progress.json"
+    return folder / SLURM / f"{run_name(spec.path(folder), folder)}.progress.json"
 
 
 class _Note:
@@ -127,7 +130,7 @@ class _Note:
         now = time.monotonic()
         if now - self._written >= PROGRESS_SECONDS:
             self._written = now
-            results.write_json(self._file, asdict(update))
+            write_json(self._file, asdict(update))
 
 
 @contextmanager

@@ -15,12 +15,13 @@ from dataclasses import replace
 from filelock import FileLock
 
 from harness.errors import HarnessError
-from harness.execution import Options, Watch
 from harness.execution.local import GRACE_SECONDS
+from harness.execution.watch import Watch
 from harness.plan.keys import code_of
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.results import RunRecord
+from harness.run.options import Options
 from harness.slurm import commands
 from harness.slurm.commands import Settings
 from harness.slurm.job import SLURM, Job, progress_file

@@ -13,7 +13,7 @@ import subprocess
 import sys
 from typing import Any
 
-from harness.execution import Options
+from harness.run.options import Options
 
 # How many tasks and cards the job has for all nodes says nothing of this step.
 OF_THE_JOB = ("SLURM_GPUS", "SLURM_TRES", "SLURM_NTASKS", "SLURM_NPROCS", "SLURM_CPUS_PER_TASK")

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness import results
-from harness.execution.locks import run_name
 from harness.execution.output import SHOWN
+from harness.files import write_json
 from harness.plan.spec import RunSpec
 from harness.progress import Progress, Update
 from harness.results import RunRecord
+from harness.results.locks import run_name
 from harness.slurm.job import SLURM, Job, progress_file
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Submitted:
     def keep(self) -> None:
         """Leave a note for a harness that is started later."""
         ticket = {"key": self.spec.key, "job": self.job_id, "death": self.work.death}
-        results.write_json(_ticket(self.work), ticket)
+        write_json(_ticket(self.work), ticket)
 
     def forget(self) -> None:
         """Remove the note, and of a run that is right what its job was handed and has printed."""
@@ -110,4 +110,4 @@ def find_submitted(work: Job, known: Container[str]) -> Submitted | None:
 
 def _ticket(work: Job) -> Path:
     folder = work.options.results
-    return folder / SLURM / f"{run_name(work.spec, folder)}.json"
+    return folder / SLURM / f"{run_name(work.spec.path(folder), folder)}.json"

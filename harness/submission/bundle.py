@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,10 @@ from typing import Any
 from harness.data.declaration import Located
 from harness.data.digest import digest_path, write_digest
 from harness.errors import HarnessError
+from harness.files import process_tag, to_json
 from harness.printable import printable
-from harness.results import EVALUATIONS, HIGHLIGHTS, StoredRun, process_tag
+from harness.progress import Show
+from harness.results import EVALUATIONS, HIGHLIGHTS, StoredRun
 from harness.results.checksums import CHECKSUMS
 from harness.results.origin import read_origin
 from harness.submission.layout import (
@@ -31,12 +33,11 @@ from harness.submission.layout import (
     limit_of,
 )
 from harness.submission.privacy import clean_record, find_paths
-from harness.submission.seals import Content, hash_content, seal, sums_left_out, to_json
+from harness.submission.seals import Content, hash_content, seal, sums_left_out
 from harness.verification.relevance import Library
 from harness.verification.runs import EVALUATION, MEANS, QUERIES, RECORD, verify_run
 
 Files = dict[str, Content]  # by name below the bundle, or below a run
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 FIRST_DAY = (1980, 1, 1, 0, 0, 0)  # that a zip can tell
 MODE = 0o100644 << 16

@@ -19,23 +19,25 @@ from filelock import Timeout
 
 from harness.data.declaration import Located
 from harness.data.digest import write_digest
-from harness.execution.locks import place_lock
-from harness.printable import printable
-from harness.results import (
-    EVALUATIONS,
+from harness.files import (
+    ALGORITHM,
     RETIRED,
     UNFINISHED,
+    flush_folder,
+    hash_file,
     process_tag,
     put_in_place,
-    read_record,
     read_table,
     write_json,
 )
-from harness.results.checksums import ALGORITHM, CHECKSUMS, hash_file
+from harness.printable import printable
+from harness.progress import Show
+from harness.results import EVALUATIONS, read_record
+from harness.results.checksums import CHECKSUMS
 from harness.results.left_overs import clear_left_overs
+from harness.results.locks import run_lock
 from harness.results.origin import ORIGIN, Origin
-from harness.submission.judging import Here, Judged, Show, judge
-from harness.submission.seals import flush
+from harness.submission.judging import Here, Judged, judge
 from harness.submission.unpacking import Refused, unpack
 from harness.verification.reading import read_json
 from harness.verification.relevance import read_fingerprint
@@ -151,7 +153,7 @@ def _refuse_case(results: Path, path: str) -> None:
 @contextmanager
 def _locked(results: Path, path: str) -> Iterator[None]:
     try:
-        with place_lock(results / path, results).acquire(blocking=False):
+        with run_lock(results / path, results).acquire(blocking=False):
             yield
     except Timeout as error:
         raise Refused(f"{path} is being run here right now: import when it is done") from error
@@ -203,9 +205,9 @@ def _place_digests(judged: Judged, here: Here) -> list[str]:
         place.parent.mkdir(parents=True, exist_ok=True)
         located = datasets.get(read_fingerprint(source))
         if not _write_own(located, place):
-            flush(source)
+            flush_folder(source)
             put_in_place(source, place)
-            flush(place)
+            flush_folder(place)
             unchecked.append(path)
     return unchecked
 
@@ -230,7 +232,7 @@ def _place(work: Path, results: Path, path: str, replace: bool) -> None:
     """Rename a run to its place; one that was there steps aside and is removed last."""
     place = results / path
     place.parent.mkdir(parents=True, exist_ok=True)
-    flush(work)
+    flush_folder(work)
     with _locked(results, path):
         if _is_known(work, place, path, replace):
             return  # another process was first
@@ -238,5 +240,5 @@ def _place(work: Path, results: Path, path: str, replace: bool) -> None:
         if place.exists():
             place.rename(retired)
         put_in_place(work, place)
-        flush(place)
+        flush_folder(place)
         shutil.rmtree(retired, ignore_errors=True)

@@ -5,7 +5,7 @@ Everything is judged where it was unpacked; the results are read and not touched
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,13 @@ import numpy as np
 from harness.data.catalogue import read_catalogue
 from harness.data.declaration import Located
 from harness.data.digest import Digest, digest_path, read_digest
+from harness.files import hash_file, list_files
 from harness.plan.spec import PROTOCOL_VERSION
 from harness.printable import printable, refuse_unprintable
+from harness.progress import Show
 from harness.registry import Listing
 from harness.results import RunRecord, StoredRun, load_runs, read_record
-from harness.results.checksums import CHECKSUMS, hash_file, list_files
+from harness.results.checksums import CHECKSUMS
 from harness.submission.contents import check_table, read_strict
 from harness.submission.layout import (
     DIGEST,
@@ -39,8 +41,6 @@ from harness.verification.grounds import ALIKE
 
 TOLD = 3  # problems that a refusal names
 JPEG = b"\xff\xd8\xff"  # how its bytes begin
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)

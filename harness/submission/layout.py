@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.results import WEIGHTS, slug
+from harness.files import slug
+from harness.results import WEIGHTS
 
 MANIFEST = "submission.json"
 SCHEMA_VERSION = 1

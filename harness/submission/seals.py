@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.results.checksums import ALGORITHM, CHECKSUMS, hash_file
+from harness.files import ALGORITHM, hash_file, to_json
+from harness.results.checksums import CHECKSUMS
 from harness.submission.layout import HEAVY
 from harness.verification.seals import LEFT_OUT, read_left_out
 
@@ -43,18 +43,3 @@ def sums_left_out(run: Path, kept: Mapping[str, Content]) -> dict[str, str]:
         return {}
     known = {**stored.get(ALGORITHM, {}), **read_left_out(stored)}
     return {n: s for n, s in known.items() if n.startswith(HEAVY) and n not in kept}
-
-
-def to_json(values: Any) -> bytes:
-    """Return JSON as the harness writes it."""
-    return (json.dumps(values, indent=1) + "\n").encode()
-
-
-def flush(folder: Path) -> None:
-    """Flush a folder, its name and all that is in it to the disk."""
-    for path in (*folder.rglob("*"), folder, folder.parent):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

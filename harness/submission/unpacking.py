@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from harness.errors import HarnessError
+from harness.files import hash_file
 from harness.printable import printable
-from harness.results.checksums import hash_file
 from harness.submission.layout import MANIFEST, MOST_BYTES, MOST_FILES, limit_of
 
 SWELLS = 200  # times its packed size: more than any file of a run does

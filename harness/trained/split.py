@@ -25,9 +25,8 @@ from harness.data.schema import Split, TrainView
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings, embeddings_path, read_embeddings
 from harness.method import Supervision
+from harness.progress import Show
 from harness.results import RunRecord, StoredRun
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)

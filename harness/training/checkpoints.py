@@ -12,7 +12,8 @@ from typing import Any, BinaryIO
 import torch
 
 from harness import distributed
-from harness.results import SELECTED, UNFINISHED, process_tag, put_in_place
+from harness.files import UNFINISHED, process_tag, put_in_place
+from harness.results import SELECTED
 
 LAST = "last.pt"
 

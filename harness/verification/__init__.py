@@ -5,11 +5,12 @@ Neither torch nor any method is needed, and nothing that is stored is executed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.data.declaration import Located
 from harness.errors import HarnessError
+from harness.progress import Show
 from harness.registry import Listing
 from harness.verification.findings import Finding, Kind, Report
 from harness.verification.grounds import find_mixed
@@ -19,8 +20,6 @@ from harness.verification.seals import find_left_overs
 from harness.verification.staleness import find_stale
 
 __all__ = ["Finding", "Kind", "Report", "verify"]
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 def verify(

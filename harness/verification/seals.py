@@ -12,18 +12,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness.files import ALGORITHM, LEFT_OVERS, hash_file, list_files
 from harness.printable import printable
 from harness.results import EMBEDDINGS, WEIGHTS
-from harness.results.checksums import (
-    ALGORITHM,
-    CHECKSUMS,
-    LEFT_OVERS,
-    LOG,
-    covered,
-    hash_file,
-    list_files,
-    sealed_folders,
-)
+from harness.results.checksums import CHECKSUMS, LOG, covered, sealed_folders
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_json
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.digest import Digest, digest_path, read_digest
-from harness.results import slug
+from harness.files import slug
 from leaderboard.load import Ground, Run, finite
 from leaderboard.site import Site
 from leaderboard.typography import plain

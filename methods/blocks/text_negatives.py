@@ -19,9 +19,9 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
+from harness.files import read_table, write_table
 from harness.method import NegativeCaption
 from harness.paths import cache_folder
-from harness.results import read_table, write_table
 from harness.sources import WHOLE, Definition, Module, Roots, Scope, hash_definitions
 from methods.blocks.phrases import Word, best_tagger, noun_phrases, tag
 from methods.blocks.word_fillers import Filler, is_word, means_the_same

@@ -16,13 +16,11 @@ import torch
 from harness.data.paperdolls.build import pretraining_arrays
 from harness.data.schema import Integers, Split, TrainView
 from harness.method import Method, Recipe, Supervision
-from harness.progress import Progress
+from harness.progress import Progress, Show
 from harness.seeding import derive
 from harness.training import Watchers, train
 
 THREADS = 2  # their number decides the bits
-
-Show = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 def drawn_view(count: int, seed: int, show: Show) -> TrainView:

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
+from harness.progress import Show
 from harness.registry import register_pretraining
 from harness.seeding import seed_everything
 from methods.blocks import losses
@@ -30,7 +31,7 @@ from methods.blocks.tiny import (
     save_weights,
 )
 from methods.blocks.tiny_albef import TinyAlbef
-from methods.pretraining.drawn import Show, drawn_view, pretrain
+from methods.pretraining.drawn import drawn_view, pretrain
 
 IMAGES = 4_000
 ALIKE = 1.5  # share of the identity in queries and keys of the cross-attention, at the start

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.data.paperdolls.build import photographs
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
+from harness.progress import Show
 from harness.registry import register_pretraining
 from harness.seeding import seed_everything
 from methods.blocks import losses
@@ -25,7 +26,7 @@ from methods.blocks.tiny import (
     save_weights,
     trained_tokenizer,
 )
-from methods.pretraining.drawn import Show, drawn_view, pretrain
+from methods.pretraining.drawn import drawn_view, pretrain
 
 IMAGES = 16_000
 VOCABULARY = 1024  # 256 bytes among them

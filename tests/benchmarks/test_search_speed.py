@@ -20,9 +20,10 @@ from harness import registry
 from harness.method import Method, Recipe, TrainSummary
 from harness.registry.description import build
 from harness.search.cache import StoredEmbeddings
-from harness.search.engine import Searcher, Trained
+from harness.search.engine import Searcher
 from harness.search.folder import FolderReader
 from harness.search.gallery import Gallery
+from harness.trained.method import Trained
 
 from .bounds import Bound
 from .paired import paired_ratio

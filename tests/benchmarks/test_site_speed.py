@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from harness.data.digest import digest_path
-from harness.results import SCHEMA_VERSION, RunRecord, run_path, write_json, write_table
+from harness.files import write_json, write_table
+from harness.results import SCHEMA_VERSION, RunRecord, run_path
 from leaderboard.build import build_site
 
 from .bounds import Bound

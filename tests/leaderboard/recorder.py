@@ -13,6 +13,7 @@ import pyarrow
 from PIL import Image
 
 from harness.data.digest import digest_path
+from harness.files import write_json, write_table
 from harness.results import (
     SCHEMA_VERSION,
     EvaluationRecord,
@@ -21,8 +22,6 @@ from harness.results import (
     finish_run,
     run_path,
     working_folder,
-    write_json,
-    write_table,
 )
 
 from ..made_once import Make

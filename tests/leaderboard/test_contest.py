@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.results import read_table, write_table
+from harness.files import read_table, write_table
 from leaderboard.build import build_site
 from leaderboard.contest import Contest, difference
 from leaderboard.load import load_grounds

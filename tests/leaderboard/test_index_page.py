@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.results import read_record, run_path, write_json
+from harness.files import write_json
+from harness.results import read_record, run_path
 from harness.significance import compare
 from leaderboard import ranking, render
 from leaderboard.contest import difference

@@ -8,7 +8,8 @@ from typing import Any
 import playwright.sync_api as playwright
 import pytest
 
-from harness.results import HIGHLIGHTS, write_json
+from harness.files import write_json
+from harness.results import HIGHLIGHTS
 from leaderboard.build import build_site
 from leaderboard.method.highlights import highlight_section
 from leaderboard.method.patch_maps import draw_veil, where_strongest

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from harness.files import write_json
 from harness.metrics import score_rows, summarize
 from harness.plan.spec import PROTOCOL
-from harness.results import write_json
 from harness.significance import comparison
 from leaderboard import protocol, render
 from leaderboard.protocol import worked_example as example

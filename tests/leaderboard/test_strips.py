@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from harness.results import load_runs, read_table, write_table
+from harness.files import read_table, write_table
+from harness.results import load_runs
 from leaderboard.build import build_site
 from leaderboard.reported_tables import FOLDER
 from leaderboard.site import load_site

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from harness.printable import printable_lines
+from harness.progress import Show
 from harness.results import METRICS, RunRecord, StoredRun, load_runs
 from harness.results.origin import read_origin
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
     from harness.data.declaration import Declaration
-    from harness.execution import Watch
+    from harness.execution.watch import Watch
     from harness.plan import Suite
     from harness.plan.spec import RunSpec
     from harness.progress import Update
@@ -257,7 +258,7 @@ class RunsDisplay:
 
     def watch(self) -> Watch:
         """Return what the executor calls."""
-        from harness.execution import Watch
+        from harness.execution.watch import Watch
 
         return Watch(self._start, self._update, self._finish, self._stop, self._queue, self._tell)
 
@@ -302,7 +303,7 @@ class RunsDisplay:
 
 
 @contextmanager
-def steps() -> Iterator[Callable[[str, int, int], None]]:
+def steps() -> Iterator[Show]:
     """Show a progress bar for each thing that is done; yields a function of (what, done, all)."""
     from rich.progress import Progress
 

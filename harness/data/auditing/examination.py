@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,10 @@ from harness.data.declaration import Located
 from harness.data.digest import Row, gather_rows, read_batches
 from harness.data.importing.images import check_image
 from harness.errors import HarnessError
+from harness.progress import Show
 
 THREADS = 4  # Pillow lets go of the interpreter while it decodes
 REQUIRED = ("image", "captions", "person_id", "image_id")
-
-Progress = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)
@@ -32,9 +31,7 @@ class _Image:
     flaw: str | None
 
 
-def examine(
-    located: Located, progress: Progress = lambda what, done, total: None
-) -> dict[str, Any]:
+def examine(located: Located, progress: Show = lambda what, done, total: None) -> dict[str, Any]:
     """Read a dataset whole and return its audit, its verdict and its broken images, for JSON."""
     import pyarrow.parquet
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -22,14 +22,13 @@ from PIL import Image
 from harness.data.declaration import SPLITS
 from harness.data.importing.layouts import REHEARSAL, Layout
 from harness.data.paperdolls.build import draw_pretraining
+from harness.progress import Show
 
 DRAWN = 200  # different drawings; an image is one of them with a pattern of its own
 SIZE = (128, 384)  # width and height
 CHUNK = 1024
 BREAK_EVERY, SPACES_EVERY = 997, 1009  # captions between two that hold a line break, outer spaces
 SHARED = 13  # captions of the test split that two people share, where it has several an image
-
-Progress = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class _Planned:
 
 
 def write_rehearsal(
-    layout: Layout, folder: Path, progress: Progress = lambda what, done, total: None
+    layout: Layout, folder: Path, progress: Show = lambda what, done, total: None
 ) -> None:
     """Write the annotations and images of a benchmark's layout, with its counts."""
     drawings = list(draw_pretraining(DRAWN))

@@ -13,12 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from harness import results
 from harness.data.columns import schema
 from harness.data.declaration import SPLITS
 from harness.data.importing.images import read_image
 from harness.data.importing.records import Record, count_records
 from harness.errors import HarnessError
+from harness.files import write_json
+from harness.progress import Show
 
 VERSION = 1  # of what is written: another one is imported anew
 SHARD_BYTES = 256 * 2**20  # of images
@@ -28,8 +29,6 @@ SHOWN = 10  # broken images that are named
 
 ABOUT = "import.json"
 CARD = "README.md"
-
-Progress = Callable[[str, int, int], None]  # what is being done, done, in all
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def write_dataset(
     records: Sequence[Record],
     out: Path,
     source: Source,
-    progress: Progress = lambda what, done, total: None,
+    progress: Show = lambda what, done, total: None,
 ) -> bool:
     """Write a dataset's folder; return False where it is there already, of the same content.
 
@@ -92,7 +91,7 @@ def write_dataset(
         ) from error
     _name_shards(work, shards)
     _write_card(work / CARD, source, records)
-    results.write_json(work / ABOUT, _about(source, key, records))
+    write_json(work / ABOUT, _about(source, key, records))
     work.rename(out)
     return True
 
@@ -128,7 +127,7 @@ def _is_there(out: Path, key: str) -> bool:
     return False
 
 
-def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Progress) -> None:
+def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Show) -> None:
     broken: list[str] = []
     done = 0
     for shard in shards:
@@ -142,7 +141,7 @@ def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Pr
         raise HarnessError(f"{len(broken)} broken images: {'; '.join(broken[:SHOWN])}{more}.")
 
 
-def _tell(progress: Progress, before: int, total: int, rows: int) -> None:
+def _tell(progress: Show, before: int, total: int, rows: int) -> None:
     progress("checking and copying images", before + rows, total)
 
 

@@ -10,15 +10,8 @@ import numpy as np
 import pytest
 
 from harness.errors import HarnessError
-from harness.results import (
-    RunRecord,
-    finish_run,
-    load_runs,
-    run_path,
-    working_folder,
-    write_json,
-    write_table,
-)
+from harness.files import write_json, write_table
+from harness.results import RunRecord, finish_run, load_runs, run_path, working_folder
 from harness.results.answers import average_datasets, read_answers, restrict
 from harness.results.comparison import compare_methods
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from harness import results
+from harness.files import slug, write_json, write_table
 from harness.results import RunRecord
 
 RECORD = RunRecord(
@@ -36,7 +37,7 @@ def test_a_run_in_work_is_not_counted(tmp_path: Path) -> None:
 def test_a_new_run_replaces_the_old_one_whole(tmp_path: Path) -> None:
     """Nothing of the earlier run stays."""
     work = results.working_folder(place(tmp_path))
-    results.write_table(work / "history.parquet", {"epoch": [1]})
+    write_table(work / "history.parquet", {"epoch": [1]})
     results.finish_run(RECORD, place(tmp_path))
     results.finish_run(replace(RECORD, key="new"), place(tmp_path))
     (run,) = results.load_runs(tmp_path)
@@ -56,9 +57,9 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, text: str) -> None:
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     """write_json replaces a file only by a whole one."""
     file = tmp_path / "values.json"
-    results.write_json(file, {"a": 1})
+    write_json(file, {"a": 1})
     with pytest.raises((TypeError, ValueError)):
-        results.write_json(file, {(1, 2): "no JSON key"})
+        write_json(file, {(1, 2): "no JSON key"})
     assert file.read_text(encoding="utf-8") == '{\n "a": 1\n}\n'
     assert [path.name for path in tmp_path.iterdir()] == ["values.json"]
 
@@ -75,7 +76,7 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 )
 def test_labels_make_safe_file_names(label: str, name: str) -> None:
     """A label can hold anything; a file name cannot."""
-    assert results.slug(label) == name
+    assert slug(label) == name
 
 
 def test_the_records_module_needs_no_torch() -> None:

@@ -8,9 +8,9 @@ import torch
 from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.digest import Digest, digest_path, read_digest
-from harness.execution import Options
 from harness.results import RunRecord
 from harness.run.execute import execute
+from harness.run.options import Options
 
 
 @pytest.fixture(autouse=True)

@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 from harness import results
-from harness.execution.locks import place_lock
+from harness.results.locks import run_lock
 
 Call = Callable[..., Any]
 
@@ -110,7 +110,7 @@ def test_what_another_process_makes_is_no_left_over(rerun: Call, tmp_path: Path)
     path = stored(tmp_path / "results").path
     making = path / "k-reciprocal.1.unfinished"
     making.mkdir()
-    with place_lock(path, tmp_path / "results"):
+    with run_lock(path, tmp_path / "results"):
         assert rerun().returncode == 0
         assert making.is_dir()
     assert rerun().returncode == 0

@@ -12,10 +12,10 @@ from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
-from harness.execution import Options
 from harness.method import Config, Highlight, Method, TrainSummary
 from harness.run.execute import execute
 from harness.run.highlights import EXAMPLES, write_highlights
+from harness.run.options import Options
 
 CPU = torch.device("cpu")
 MAPS = {"one": torch.tensor([[0.0, 2.0], [1.0, 4.0]]), "none": torch.zeros(2, 2)}

@@ -10,12 +10,13 @@ import pytest
 
 from harness import evaluation, results
 from harness.cli.run import plan_runs
-from harness.execution import Options
+from harness.files import read_table
 from harness.plan import keys
 from harness.plan.spec import RunSpec
 from harness.registry import Plugin, list_methods
 from harness.results import RunRecord
 from harness.run.execute import execute
+from harness.run.options import Options
 
 Plan = Callable[[], RunSpec]
 
@@ -52,7 +53,7 @@ def state(spec: RunSpec, folder: Path) -> tuple[list[dict[str, object]], bytes]:
     """Return what training has left: its history, and the weights that val selected."""
     path = spec.path(folder)
     weights = (path / results.WEIGHTS / results.SELECTED).read_bytes()
-    return results.read_table(path / results.HISTORY), weights
+    return read_table(path / results.HISTORY), weights
 
 
 @pytest.mark.parametrize("keep", ["selected", "all"])

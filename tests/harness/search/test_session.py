@@ -19,9 +19,9 @@ from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.errors import HarnessError
 from harness.results import StoredRun, load_runs
-from harness.search.engine import Trained, summary_of
 from harness.search.folder import FolderReader
 from harness.search.session import Session, open_session
+from harness.trained.method import Trained, summary_of
 from harness.trained.split import locate_again
 
 

@@ -10,10 +10,10 @@ import pyarrow.parquet
 
 from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
-from harness.execution import Watch
-from harness.execution.locks import run_name
+from harness.execution.watch import Watch
 from harness.plan.spec import RunSpec
 from harness.results import RunRecord
+from harness.results.locks import run_name
 
 
 @dataclass
@@ -64,5 +64,5 @@ def has_checkpoint(spec: RunSpec, folder: Path) -> bool:
 
 def job_of(spec: RunSpec, folder: Path) -> str:
     """Return the job that a run was last submitted as."""
-    file = folder / ".slurm" / f"{run_name(spec, folder)}.json"
+    file = folder / ".slurm" / f"{run_name(spec.path(folder), folder)}.json"
     return str(json.loads(file.read_text(encoding="utf-8"))["job"])

@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from harness import results
-from harness.execution import Options, local
+from harness.execution import local
 from harness.plan.spec import RunSpec
 from harness.results import RunRecord
+from harness.run.options import Options
 from harness.slurm import queue
 from harness.slurm.commands import parse_settings
 

@@ -17,10 +17,12 @@ import pytest
 
 from harness import results
 from harness.errors import HarnessError
-from harness.execution import Options, Watch, local
+from harness.execution import local
+from harness.execution.watch import Watch
 from harness.plan.keys import code_of
 from harness.plan.spec import RunSpec
 from harness.results import RunRecord
+from harness.run.options import Options
 from harness.slurm import queue
 from harness.slurm.commands import (
     count_nodes,

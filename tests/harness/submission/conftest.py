@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from harness.data.catalogue import find_declaration, locate
+from harness.files import hash_file
 from harness.results import load_runs
-from harness.results.checksums import CHECKSUMS, hash_file, hash_folder
+from harness.results.checksums import CHECKSUMS, hash_folder
 from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle, write_bundle
 from harness.submission.intake import Taken, import_bundle

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from harness.execution.locks import place_lock
 from harness.results import load_runs
 from harness.results.checksums import CHECKSUMS, hash_folder
+from harness.results.locks import run_lock
 from harness.results.origin import read_origin
 from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle
@@ -184,7 +184,7 @@ def test_a_run_that_is_under_way_is_left_alone(
     """A process that holds the lock of a run is not disturbed."""
     path = next(load_runs(made_results)).path.relative_to(made_results)
     (target / path).parent.mkdir(parents=True)
-    with place_lock(target / path, target), pytest.raises(Refused, match="being run here"):
+    with run_lock(target / path, target), pytest.raises(Refused, match="being run here"):
         take(bundle)
     assert not list(load_runs(target))
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from harness.errors import HarnessError
-from harness.results import SELECTED, RunRecord, run_path, write_json
+from harness.files import write_json
+from harness.results import SELECTED, RunRecord, run_path
 from harness.results.origin import ORIGIN
 from harness.trained.choice import choose_run
 

@@ -14,8 +14,8 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import RobertaConfig, RobertaForMaskedLM
 
+from harness.files import read_table, write_table
 from harness.method import NegativeCaption
-from harness.results import read_table, write_table
 from methods.blocks import phrases, text_negatives
 from methods.blocks.phrases import tag
 from methods.blocks.text_negatives import AUXILIARIES, CHUNK, TIERS, mine, mine_once

@@ -1,0 +1,88 @@
+"""What is known of one run, and of a further evaluation of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SCHEMA_VERSION = 1
+
+
+PRIMARY_EVALUATION = "text-to-image"
+
+
+REVERSE_EVALUATION = "image-to-text"
+
+
+LAST_EVALUATION = "last-epoch"  # of the last weights instead of those that val chose
+
+
+METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
+
+
+FULL = "full"  # the label of a method as published
+
+
+Place = tuple[str, str, int]  # an ablation table, a row's label and its position from 0
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Everything there is to know of one run. Figures are percent, seconds, milliseconds and MB."""
+
+    status: str  # ok, error, timeout, killed or skipped
+    key: str  # the content key: equal keys mean equal results
+    suite: str
+    dataset: str
+    method: str
+    variant: str  # the label; the method as published is "full"
+    seed: int
+    scale: str
+    title: str
+    summary: str = ""
+    paper: str = ""  # citation
+    url: str = ""
+    supervision: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)  # what the variant changes
+    tables: tuple[Place, ...] = ()  # the rows of ablation tables that it stands for
+    config: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    protocol: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(
+        default_factory=dict
+    )  # title, fingerprint, drawn, licence, counts
+    environment: Mapping[str, Any] = field(default_factory=dict)  # versions, commit, hardware
+    command: str = ""  # repeats the run
+    started: str = ""  # ISO 8601, UTC
+    total_seconds: float = 0.0
+    train_seconds: float = 0.0
+    image_milliseconds: float = 0.0  # to encode one image
+    text_milliseconds: float = 0.0  # to encode one caption
+    peak_memory: float = 0.0
+    parameters: int = 0
+    selected_epoch: int | None = None  # from 1, chosen on val; None where nothing was trained
+    metrics: Mapping[str, float] = field(default_factory=dict)  # of the primary evaluation
+    error: Mapping[str, str] | None = None  # kind, message, traceback
+    weights_key: str = ""  # equal ones mean equal weights; older code did not write it
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def name(self) -> str:
+        """The method or variant as the command line names it: irra, or irra:+SDM."""
+        return self.method if self.variant == FULL else f"{self.method}:{self.variant}"
+
+
+@dataclass(frozen=True)
+class EvaluationRecord:
+    """A further evaluation of a run's weights: what was done, and what it cost."""
+
+    key: str  # equal keys mean equal results
+    rerank: str = ""  # as `harness run --rerank` takes it
+    queries: str = ""  # as `harness run --queries` takes it
+    on: Mapping[str, Any] = field(default_factory=dict)  # the dataset of `harness evaluate --on`
+    reported_as: tuple[str, ...] = ()  # what the method's paper calls it
+    command: str = ""  # repeats it
+    query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside
+    cosine_milliseconds: float = 0.0  # the same by cosine alone
+    error: Mapping[str, str] | None = None  # kind, message, traceback
