@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -17,3 +18,10 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> HarnessError:
     meant = f" Did you mean {near[0]!r}?" if near else ""
     exists = ", ".join(names) if names else "none"
     return HarnessError(f"There is no {kind} {name!r}.{meant} There are: {exists}.")
+
+
+def describe_error(error: BaseException) -> dict[str, str]:
+    """Return kind, message and traceback of an error as a record holds them."""
+    lines = traceback.format_exception(error)
+    kind = type(error).__name__
+    return {"kind": kind, "message": str(error) or kind, "traceback": "".join(lines)}

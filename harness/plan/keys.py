@@ -6,10 +6,14 @@ encodes, scores and judges them: where it alone has changed, stored weights are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness import sources
+from harness.plan.spec import PROTOCOL_VERSION
 from harness.registry import Plugin
 from harness.sources import (
     WHOLE,
@@ -21,12 +25,15 @@ from harness.sources import (
 )
 
 Name = tuple[str, str]  # a module and what it defines
+Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
 HARNESS = Roots()
 
 # Where a run begins to make its weights, and to make its figures of them.
 TRAINS: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.execute", "train_job"))
 SCORES: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.execute", "score_job"))
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
+
+SCORING = ("candidates",)  # fields of a recipe that training does not read
 
 # What a run calls that changes no figure, with the reason.
 LEFT_OUT = {
@@ -75,3 +82,69 @@ def _own_hash(plugin: Plugin) -> str:
 
 def _left_out(beside: Iterable[str] = ()) -> frozenset[str]:
     return frozenset([*LEFT_OUT, *beside])
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What a run is known by: equal keys, equal results."""
+
+    weights: str
+    figures: str
+    stages: tuple[str, ...]  # of the weights at the end of every stage but the last
+
+
+def make_keys(
+    code: Code, method: str, config: Settings, recipe: Settings, fingerprint: str, seed: int
+) -> Keys:
+    """Return the keys of a run of a method on a dataset, resolved."""
+    content = {
+        "code": code.weights,
+        "method": method,
+        "config": config,
+        "recipe": {name: value for name, value in recipe.items() if name not in SCORING},
+        "data": fingerprint,
+        "seed": seed,
+    }
+    weights = hash_content(content)
+    figures = {
+        "weights": weights,
+        "protocol": PROTOCOL_VERSION,
+        "code": code.figures,
+        "recipe": {name: recipe[name] for name in SCORING},
+    }
+    stages = tuple(hash_content(part) for part in _stages(content))
+    return Keys(weights, hash_content(figures), stages)
+
+
+def hash_content(content: Settings) -> str:
+    """Return the key of plain data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _stages(content: Settings) -> Iterator[dict[str, Any]]:
+    """Yield what decides the weights at the end of each stage but the last.
+
+    Of the losses those that are on so far, of the config what a stage does not call unread, of the
+    recipe no later stage.
+    """
+    config, recipe = content["config"], content["recipe"]
+    stages = recipe["stages"]
+    for number, stage in enumerate(stages[:-1], start=1):
+        weights = config["losses"]
+        on = {
+            str(position): {n: w for n, w in weights.items() if _trains(n, earlier["losses"])}
+            for position, earlier in enumerate(stages[:number])
+        }
+        read = {name: value for name, value in config.items() if name not in stage["unread"]}
+        yield {
+            **content,
+            "config": {**read, "losses": on},
+            "recipe": {
+                "stages": stages[:number],
+                **{name: recipe[name] for name in ("threads", "processes", "precision")},
+            },
+        }
+
+
+def _trains(loss: str, of_stage: Sequence[str] | None) -> bool:
+    return of_stage is None or loss in of_stage

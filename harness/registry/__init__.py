@@ -1,18 +1,23 @@
 """Finding methods: the bundled package, entry points, and --plugins."""
 
-from harness.registry.plugins import (
-    ENTRY_POINTS,
+from harness.registry.listing import (
     Listing,
-    Plugin,
-    Registration,
-    describe_error,
     find_method,
-    find_plugins,
     list_methods,
+)
+from harness.registry.loading import (
     load_method,
     load_pretraining,
     load_queries,
     queries_hash,
+)
+from harness.registry.plugins import (
+    ENTRY_POINTS,
+    Plugin,
+    find_plugins,
+)
+from harness.registry.registration import (
+    Registration,
     register,
     register_pretraining,
     register_queries,
@@ -23,7 +28,6 @@ __all__ = [
     "Listing",
     "Plugin",
     "Registration",
-    "describe_error",
     "find_method",
     "find_plugins",
     "list_methods",

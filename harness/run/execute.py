@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from harness import distributed, evaluation, metrics, registry, results
-from harness.errors import HarnessError
+from harness import distributed, evaluation, metrics, results
+from harness.errors import HarnessError, describe_error
 from harness.evaluation.embeddings import read_embeddings, write_embeddings
 from harness.evaluation.write import write_evaluation
 from harness.files import UNFINISHED, read_table, write_json, write_table
@@ -75,7 +75,7 @@ def execute(
         raise
     except BaseException as error:  # sys.exit and what libraries in Rust raise, too
         failing(error)
-        record = replace(record, status="error", error=registry.describe_error(error))
+        record = replace(record, status="error", error=describe_error(error))
     if os.getpid() != process:
         os._exit(1)  # a fork of the method's that came back up here: the run is its parent's
     if record.error:

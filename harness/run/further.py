@@ -16,10 +16,11 @@ from typing import Any
 
 import torch
 
-from harness import evaluation, metrics, registry, results
+from harness import evaluation, metrics, results
 from harness.data.declaration import Located
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.errors import describe_error
 from harness.evaluation import TOP, Features
 from harness.evaluation.queries import transform_queries
 from harness.evaluation.write import write_evaluation
@@ -145,7 +146,7 @@ def _warm_up(reranking: Reranking, features: Features) -> None:
 
 
 def _failed(wanted: FurtherEvaluation, error: Exception) -> EvaluationRecord:
-    return replace(_record(wanted), error=registry.describe_error(error))
+    return replace(_record(wanted), error=describe_error(error))
 
 
 def _record(wanted: FurtherEvaluation) -> EvaluationRecord:

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness import registry
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.errors import describe_error
 from harness.files import write_json
 from harness.method import Highlight, Method
 
@@ -39,7 +39,7 @@ def write_highlights(
         found = _examples(method, split, pixels, device)
     except Exception as error:
         _log.exception("no highlights")
-        found = {"error": registry.describe_error(error)}
+        found = {"error": describe_error(error)}
     if found:
         write_json(file, found)
 

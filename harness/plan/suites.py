@@ -1,0 +1,68 @@
+"""Suites: datasets, a scale and seeds, by name or from a YAML file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.data.catalogue import find_declaration, read_declaration
+from harness.data.declaration import Declaration
+from harness.errors import HarnessError, unknown
+
+SUITES = Path(__file__).with_name("suites")
+
+
+@dataclass(frozen=True)
+class Suite:
+    """Datasets x scale x seeds."""
+
+    name: str
+    title: str
+    scale: str
+    seeds: tuple[int, ...]
+    datasets: tuple[str, ...]
+    argument: str = ""  # what names it on the command line, where that is not its name
+    declared: Mapping[str, Declaration] = field(default_factory=dict)  # datasets of its own
+
+    def find_declaration(self, name: str) -> Declaration:
+        """Return a dataset of the suite's own, of the catalogue, or of a folder by its path."""
+        return self.declared.get(name) or find_declaration(name)
+
+
+def read_suite(name: str) -> Suite:
+    """Return a suite by name, or from a YAML file by path."""
+    import yaml
+
+    known = {path.stem: path for path in SUITES.glob("*.yaml")}
+    path = known.get(name, Path(name))
+    if name not in known and path.suffix not in (".yaml", ".yml"):
+        raise unknown("suite", name, known)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        declared = [
+            read_declaration(dataset, path.parent)
+            for dataset in values["datasets"]
+            if not isinstance(dataset, str)
+        ]
+        return Suite(
+            name=path.stem,
+            title=str(values.get("title", path.stem)),
+            scale=str(values["scale"]),
+            seeds=tuple(int(seed) for seed in values["seeds"]),
+            datasets=tuple(
+                dataset if isinstance(dataset, str) else str(dataset["name"])
+                for dataset in values["datasets"]
+            ),
+            argument=name,
+            declared={declaration.name: declaration for declaration in declared},
+        )
+    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise HarnessError(
+            f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
+        ) from error
+
+
+def list_suites() -> list[Suite]:
+    """Return the suites that come with the harness."""
+    return [read_suite(path.stem) for path in sorted(SUITES.glob("*.yaml"))]

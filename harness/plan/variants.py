@@ -1,0 +1,83 @@
+"""A variant at a scale, with what --set changes: the config and the recipe that result."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness import registry, results
+from harness.errors import HarnessError, unknown
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A variant at a scale: what it changes and the config and recipe that result."""
+
+    base: str  # the label that the method declares
+    label: str  # the same, with what --set adds
+    changes: Mapping[str, Any]
+    tables: tuple[results.Place, ...]
+    config: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+
+
+def resolve_variant(
+    listing: registry.Listing, scale: str, label: str, settings: Mapping[str, Any]
+) -> Resolved:
+    assert listing.description is not None
+    scales = listing.description["scales"]
+    variant = next(v for v in listing.description["variants"] if v["label"] == label)
+    config = {**scales[scale]["config"], **variant["changes"]}
+    recipe = json.loads(json.dumps(scales[scale]["recipe"]))
+    for key, value in settings.items():
+        _set(listing.name, config, recipe, key, value)
+    if recipe["processes"] > 1 and not listing.description["spreads"]:
+        raise HarnessError(
+            f"{listing.name} is trained by one process: it does not say that its encoders are "
+            "called through `run.spread` (Method.spreads)."
+        )
+    own = ", ".join(f"{key}={value}" for key, value in settings.items())
+    return Resolved(
+        base=label,
+        label=f"{label} ({own})" if own else label,
+        changes={**variant["changes"], **settings},
+        tables=()
+        if own
+        else tuple(
+            (table, row, position)
+            for table, row, position in variant["tables"]
+            if table in scales[scale]["tables"]
+        ),
+        config=config,
+        recipe=recipe,
+    )
+
+
+def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> None:
+    """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe."""
+    field, _, entry = key.partition(".")
+    if entry and isinstance(config.get(field), dict):
+        config[field] = {**config[field], entry: _of_kind(key, value, 1.0)}
+    elif key in config:
+        config[key] = _of_kind(key, value, config[key])
+    elif recipe["stages"] and key in recipe["stages"][0]:
+        for stage in recipe["stages"]:
+            stage[key] = _of_kind(key, value, stage[key])
+    elif key in recipe and key != "stages":
+        recipe[key] = _of_kind(key, value, recipe[key])
+    else:
+        stage_fields = recipe["stages"][0] if recipe["stages"] else {}
+        known = {*config, *stage_fields, *recipe} - {"stages"}
+        raise unknown(f"setting of {method}", key, known)
+    for name in ("backbone", "image_size"):  # the recipe's copy follows
+        recipe[name] = config[name]
+
+
+def _of_kind(key: str, value: Any, before: Any) -> Any:
+    """Return a value that is of the kind it replaces; refuse one that is not."""
+    kind = (int, float) if isinstance(before, float) else type(before)
+    if before is None or isinstance(value, kind):
+        return value
+    raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")

@@ -1,0 +1,103 @@
+"""The methods there are, with their descriptions: cached by the sources they were taken from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness import paths, sources
+from harness.errors import describe_error, unknown
+from harness.files import write_json
+from harness.registry.loading import import_plugin
+from harness.registry.plugins import Plugin, find_plugins
+
+CACHE_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One line of `harness list methods`: a description, or the error that took its place."""
+
+    name: str
+    plugin: Plugin
+    description: dict[str, Any] | None
+    error: dict[str, str] | None = None  # kind, message, traceback
+
+
+def list_methods(paths_given: Sequence[Path] = ()) -> list[Listing]:
+    """Return every registered method, and every plugin that fails, in the order of names.
+
+    Where two plugins register one name the first keeps it; the second is listed with an error.
+    """
+    listings: list[Listing] = []
+    taken: dict[str, Path] = {}
+    for plugin in find_plugins(paths_given):
+        for listing in _describe(plugin):
+            if listing.name in taken and not listing.error:
+                listing = _duplicate(listing, taken[listing.name])
+            taken.setdefault(listing.name, plugin.module.path)
+            listings.append(listing)
+    return sorted(listings, key=lambda listing: (listing.name, listing.error is not None))
+
+
+def find_method(name: str, listings: Iterable[Listing]) -> Listing:
+    """Return the listing of a name; raise with what was probably meant."""
+    by_name: dict[str, Listing] = {}
+    for listing in listings:
+        by_name.setdefault(listing.name, listing)
+    if name not in by_name:
+        raise unknown("method", name, by_name)
+    return by_name[name]
+
+
+def _describe(plugin: Plugin) -> list[Listing]:
+    """Return the cached descriptions of a plugin's methods, importing it where there are none."""
+    cached = _cache_file(plugin)
+    try:
+        descriptions = json.loads(cached.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        try:
+            descriptions = _describe_by_import(plugin)
+        except BaseException as error:  # a plugin may raise anything, SystemExit too
+            if isinstance(error, KeyboardInterrupt):
+                raise
+            return [
+                Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))
+            ]
+        with contextlib.suppress(OSError):  # without a cache it is only slower
+            write_json(cached, descriptions)
+    return [Listing(description["name"], plugin, description) for description in descriptions]
+
+
+def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
+    from harness.registry.description import describe
+
+    found = [describe(registration) for registration in import_plugin(plugin).values()]
+    return json.loads(json.dumps(found))  # type: ignore[no-any-return]  # what the cache will give
+
+
+def _cache_file(plugin: Plugin) -> Path:
+    files = [module.path for module in sources.closure([plugin.module], plugin.roots)]
+    contract = [
+        sources.HARNESS_FOLDER / name
+        for name in ("method.py", "registry/description.py", "rerank.py")
+    ]
+    text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
+    key = hashlib.sha256(text.encode()).hexdigest()[:24]
+    return paths.cache_folder() / "registry" / f"{key}.json"
+
+
+def _duplicate(listing: Listing, first: Path) -> Listing:
+    message = (
+        f"method {listing.name!r} is already registered by {first}; "
+        f"rename the one in {listing.plugin.module.path}"
+    )
+    return Listing(
+        listing.name, listing.plugin, None, {"kind": "DuplicateName", "message": message}
+    )

@@ -1,0 +1,115 @@
+"""Importing what a plugin registers."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import sys
+from typing import Any
+
+from harness import sources
+from harness.errors import unknown
+from harness.registry.plugins import Plugin, find_spec, followed_roots, list_entry_points
+from harness.registry.registration import (
+    METHODS,
+    PRETRAININGS,
+    QUERIES,
+    Pretraining,
+    QueryTransform,
+    Registration,
+)
+from harness.sources import WHOLE, Scope, find_definitions, hash_definitions
+
+
+def load_method(name: str, plugin: Plugin) -> Registration:
+    """Import the plugin of a method and return its registration."""
+    registrations = import_plugin(plugin)
+    if name not in registrations:
+        raise unknown("method", name, registrations)
+    return registrations[name]
+
+
+def load_pretraining(name: str) -> Pretraining:
+    """Import the bundled pre-trainings and return one."""
+    _import_parts("pretraining")
+    if name not in PRETRAININGS:
+        raise unknown("encoder", name, PRETRAININGS)
+    return PRETRAININGS[name]
+
+
+def load_queries(name: str) -> QueryTransform:
+    """Import the bundled query transforms and return one."""
+    _import_parts("queries")
+    if name not in QUERIES:
+        raise unknown("query transform", name, QUERIES)
+    return QUERIES[name]
+
+
+def queries_hash() -> str:
+    """Hash the code and the weights that the bundled query transforms stand on."""
+    roots = followed_roots()
+    start = find_definitions([(part, WHOLE) for part in _parts("queries")], roots)
+    modules = sources.closure((one.module for one in start), roots)
+    weights = sources.bytes_hash(sources.weight_files(modules))
+    return f"{hash_definitions(start, Scope(roots))} {weights}"
+
+
+def _parts(name: str) -> list[str]:
+    """Return the modules of that name in the packages of methods."""
+    packages = (entry.value.partition(":")[0] for entry in list_entry_points())
+    return [f"{package}.{name}" for package in packages if find_spec(f"{package}.{name}")]
+
+
+def _import_parts(name: str) -> None:
+    from harness.compatibility import mend_torchvision
+
+    mend_torchvision()
+    for module in _parts(name):
+        importlib.import_module(module)
+
+
+def import_plugin(plugin: Plugin) -> dict[str, Registration]:
+    """Import a plugin's module and return what it registered."""
+    from harness.compatibility import mend_torchvision
+
+    mend_torchvision()
+    name = _import_name(plugin)
+    if name not in sys.modules:
+        METHODS.pop(name, None)
+        _load(plugin)
+    found = dict(METHODS.get(name, {}))
+    for module, registrations in METHODS.items():
+        if plugin.whole and module.startswith(f"{name}."):
+            found |= registrations
+    return found
+
+
+def _load(plugin: Plugin) -> Any:
+    name = _import_name(plugin)
+    if not plugin.roots.folders:
+        return importlib.import_module(name)
+    for folder in plugin.roots.folders:
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))  # so that a plugin can import the files beside it
+    spec = importlib.util.spec_from_file_location(name, plugin.module.path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{plugin.module.path} is not a Python file")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def _import_name(plugin: Plugin) -> str:
+    """A loose file is imported under a name of its own, so that clip.py does not hide a package."""
+    if not plugin.roots.folders:
+        return plugin.module.name
+    content = sources.bytes_hash([plugin.module.path])
+    mark = hashlib.sha256(f"{plugin.module.path} {content}".encode()).hexdigest()[:8]
+    return f"plugin_{plugin.module.name}_{mark}"
