@@ -29,8 +29,8 @@ Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
 HARNESS = Roots()
 
 # Where a run begins to make its weights, and to make its figures of them.
-TRAINS: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.execute", "train_job"))
-SCORES: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.execute", "score_job"))
+TRAINS: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.train", "train_job"))
+SCORES: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.evaluate", "score_job"))
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
 
 SCORING = ("candidates",)  # fields of a recipe that training does not read
@@ -43,7 +43,10 @@ LEFT_OUT = {
     "harness.execution": "where a run is executed, and how long it may take",
     "harness.paths": "where caches lie",
     "harness.progress": "what is shown while a run goes on",
-    "harness.registry": "finds the code of a method, which the key holds itself",
+    "harness.registry.listing": "tells of methods",
+    "harness.registry.loading": "imports the code of a method, which the key holds itself",
+    "harness.registry.plugins": "finds it",
+    "harness.registry.registration": "names it",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
 }
 # Of what trains, what only judges: epochs are scored on val, but no step depends on it.

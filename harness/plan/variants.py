@@ -26,6 +26,12 @@ class Resolved:
 def resolve_variant(
     listing: registry.Listing, scale: str, label: str, settings: Mapping[str, Any]
 ) -> Resolved:
+    """Return a variant of a method with settings of one's own.
+
+    Raises:
+        HarnessError: there is no such setting, its value does not fit, or the method does not
+            divide a run over processes.
+    """
     assert listing.description is not None
     scales = listing.description["scales"]
     variant = next(v for v in listing.description["variants"] if v["label"] == label)

@@ -1,5 +1,6 @@
 """Run records, the folders they live in, and what is read of them."""
 
+from harness.files import slug
 from harness.results.record import (
     FULL,
     LAST_EVALUATION,
@@ -61,6 +62,7 @@ __all__ = [
     "read_record",
     "read_trained",
     "run_path",
+    "slug",
     "stages_path",
     "working_folder",
     "write_failure",

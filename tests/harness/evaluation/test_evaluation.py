@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from harness import evaluation
+from harness import evaluation, metrics
 from harness.data.schema import Split
 from harness.evaluation import Features, rescoring
 from harness.evaluation.embeddings import Embeddings
@@ -77,7 +77,7 @@ def features() -> Features:
     return Features(embeddings, Encoded(images), Encoded(texts), *both)
 
 
-def orders(scores: evaluation.metrics.QueryScores) -> list[list[int]]:
+def orders(scores: metrics.QueryScores) -> list[list[int]]:
     """Return the gallery in rank order for each query."""
     return [row.tolist() for row in scores.top_rows]
 

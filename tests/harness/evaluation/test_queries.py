@@ -13,6 +13,7 @@ from harness.data.loading import load_split
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.queries import transform_queries
+from harness.registry import loading
 
 Call = Callable[..., Any]
 
@@ -21,8 +22,8 @@ Call = Callable[..., Any]
 def transforms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """What is registered, to be added to."""
     registry.load_queries("masked-nouns")
-    found = dict(registry._queries)
-    monkeypatch.setattr(registry, "_queries", found)
+    found = dict(loading.QUERIES)
+    monkeypatch.setattr(loading, "QUERIES", found)
     return found
 
 

@@ -23,12 +23,11 @@ TRAINS = {
     "harness.data.pixels",
     "harness.data.schema",
     "harness.distributed",
-    "harness.evaluation.embeddings",
+    "harness.files",
     "harness.method",
     "harness.registry.description",
-    "harness.results.store",
-    "harness.run.execute",
     "harness.run.job",
+    "harness.run.train",
     "harness.seeding",
     "harness.training.checkpoints",
     "harness.training.handed",
@@ -43,16 +42,17 @@ SCORES = {
     "harness.data.schema",
     "harness.distributed",
     "harness.evaluation.embeddings",
+    "harness.evaluation.encode",
     "harness.evaluation.rescoring",
     "harness.evaluation.score",
     "harness.evaluation.write",
+    "harness.files",
     "harness.method",
     "harness.metrics.counting",
     "harness.metrics.neighbours",
     "harness.metrics.scores",
     "harness.registry.description",
-    "harness.results.store",
-    "harness.run.execute",
+    "harness.run.evaluate",
     "harness.run.job",
     "harness.seeding",
 }
@@ -112,7 +112,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 @pytest.mark.parametrize(
     ("module", "old", "new", "moves"),
     [
-        ("harness.run.execute", "trained.selected_epoch != trained.epoch", "False", {"figures"}),
+        ("harness.run.evaluate", "trained.selected_epoch != trained.epoch", "False", {"figures"}),
         ("harness.run.job", '"weights"', '"others"', {"weights", "figures"}),
         (
             "harness.registry.description",
@@ -130,7 +130,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
         ),
         ("harness.data.loading", "stands in", "is found in", set()),
         ("harness.progress", "    steps: int", "    steps: int\n    eta: float", set()),
-        ("harness.results.store", "def slug", "def unused():\n    return 1\n\n\ndef slug", set()),
+        ("harness.files", "def slug", "def unused():\n    return 1\n\n\ndef slug", set()),
     ],
 )
 def test_a_change_moves_the_keys_that_it_decides(

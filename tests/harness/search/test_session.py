@@ -306,7 +306,7 @@ def test_reading_ends_with_an_error(
     def fail(*_: Any) -> None:
         raise HarnessError("no method")
 
-    monkeypatch.setattr("harness.search.engine.load_trained", fail)
+    monkeypatch.setattr("harness.trained.method.load_trained", fail)
     with pytest.raises(HarnessError, match="no method"):
         open_session(results, "tint", photos, [tint], silent)
     assert not [one for one in threading.enumerate() if one.name.startswith("gallery")]

@@ -15,7 +15,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
-from harness import plan, registry, results
+from harness import files, plan, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.paperdolls.build import Sizes, write_paperdolls
 from harness.results import EvaluationRecord
@@ -440,7 +440,7 @@ def test_a_kill_while_an_evaluation_is_added_damages_nothing(
     record = results.read_evaluation(work)
     assert record is not None
     with monkeypatch.context() as patched:
-        patched.setattr(results, "put_in_place", die)
+        patched.setattr(files, "put_in_place", die)
         with pytest.raises(KeyboardInterrupt):
             results.finish_evaluation(record, work, run, "visual-neighbours")
     report = check()

@@ -1,0 +1,74 @@
+"""The training of a run, or that of an earlier run taken over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness import distributed, evaluation, metrics, results
+from harness.files import read_table, write_table
+from harness.method import Method
+from harness.progress import Update
+from harness.results import (
+    HISTORY,
+    SELECTED,
+    RunRecord,
+)
+from harness.run.evaluate import load_weights
+from harness.run.job import Job
+from harness.run.tracking import Tracking
+from harness.training import Trained, Watchers, train
+from harness.training.checkpoints import LAST
+
+
+def take_over(job: Job, before: RunRecord, path: Path) -> Trained:
+    """Take what another run has trained; the last weights where it kept them, else the selected."""
+    if distributed.is_main():
+        results.copy_trained(path, job.work)
+    distributed.wait_for_all()
+    history = read_table(path / HISTORY)
+    has_last = (job.weights / LAST).is_file()
+    load_weights(job, LAST if has_last else SELECTED)
+    epoch = len(history) if has_last else before.selected_epoch
+    return Trained(history, before.selected_epoch, before.train_seconds, epoch, taken_over=True)
+
+
+def train_job(
+    job: Job, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
+) -> Trained:
+    """Train the method, watched on val; what a recipe without stages leaves as it is."""
+    if not job.recipe.stages:
+        return Trained([], None, 0.0, None)
+    val, people = job.data.splits["val"], job.data.splits["train"]
+
+    def validate(method: Method) -> dict[str, float]:
+        features = evaluation.encode_split(method, val, job.data.pixels["val"], job.device)
+        candidates = job.recipe.val_candidates
+        scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
+        return metrics.summarize(scores)
+
+    def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
+        image_rows, caption_rows = job.view.rows(images, captions)
+        same = people.person_of_image[image_rows] == people.person_of_caption[caption_rows]
+        return int(np.sum(same))
+
+    watchers = Watchers(
+        validate,
+        judge,
+        report=lambda progress: job.say(Update("training", progress)),
+        tell=lambda doing: job.say(Update(doing)),
+        epoch_ended=lambda row: tracking.log(row, row["epoch"]),
+        asked_to_end=asked_to_end,
+    )
+    where = job.device, job.weights
+    return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
+
+
+def write_history(file: Path, history: list[dict[str, Any]]) -> None:
+    """Write one row an epoch, with a column for whatever an epoch tells."""
+    names = list(dict.fromkeys(name for row in history for name in row))
+    write_table(file, {name: [row.get(name) for row in history] for name in names})
