@@ -38,23 +38,25 @@ app = typer.Typer(
     the leaderboard to ./site. Nothing that is complete is ever run again.
     """,
 )
-app.command("run")(run.run)
-app.command("evaluate")(evaluate.evaluate)
-app.command("compare")(compare.compare)
-app.command("plan-power")(compare.plan_power)
-app.command("report")(report.report)
-app.command("publish")(publish.publish)
-app.command("verify")(verify.verify)
-app.command("new-method")(new_method.new_method)
-app.command("check")(check.check)
-app.add_typer(listing.app, name="list")
-app.add_typer(data.app, name="data")
-app.add_typer(inspect.app, name="inspect")
-app.command("search")(search.search)
-app.command("export")(export.export)
-app.command("import-results")(import_results.import_results)
-app.command("export-embeddings")(export_embeddings.export_embeddings)
-app.command("pretrain")(pretrain.pretrain)
+# What people do with it, in the order in which they come to it: the headings of the help.
+RUN, READ, SHARE, WRITE = "Run", "Read and compare", "Share", "Write a method"
+app.command("run", rich_help_panel=RUN)(run.run)
+app.command("evaluate", rich_help_panel=RUN)(evaluate.evaluate)
+app.add_typer(data.app, name="data", rich_help_panel=RUN)
+app.add_typer(listing.app, name="list", rich_help_panel=READ)
+app.command("report", rich_help_panel=READ)(report.report)
+app.command("compare", rich_help_panel=READ)(compare.compare)
+app.command("plan-power", rich_help_panel=READ)(compare.plan_power)
+app.command("search", rich_help_panel=READ)(search.search)
+app.command("verify", rich_help_panel=READ)(verify.verify)
+app.command("publish", rich_help_panel=SHARE)(publish.publish)
+app.command("export", rich_help_panel=SHARE)(export.export)
+app.command("export-embeddings", rich_help_panel=SHARE)(export_embeddings.export_embeddings)
+app.command("import-results", rich_help_panel=SHARE)(import_results.import_results)
+app.command("new-method", rich_help_panel=WRITE)(new_method.new_method)
+app.command("check", rich_help_panel=WRITE)(check.check)
+app.add_typer(inspect.app, name="inspect", rich_help_panel=WRITE)
+app.command("pretrain", rich_help_panel=WRITE)(pretrain.pretrain)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -8,8 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.execution import Device, choose_options, execute_runs
-from harness.cli.options import Plugins, Results
+from harness.cli.execution import choose_options, execute_runs
+from harness.cli.options import (
+    WHAT,
+    Ablations,
+    Datasets,
+    Device,
+    Every,
+    Jobs,
+    Methods,
+    MorePlugins,
+    OnDevice,
+    Report,
+    ResultsFolder,
+    Seeds,
+    Site,
+)
 from harness.cli.report import write_reports
 from harness.cli.run import plan_runs
 from harness.errors import HarnessError
@@ -21,33 +35,26 @@ NAMED = 5  # runs that are named where they are not trained
 
 
 def evaluate(
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(help="Methods (irra) or variants (irra:+SDM); none with --all."),
-    ] = None,
+    methods: Methods = None,
     on: Annotated[
         list[str] | None,
-        typer.Option(help="A dataset's name, or a folder; may be given again."),
+        typer.Option(
+            help="A dataset's name, or a folder; may be given again.", rich_help_panel=WHAT
+        ),
     ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Evaluate every method.")] = False,
-    suite: Annotated[str, typer.Option(help="The suite that they were trained in.")] = "demo",
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="Only those trained on it; may be given again.")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Seeds in place of the suite's: 0,1,2 or 0-4.")
-    ] = None,
-    ablations: Annotated[
-        bool, typer.Option("--ablations", help="Evaluate every ablation row too.")
-    ] = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as cores, or GPUs.")
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where to encode.")] = Device.AUTO,
-    plugins: Plugins = None,
-    results: Results = Path("results"),
-    site: Annotated[Path, typer.Option(help="Where to write the leaderboard.")] = Path("site"),
-    report: Annotated[bool, typer.Option(help="Write the leaderboard afterwards.")] = True,
+    every: Every = False,
+    suite: Annotated[
+        str, typer.Option(help="The suite that they were trained in.", rich_help_panel=WHAT)
+    ] = "demo",
+    dataset: Datasets = None,
+    seeds: Seeds = None,
+    ablations: Ablations = False,
+    jobs: Jobs = None,
+    device: OnDevice = Device.AUTO,
+    plugins: MorePlugins = None,
+    results: ResultsFolder = Path("results"),
+    site: Site = Path("site"),
+    report: Report = True,
 ) -> None:
     """Score trained methods on the test split of another dataset, without training.
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.options import parse_amount
+from harness.cli.options import Device, parse_amount
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -22,15 +22,6 @@ if TYPE_CHECKING:
     from harness.slurm.commands import Settings
 
 AS_SLURM_LIKES = 1_000_000  # runs at a time on a cluster: more than there are
-
-
-class Device(StrEnum):
-    """Where tensors live."""
-
-    AUTO = "auto"
-    CPU = "cpu"
-    CUDA = "cuda"
-    MPS = "mps"
 
 
 class Executor(StrEnum):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,12 +11,72 @@ import typer
 
 from harness.errors import HarnessError
 
+# What the options of a command with many of them are about: the headings of its help.
+WHAT, HOW, WHERE = "What", "How", "Where"
+
+
+class Device(StrEnum):
+    """Where tensors live."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Plugins = Annotated[
     list[Path] | None,
     typer.Option("--plugins", help="A file or folder with more methods; may be given again."),
 ]
 Results = Annotated[Path, typer.Option("--results", help="The folder of the results.")]
+
+# Of the commands that execute runs.
+Methods = Annotated[
+    list[str] | None,
+    typer.Argument(help="Methods (irra) or variants (irra:+SDM); none with --all."),
+]
+Every = Annotated[bool, typer.Option("--all", help="Every method there is.", rich_help_panel=WHAT)]
+Datasets = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--dataset",
+        help="Only this dataset of the suite; may be given again.",
+        rich_help_panel=WHAT,
+    ),
+]
+Seeds = Annotated[
+    str | None,
+    typer.Option(help="Seeds in place of the suite's: 0,1,2 or 0-4.", rich_help_panel=WHAT),
+]
+Ablations = Annotated[
+    bool,
+    typer.Option(
+        "--ablations", help="Every ablation row of the methods too.", rich_help_panel=WHAT
+    ),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(min=1, help="Runs at a time; as many as cores or GPUs.", rich_help_panel=HOW),
+]
+OnDevice = Annotated[
+    Device, typer.Option("--device", help="Where to train and encode.", rich_help_panel=HOW)
+]
+MorePlugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugins",
+        help="A file or folder with more methods; may be given again.",
+        rich_help_panel=WHERE,
+    ),
+]
+ResultsFolder = Annotated[
+    Path, typer.Option("--results", help="The folder of the results.", rich_help_panel=WHERE)
+]
+Site = Annotated[Path, typer.Option(help="Where to write the leaderboard.", rich_help_panel=WHERE)]
+Report = Annotated[
+    bool, typer.Option(help="Write the leaderboard afterwards.", rich_help_panel=WHERE)
+]
 
 
 UNITS = {

@@ -13,14 +13,30 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from harness.cli.execution import (
-    Device,
     Executor,
     Keep,
     choose_cluster,
     choose_options,
     execute_runs,
 )
-from harness.cli.options import Plugins, Results, parse_seeds
+from harness.cli.options import (
+    HOW,
+    WHAT,
+    WHERE,
+    Ablations,
+    Datasets,
+    Device,
+    Every,
+    Jobs,
+    Methods,
+    MorePlugins,
+    OnDevice,
+    Report,
+    ResultsFolder,
+    Seeds,
+    Site,
+    parse_seeds,
+)
 from harness.cli.report import write_reports
 from harness.errors import HarnessError
 from harness.run.tracking import Tracker, require_trackers
@@ -31,6 +47,9 @@ if TYPE_CHECKING:
     from harness.registry import Listing
 
 
+AGAIN = "Score again"  # a heading of the help
+
+
 class Switch(StrEnum):
     """On or off."""
 
@@ -38,81 +57,122 @@ class Switch(StrEnum):
     OFF = "off"
 
 
+SuiteName = Annotated[
+    str, typer.Option("--suite", help="A suite's name, or a YAML file.", rich_help_panel=WHAT)
+]
+Rerankings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--rerank",
+        help="Score each run again with a re-ranking, without training: k-reciprocal, "
+        "visual-neighbours, with settings as in visual-neighbours:weight=0.05,nearest=10. "
+        "May be given again.",
+        rich_help_panel=AGAIN,
+    ),
+]
+Queries = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Score each run again with other queries, without training: masked-nouns drops "
+        "the nouns that are most like the image. May be given again.",
+        rich_help_panel=AGAIN,
+    ),
+]
+SettingsGiven = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        help="key=value for a config or stage field: --set epochs=1.",
+        rich_help_panel=WHAT,
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Run again what is complete.", rich_help_panel=HOW)
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would run.", rich_help_panel=HOW)
+]
+OnExecutor = Annotated[
+    Executor,
+    typer.Option(
+        "--executor",
+        help="Run on this machine, or as jobs of a Slurm cluster.",
+        rich_help_panel=HOW,
+    ),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        help="An option of sbatch, with --executor slurm: partition=gpu, time=08:00:00, "
+        "gpus=1, mem=32G, account=name. May be given again.",
+        rich_help_panel=HOW,
+    ),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        help="Stop a run that takes longer: 45s, 30m, 2h. Its checkpoint stays.",
+        rich_help_panel=HOW,
+    ),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="What a run may allocate: 500MB, 8GB; more is an error.",
+        rich_help_panel=HOW,
+    ),
+]
+Trackers = Annotated[
+    list[Tracker] | None,
+    typer.Option(
+        "--track",
+        help="Show the training in TensorBoard (`tensorboard --logdir results/.tensorboard`) "
+        "or Weights & Biases. May be given again.",
+        rich_help_panel=HOW,
+    ),
+]
+Kept = Annotated[
+    Keep,
+    typer.Option(
+        "--keep",
+        help="Which weights to keep; none keeps no embeddings either.",
+        rich_help_panel=WHERE,
+    ),
+]
+PixelCache = Annotated[
+    Switch,
+    typer.Option(help="Decode images once, or off: at every access.", rich_help_panel=HOW),
+]
+
+
 def run(
-    methods: Annotated[
-        list[str] | None,
-        typer.Argument(help="Methods (irra) or variants (irra:+SDM); none with --all."),
-    ] = None,
-    every: Annotated[bool, typer.Option("--all", help="Run every method there is.")] = False,
-    suite: Annotated[str, typer.Option(help="A suite's name, or a YAML file.")] = "demo",
-    dataset: Annotated[
-        list[str] | None, typer.Option(help="Only this dataset of the suite; may be given again.")
-    ] = None,
-    seeds: Annotated[
-        str | None, typer.Option(help="Seeds in place of the suite's: 0,1,2 or 0-4.")
-    ] = None,
-    ablations: Annotated[
-        bool, typer.Option("--ablations", help="Run every ablation row of the methods too.")
-    ] = False,
-    rerank: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Score each run again with a re-ranking, without training: k-reciprocal, "
-            "visual-neighbours, with settings as in visual-neighbours:weight=0.05,nearest=10. "
-            "May be given again."
-        ),
-    ] = None,
-    queries: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Score each run again with other queries, without training: masked-nouns drops "
-            "the nouns that are most like the image. May be given again."
-        ),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="key=value for a config or stage field: --set epochs=1."),
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Run again what is complete.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run.")] = False,
-    jobs: Annotated[
-        int | None, typer.Option(min=1, help="Runs at a time; as many as cores or GPUs.")
-    ] = None,
-    device: Annotated[Device, typer.Option(help="Where to train.")] = Device.AUTO,
-    executor: Annotated[
-        Executor, typer.Option(help="Run on this machine, or as jobs of a Slurm cluster.")
-    ] = Executor.LOCAL,
-    slurm: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="An option of sbatch, with --executor slurm: partition=gpu, time=08:00:00, "
-            "gpus=1, mem=32G, account=name. May be given again."
-        ),
-    ] = None,
-    timeout: Annotated[
-        str | None,
-        typer.Option(help="Stop a run that takes longer: 45s, 30m, 2h. Its checkpoint stays."),
-    ] = None,
-    memory: Annotated[
-        str | None, typer.Option(help="What a run may allocate: 500MB, 8GB; more is an error.")
-    ] = None,
-    track: Annotated[
-        list[Tracker] | None,
-        typer.Option(
-            help="Show the training in TensorBoard (`tensorboard --logdir results/.tensorboard`) "
-            "or Weights & Biases. May be given again."
-        ),
-    ] = None,
-    keep: Annotated[
-        Keep, typer.Option(help="Which weights to keep; none keeps no embeddings either.")
-    ] = Keep.SELECTED,
-    pixel_cache: Annotated[
-        Switch, typer.Option(help="Decode images once, or off: at every access.")
-    ] = Switch.ON,
-    plugins: Plugins = None,
-    results: Results = Path("results"),
-    site: Annotated[Path, typer.Option(help="Where to write the leaderboard.")] = Path("site"),
-    report: Annotated[bool, typer.Option(help="Write the leaderboard afterwards.")] = True,
+    methods: Methods = None,
+    every: Every = False,
+    suite: SuiteName = "demo",
+    dataset: Datasets = None,
+    seeds: Seeds = None,
+    ablations: Ablations = False,
+    rerank: Rerankings = None,
+    queries: Queries = None,
+    settings: SettingsGiven = None,
+    force: Force = False,
+    dry_run: DryRun = False,
+    jobs: Jobs = None,
+    device: OnDevice = Device.AUTO,
+    executor: OnExecutor = Executor.LOCAL,
+    slurm: SlurmOptions = None,
+    timeout: TimeLimit = None,
+    memory: MemoryLimit = None,
+    track: Trackers = None,
+    keep: Kept = Keep.SELECTED,
+    pixel_cache: PixelCache = Switch.ON,
+    plugins: MorePlugins = None,
+    results: ResultsFolder = Path("results"),
+    site: Site = Path("site"),
+    report: Report = True,
 ) -> None:
     """Train and score methods on a suite, then write the leaderboard.
 

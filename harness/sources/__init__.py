@@ -13,6 +13,7 @@ from harness.sources.modules import (
     Roots,
     bytes_hash,
     closure,
+    imported_names,
     imported_packages,
     weight_files,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "closure",
     "find_definitions",
     "hash_definitions",
+    "imported_names",
     "imported_packages",
     "weight_files",
 ]

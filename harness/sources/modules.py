@@ -54,13 +54,13 @@ def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
         if module.name in found:
             continue
         found[module.name] = module
-        waiting += [m for name in _imports(module) if (m := roots.find(name))]
+        waiting += [m for name in imported_names(module) if (m := roots.find(name))]
     return [found[name] for name in sorted(found)]
 
 
 def imported_packages(module: Module) -> set[str]:
     """Return the packages at the top of what a module may import."""
-    return {name.partition(".")[0] for name in _imports(module)}
+    return {name.partition(".")[0] for name in imported_names(module)}
 
 
 def bytes_hash(paths: Iterable[Path]) -> str:
@@ -77,7 +77,7 @@ def weight_files(modules: Iterable[Module]) -> list[Path]:
     return sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
 
 
-def _imports(module: Module) -> Iterator[str]:
+def imported_names(module: Module) -> Iterator[str]:
     """Yield dotted names a module may import; `from a import b` yields both a and a.b."""
     for node in _import_statements(module.path.read_bytes()):
         if isinstance(node, ast.Import):
