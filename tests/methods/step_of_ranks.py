@@ -27,8 +27,8 @@ from harness.evaluation import encode_split  # noqa: E402
 from harness.method import Recipe, Supervision  # noqa: E402
 from harness.registry.description import build  # noqa: E402
 from harness.seeding import seed_everything  # noqa: E402
-from harness.training import _active, _batch  # noqa: E402
 from harness.training.handed import preparation  # noqa: E402
+from harness.training.loop import _active, _batch  # noqa: E402
 
 CPU = torch.device("cpu")
 ROWS = 9  # two ranks have five and four

@@ -177,12 +177,11 @@ def test_what_may_no_longer_be_shown_is_taken_away(small_dolls: Path, tmp_path: 
 WRITER = """
 import sys, time
 from pathlib import Path
-from harness import results
+from harness.data import digest
 from harness.data.catalogue import find_declaration, locate
-from harness.data.digest import write_digest
 
 assert "torch" not in sys.modules
-place, put = Path(sys.argv[2]), results.put_in_place
+place, put = Path(sys.argv[2]), digest.put_in_place
 
 def together(unfinished, path):
     (path.parent / f"ready-{unfinished.name}").touch()
@@ -192,8 +191,8 @@ def together(unfinished, path):
         time.sleep(0.01)
     put(unfinished, path)
 
-results.put_in_place = together
-write_digest(locate(find_declaration(sys.argv[1])), place)
+digest.put_in_place = together
+digest.write_digest(locate(find_declaration(sys.argv[1])), place)
 """
 
 

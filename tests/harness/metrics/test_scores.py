@@ -404,8 +404,8 @@ def test_negative_top_is_refused() -> None:
 def test_importing_compiles_nothing() -> None:
     """The counting loops are compiled by the first call, never by the import."""
     script = (
-        "from harness import metrics; from numba.core.dispatcher import Dispatcher; "
-        "loops = [one for one in vars(metrics).values() if isinstance(one, Dispatcher)]; "
+        "from harness.metrics import scores; from numba.core.dispatcher import Dispatcher; "
+        "loops = [one for one in vars(scores).values() if isinstance(one, Dispatcher)]; "
         "print(len(loops) > 0, sum(len(one.signatures) for one in loops))"
     )
     command = [sys.executable, "-c", script]

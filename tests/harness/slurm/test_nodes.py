@@ -49,7 +49,7 @@ class Outcome:
 
     specs: list[RunSpec]  # by seed
     told: Told
-    queue: Path
+    slurm: Path
     local: Path
     death: RunRecord  # what was recorded of the run whose process was killed
 

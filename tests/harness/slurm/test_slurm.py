@@ -77,7 +77,7 @@ class Outcome:
 
     specs: dict[int, RunSpec]  # by seed
     told: Told
-    queue: Path
+    slurm: Path
     local: Path
 
     def log(self, seed: int) -> str:

@@ -223,7 +223,15 @@ intake.import_bundle(source, Here(target, [], []), replace=True)
 
 
 @pytest.mark.parametrize(
-    "step", ["judge:1", "flush:1", "put_in_place:1", "put_in_place:3", "flush:5", "_seal_origin:2"]
+    "step",
+    [
+        "judge:1",
+        "flush_folder:1",
+        "put_in_place:1",
+        "put_in_place:3",
+        "flush_folder:5",
+        "_seal_origin:2",
+    ],
 )
 def test_a_kill_leaves_whole_runs_alone(
     take: Call, bundle: Path, target: Path, figures: Call, made_results: Path, step: str
