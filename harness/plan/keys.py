@@ -18,6 +18,7 @@ from harness.registry import Plugin
 from harness.sources import (
     WHOLE,
     Definition,
+    Reading,
     Roots,
     Scope,
     find_definitions,
@@ -64,23 +65,31 @@ class Code:
     figures: str
 
 
-def code_of(plugin: Plugin, roots: Roots = HARNESS) -> Code:
-    """Return what the runs of a plugin's methods stand on, as it is now."""
-    own = _own_hash(plugin)
-    trains, scores = hash_harness(TRAINS, JUDGES, roots), hash_harness(SCORES, roots=roots)
-    return Code(weights=f"{trains} {own}", figures=f"{scores} {own}")
+class Codes:
+    """What the runs of plugins stand on, as it is at one time: each module is read once."""
+
+    def __init__(self, roots: Roots = HARNESS) -> None:
+        self._trains = hash_harness(TRAINS, JUDGES, roots)
+        self._scores = hash_harness(SCORES, roots=roots)
+        self._readings: dict[Roots, Reading] = {}
+
+    def of(self, plugin: Plugin) -> Code:
+        """Return what the runs of a plugin's methods stand on."""
+        scope = Scope(plugin.roots, _left_out())
+        reading = self._readings.setdefault(plugin.roots, Reading(scope))
+        own = reading.hash([Definition(plugin.module, WHOLE)])
+        weights = sources.bytes_hash(sources.weight_files(plugin.sources()))
+        return Code(f"{self._trains} {own} {weights}", f"{self._scores} {own} {weights}")
+
+
+def code_of(plugin: Plugin) -> Code:
+    """Return what the runs of a plugin's methods stand on now."""
+    return Codes().of(plugin)
 
 
 def hash_harness(names: Sequence[Name], beside: Iterable[str] = (), roots: Roots = HARNESS) -> str:
     """Hash what the harness does from some of its functions on, but for what is left out."""
     return hash_definitions(find_definitions(names, roots), Scope(roots, _left_out(beside)))
-
-
-def _own_hash(plugin: Plugin) -> str:
-    """Hash what a plugin does, with all that it reads, and the files its weights come from."""
-    start = [Definition(plugin.module, WHOLE)]
-    code = hash_definitions(start, Scope(plugin.roots, _left_out()))
-    return f"{code} {sources.bytes_hash(sources.weight_files(plugin.sources()))}"
 
 
 def _left_out(beside: Iterable[str] = ()) -> frozenset[str]:

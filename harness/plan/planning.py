@@ -40,10 +40,11 @@ def plan(
         "rerank": further,
         "queries": f"{further} {registry.queries_hash()}" if queries else "",
     }
+    codes = keys.Codes()
     specs = []
     for located in datasets:
         for choice in choices:
-            code = keys.code_of(choice.listing.plugin)
+            code = codes.of(choice.listing.plugin)
             for label in choice.variants:
                 resolved = resolve_variant(choice.listing, suite.scale, label, settings)
                 declared = choice.evaluations if resolved.label == results.FULL else ()

@@ -17,7 +17,7 @@ from filelock import FileLock
 from harness.errors import HarnessError
 from harness.execution.local import GRACE_SECONDS
 from harness.execution.watch import Watch
-from harness.plan.keys import code_of
+from harness.plan.keys import Codes
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.results import RunRecord
@@ -65,7 +65,8 @@ class _Queue:
     def __init__(
         self, specs: Sequence[RunSpec], options: Options, watch: Watch, settings: Settings
     ) -> None:
-        code = {plugin: code_of(plugin) for plugin in {spec.plugin for spec in specs}}
+        codes = Codes()
+        code = {plugin: codes.of(plugin) for plugin in {spec.plugin for spec in specs}}
         self._waiting = [Job(spec, options, code[spec.plugin]) for spec in specs]
         self._submitted: list[Submitted] = []
         self._options = options

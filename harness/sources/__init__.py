@@ -3,6 +3,7 @@
 from harness.sources.definitions import (
     WHOLE,
     Definition,
+    Reading,
     Scope,
     find_definitions,
     hash_definitions,
@@ -23,6 +24,7 @@ __all__ = [
     "WHOLE",
     "Definition",
     "Module",
+    "Reading",
     "Roots",
     "Scope",
     "bytes_hash",

@@ -12,10 +12,10 @@ a name that it computes (`getattr`, `importlib`) is not seen.
 from __future__ import annotations
 
 import ast
-import functools
+import copy
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.sources.modules import Module, Roots, absolute_name
@@ -39,15 +39,6 @@ class Scope:
 
     roots: Roots
     left_out: frozenset[str] = frozenset()  # dotted names; a package stands for all that is in it
-
-    def find(self, dotted: str) -> Module | None:
-        """Return a module that is followed, or None."""
-        return None if self.leaves_out(dotted) else self.roots.find(dotted)
-
-    def depth(self, names: list[str]) -> int:
-        """Return how many names of a dotted one are those of a module."""
-        ends = range(len(names), 0, -1)
-        return next((end for end in ends if self.roots.find(".".join(names[:end]))), 0)
 
     def leaves_out(self, dotted: str) -> bool:
         """Tell whether a dotted name belongs to what decides no figure."""
@@ -73,17 +64,23 @@ def hash_definitions(start: Iterable[Definition], scope: Scope) -> str:
     Raises:
         KeyError: a definition of `start` does not exist.
     """
-    reading = Reading(scope)
-    codes = {reading.describe(definition) for definition in reading.reach(start)}
-    return _hash("\n".join(sorted(codes)))
+    return Reading(scope).hash(start)
 
 
 class Reading:
-    """Modules as they are at one time, each read once."""
+    """Modules as they are at one time, each read once, and of each what is asked for."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
+        self._modules: dict[str, Module | None] = {}
         self._outlines: dict[Module, _Outline] = {}
+        self._defined: dict[Definition, _Defined] = {}
+        self._near: dict[Definition, list[Definition]] = {}
+
+    def hash(self, start: Iterable[Definition]) -> str:
+        """Hash what definitions compute, with all that they read."""
+        codes = {self._describe(definition) for definition in self.reach(start)}
+        return _hash("\n".join(sorted(codes)))
 
     def reach(self, start: Iterable[Definition]) -> set[Definition]:
         """Return what definitions read, directly or not, themselves included."""
@@ -96,22 +93,44 @@ class Reading:
                 waiting += self._neighbours(definition)
         return found
 
-    def describe(self, definition: Definition) -> str:
+    def depth(self, names: list[str]) -> int:
+        """Return how many names of a dotted one are those of a module."""
+        ends = range(len(names), 0, -1)
+        return next((end for end in ends if self._find(".".join(names[:end]))), 0)
+
+    def leaves_out(self, dotted: str) -> bool:
+        """Tell whether a dotted name belongs to what decides no figure."""
+        return self._scope.leaves_out(dotted)
+
+    def _describe(self, definition: Definition) -> str:
         """Return what a definition does, and what those do that it reads.
 
         The second tells which of two functions of one name it reads.
         """
-        near = {self._code(one) for one in self._neighbours(definition)}
-        return " ".join([self._code(definition), *sorted(near)])
+        near = {self._read(one).code for one in self._neighbours(definition)}
+        return " ".join([self._read(definition).code, *sorted(near)])
+
+    def _find(self, dotted: str) -> Module | None:
+        if dotted not in self._modules:
+            self._modules[dotted] = self._scope.roots.find(dotted)
+        return self._modules[dotted]
+
+    def _follow(self, dotted: str) -> Module | None:
+        return None if self._scope.leaves_out(dotted) else self._find(dotted)
 
     def _outline(self, module: Module) -> _Outline:
         if module not in self._outlines:
-            source = module.path.read_bytes()
-            self._outlines[module] = _read_outline(module, source, self._scope)
+            self._outlines[module] = _read_outline(module)
         return self._outlines[module]
 
-    def _code(self, definition: Definition) -> str:
-        return self._outline(definition.module).definitions[definition.name].code
+    def _read(self, definition: Definition) -> _Defined:
+        if definition not in self._defined:
+            outline = self._outline(definition.module)
+            syntax = Syntax(outline.imports, self)
+            statements = map(syntax.visit, outline.definitions[definition.name])
+            code = [ast.dump(one, annotate_fields=False) for one in statements]
+            self._defined[definition] = _Defined(_hash("\n".join(code)), frozenset(syntax.reads))
+        return self._defined[definition]
 
     def _expand(self, definition: Definition) -> Iterator[Definition]:
         module, outline = definition.module, self._outline(definition.module)
@@ -120,21 +139,26 @@ class Reading:
                 raise KeyError(f"{module.name} defines no {definition.name!r}")
             yield definition
             return
-        yield from (Definition(module, name) for name in outline.definitions)
-        defined = outline.definitions.values()
-        read = {chain[0] for one in defined for chain in one.reads}
+        held = [Definition(module, name) for name in outline.definitions]
+        yield from held
+        read = {chain[0] for one in held for chain in self._read(one).reads}
         for name, targets in outline.imports.items():
             for target in targets:  # one that nobody reads is imported for what it does
                 yield from self._resolve_import(target.split("."), whole=name not in read)
 
-    def _neighbours(self, definition: Definition) -> Iterator[Definition]:
-        """Yield the definitions that one reads, and the statements that run before it does."""
-        module = definition.module
-        for chain in self._outline(module).definitions[definition.name].reads:
-            yield from self._resolve(module, chain)
+    def _neighbours(self, definition: Definition) -> list[Definition]:
+        """Return the definitions that one reads, and the statements that run before it does."""
+        if definition not in self._near:
+            module, reads = definition.module, self._read(definition).reads
+            found = [one for chain in reads for one in self._resolve(module, chain)]
+            self._near[definition] = [*found, *self._run_before(module)]
+        return self._near[definition]
+
+    def _run_before(self, module: Module) -> Iterator[Definition]:
+        """Yield what runs when a module is imported, and the packages that it is in."""
         parts = module.name.split(".")
         for end in range(1, len(parts) + 1):
-            holder = module if end == len(parts) else self._scope.find(".".join(parts[:end]))
+            holder = module if end == len(parts) else self._follow(".".join(parts[:end]))
             if holder and LOOSE in self._outline(holder).definitions:
                 yield Definition(holder, LOOSE)
 
@@ -146,13 +170,13 @@ class Reading:
         for target in outline.imports.get(chain[0], ()):
             yield from self._resolve_import([*target.split("."), *chain[1:]])
         for target in outline.imports.get(WHOLE, ()):  # from target import *
-            if held := self._scope.find(target):
+            if held := self._follow(target):
                 yield from self._resolve(held, chain)
 
     def _resolve_import(self, names: list[str], whole: bool = True) -> Iterator[Definition]:
         """Yield what a dotted name stands for; of a module as such all that it holds."""
         for end in range(len(names), 0, -1):
-            module = self._scope.find(".".join(names[:end]))
+            module = self._follow(".".join(names[:end]))
             if module and end < len(names):
                 yield from self._resolve(module, tuple(names[end:]))
             elif module and whole:
@@ -173,28 +197,19 @@ class _Defined:
 class _Outline:
     """What a module defines and imports, by name."""
 
-    definitions: Mapping[str, _Defined]
-    imports: Mapping[str, list[str]]  # name -> dotted names
+    definitions: Mapping[str, Sequence[ast.stmt]]
+    imports: Mapping[str, Sequence[str]]  # name -> dotted names
 
 
-@functools.cache
-def _read_outline(module: Module, source: bytes, scope: Scope) -> _Outline:
-    tree = ast.parse(source)
-    imports = _read_imports(tree, module)
-    parts: dict[str, list[_Defined]] = defaultdict(list)
+def _read_outline(module: Module) -> _Outline:
+    tree = ast.parse(module.path.read_bytes())
+    statements: dict[str, list[ast.stmt]] = defaultdict(list)
     for statement in filter(computes, tree.body):
-        names = stored_names([statement]) or {LOOSE}
-        syntax = Syntax(imports, scope)
-        code = ast.dump(syntax.visit(statement), annotate_fields=False)
-        for name in names:
-            parts[name].append(_Defined(code, frozenset(syntax.reads)))
-    return _Outline({name: _join(defined) for name, defined in parts.items()}, imports)
-
-
-def _join(parts: list[_Defined]) -> _Defined:
-    reads: set[Chain] = set()
-    reads.update(*(part.reads for part in parts))
-    return _Defined(_hash("\n".join(part.code for part in parts)), frozenset(reads))
+        first, *others = stored_names([statement]) or {LOOSE}
+        for name in others:
+            statements[name].append(copy.deepcopy(statement))  # reading one takes it apart
+        statements[first].append(statement)
+    return _Outline(dict(statements), _read_imports(tree, module))
 
 
 def _hash(text: str) -> str:

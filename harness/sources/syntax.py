@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 # What a class or a decorator declares for listings and plans. The values that matter for a run
@@ -40,7 +40,7 @@ def computes(statement: ast.stmt) -> bool:
 class Syntax(ast.NodeTransformer):
     """Drops what computes nothing, and notes the names of the module that are read."""
 
-    def __init__(self, imports: Mapping[str, list[str]], followed: Followed) -> None:
+    def __init__(self, imports: Mapping[str, Sequence[str]], followed: Followed) -> None:
         self.reads: set[Chain] = set()
         self._imports = imports
         self._followed = followed
@@ -166,25 +166,33 @@ def _local_names(arguments: ast.arguments, body: Iterable[ast.AST]) -> set[str]:
     nodes = [*_own_nodes(body)]
     outer = {name for n in nodes if isinstance(n, ast.Global | ast.Nonlocal) for name in n.names}
     own = {node.arg for node in ast.walk(arguments) if isinstance(node, ast.arg)}
-    return (own | stored_names(nodes)) - outer
+    return (own | _names_stored_by(nodes)) - outer
 
 
 def stored_names(nodes: Iterable[ast.AST]) -> set[str]:
-    """Return the names that nodes of one scope give a value."""
-    named = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    """Return the names that nodes of one scope, with those below them, give a value."""
+    return _names_stored_by(_own_nodes(nodes))
+
+
+def _names_stored_by(nodes: Iterable[ast.AST]) -> set[str]:
     found = set()
-    for node in _own_nodes(nodes):
+    for node in nodes:
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             found.add(node.id)
-        elif isinstance(node, named):
+        elif isinstance(node, _NAMED):
             found.add(node.name)
     return found
 
 
 def _own_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
     """Yield the nodes of one scope: those within functions, classes and the like are theirs."""
-    inner = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda | _Comprehension
-    for node in nodes:
+    waiting = [*nodes]
+    while waiting:
+        node = waiting.pop()
         yield node
-        if not isinstance(node, inner):
-            yield from _own_nodes(ast.iter_child_nodes(node))
+        if not isinstance(node, _INNER):
+            waiting += ast.iter_child_nodes(node)
+
+
+_NAMED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_INNER = (*_NAMED, ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)

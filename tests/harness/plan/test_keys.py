@@ -78,7 +78,7 @@ class Copy:
     def code(self) -> keys.Code:
         """Return what the runs of IRRA stand on."""
         irra = Module("methods.irra", self.folder / "methods" / "irra.py")
-        return keys.code_of(Plugin(irra, self.roots), self.roots)
+        return keys.Codes(self.roots).of(Plugin(irra, self.roots))
 
     def text(self, module: str) -> str:
         """Return the text of a module."""

@@ -36,12 +36,12 @@ def plan_toy(small_dolls: Path, toy: Path) -> Plan:
 @pytest.fixture
 def other_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the code that scores be another one from now on."""
-    as_it_was = keys.code_of
+    as_it_was = keys.Codes.of
 
-    def code_of(plugin: Plugin) -> keys.Code:
-        return replace(as_it_was(plugin), figures="other")
+    def of(codes: keys.Codes, plugin: Plugin) -> keys.Code:
+        return replace(as_it_was(codes, plugin), figures="other")
 
-    monkeypatch.setattr(keys, "code_of", code_of)
+    monkeypatch.setattr(keys.Codes, "of", of)
 
 
 def run(spec: RunSpec, folder: Path, **options: str) -> RunRecord:

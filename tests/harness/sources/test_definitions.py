@@ -184,3 +184,12 @@ def test_what_is_not_there_is_said(tmp_path: Path) -> None:
         code(tmp_path, method="def begin(): ...\n")
     with pytest.raises(KeyError, match=r"no module harness\.nothing"):
         find_definitions([("harness.nothing", "start")], Roots())
+
+
+def test_names_that_share_a_statement_are_each_read(tmp_path: Path) -> None:
+    """Of `A, B = one(), two()` each name stands for the whole, whichever is read first."""
+    text = "A, B = one({}), 2\n\ndef one(x):\n    return x\n\ndef start():\n    return {}\n"
+    hashes = {code(tmp_path, method=text.format(n, name)) for n in (1, 2) for name in "AB"}
+    assert len(hashes) == 4
+    both = [code(tmp_path, method=text.format(1, sums)) for sums in ("A + B", "A + B", "B + A")]
+    assert both[0] == both[1] != both[2]
