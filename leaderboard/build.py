@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from leaderboard import compare, datasets, downloads, method, protocol, ranking, render
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import File, Site, load_site
-from leaderboard.site_folder import write_site
+from leaderboard import compare, datasets, downloads, method, protocol, ranking
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import File, Site, load_site
 
 # Each makes some of the site's files, by their path within it.
 MAKERS: tuple[Callable[[Site], Mapping[str, File]], ...] = (

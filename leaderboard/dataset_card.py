@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from leaderboard.load import Ground, Run
+from leaderboard.records.load import Ground, Run
 from leaderboard.typography import listed, plain, shorten, web_address
 from leaderboard.views import DatasetCard
 

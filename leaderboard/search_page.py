@@ -18,7 +18,7 @@ from markupsafe import Markup
 
 from harness.files import process_tag
 from harness.search.hits import Answer, Asked, Hit
-from leaderboard.render import HERE, render_page
+from leaderboard.site.render import HERE, render_page
 from leaderboard.typography import counted, fixed
 
 MARK = '<meta name="generator" content="harness search">'  # on every page of ours

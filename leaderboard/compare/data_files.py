@@ -15,11 +15,11 @@ import numpy as np
 from harness.results import METRICS
 from harness.results.answers import Answers
 from harness.significance.comparison import FLIPS, LARGEST_SPREAD
-from leaderboard.contest import Contest, Entry, difference
 from leaderboard.dataset_card import dataset_card
-from leaderboard.load import FULL
-from leaderboard.scripts_data import data_file, data_script, pack, pack_flags
-from leaderboard.site import File, Site
+from leaderboard.records.contest import Contest, Entry, difference
+from leaderboard.records.load import FULL
+from leaderboard.site.scripts_data import data_file, data_script, pack, pack_flags
+from leaderboard.site.site import File, Site
 from leaderboard.strips.exhibits import Exhibits, Gallery, find_exhibits
 from leaderboard.strips.names import entry_names, thumbnail_file
 from leaderboard.strips.retrieved import NOTHING, Retrieved, read_first_hits

@@ -5,8 +5,8 @@ from __future__ import annotations
 from leaderboard.compare.data_files import ground_files
 from leaderboard.compare.pairs import pair_table
 from leaderboard.compare.views import ComparePage
-from leaderboard.render import render_page
-from leaderboard.site import File, Site
+from leaderboard.site.render import render_page
+from leaderboard.site.site import File, Site
 
 FILE = "compare.html"
 

@@ -7,12 +7,12 @@ from itertools import combinations
 from urllib.parse import quote
 
 from harness.significance import Comparison, Family
-from leaderboard.addresses import Addresses
 from leaderboard.compare.views import MethodLink, PairRow, PairTable
-from leaderboard.contest import Contest, Entry, difference
 from leaderboard.dataset_card import dataset_card
-from leaderboard.estimates import PRIMARY, Scale, round_scale
-from leaderboard.load import FULL
+from leaderboard.records.contest import Contest, Entry, difference
+from leaderboard.records.estimates import PRIMARY, Scale, round_scale
+from leaderboard.records.load import FULL
+from leaderboard.site.addresses import Addresses
 from leaderboard.strips.names import entry_names
 from leaderboard.typography import counted, fixed, probability, signed, spread_decimals
 from leaderboard.views import Note, Whisker

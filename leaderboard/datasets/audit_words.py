@@ -7,7 +7,7 @@ from typing import Any
 
 from leaderboard.datasets.contents import count_at, look_up
 from leaderboard.datasets.views import Row, Table
-from leaderboard.load import finite
+from leaderboard.records.load import finite
 from leaderboard.typography import ABSENT, counted, fixed, listed
 
 TEST = "test"

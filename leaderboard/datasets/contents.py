@@ -9,8 +9,8 @@ from typing import Any
 
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.files import slug
-from leaderboard.load import Ground, Run, finite
-from leaderboard.site import Site
+from leaderboard.records.load import Ground, Run, finite
+from leaderboard.site.site import Site
 from leaderboard.typography import plain
 
 

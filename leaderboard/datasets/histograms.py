@@ -9,9 +9,9 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from leaderboard.axes import Plane, draw, horizontal_axis, number_ticks, vertical_axis
 from leaderboard.datasets.views import Figure
-from leaderboard.estimates import Scale, round_step
+from leaderboard.drawing.axes import Plane, draw, horizontal_axis, number_ticks, vertical_axis
+from leaderboard.records.estimates import Scale, round_step
 from leaderboard.typography import fixed
 
 MOST_BARS = 32

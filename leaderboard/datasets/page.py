@@ -7,15 +7,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.data.digest import Digest
-from leaderboard.addresses import Addresses
 from leaderboard.datasets.audit_words import audit_table, count_table, findings
 from leaderboard.datasets.contents import Content, find_contents
 from leaderboard.datasets.histograms import count_by, histogram
 from leaderboard.datasets.sample import explain_sample, read_pictures, show_sample
 from leaderboard.datasets.transfer import transfer_tables
 from leaderboard.datasets.views import DatasetSection, DatasetsPage, Figure, Place
-from leaderboard.render import render_page
-from leaderboard.site import File, Site
+from leaderboard.site.addresses import Addresses
+from leaderboard.site.render import render_page
+from leaderboard.site.site import File, Site
 from leaderboard.typography import counted, listed, page_names, plain, web_address
 
 FILE = "datasets.html"

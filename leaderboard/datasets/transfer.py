@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from harness.results import METRICS
 from leaderboard.datasets.views import Row, Table, TransferTable
-from leaderboard.estimates import Summary, summarize
-from leaderboard.load import FULL, Ground, Run
-from leaderboard.site import Site
+from leaderboard.records.estimates import Summary, summarize
+from leaderboard.records.load import FULL, Ground, Run
+from leaderboard.site.site import Site
 from leaderboard.typography import counted, fixed, plain
 
 SHOWN = ("r1", "map")

@@ -6,18 +6,18 @@ from pathlib import Path
 
 from harness.results import METRICS
 from harness.significance import Comparison
-from leaderboard.contest import Contest
+from leaderboard.ablations.components import Components, find_components
+from leaderboard.ablations.ledger import COMPARED, Corrected, Ledger, Pair, correct, open_ledger
+from leaderboard.ablations.parts import find_contributions
+from leaderboard.ablations.section import Ablation, Row, find_ablations
 from leaderboard.downloads.latex import CHECK, TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
 from leaderboard.downloads.tex_figures import tex_caption, tex_figures
-from leaderboard.estimates import summaries
-from leaderboard.load import Ground
-from leaderboard.method.ablations import Ablation, Row, find_ablations
-from leaderboard.method.components import Components, find_components
-from leaderboard.method.ledger import COMPARED, Corrected, Ledger, Pair, correct, open_ledger
-from leaderboard.method.parts import find_contributions
 from leaderboard.method.table_views import Mark
-from leaderboard.reported_figures import OwnFigures
+from leaderboard.records.contest import Contest
+from leaderboard.records.estimates import summaries
+from leaderboard.records.load import Ground
+from leaderboard.reported.figures import OwnFigures
 from leaderboard.typography import spread_decimals
 
 ABOVE, PUBLISHED = "vs_row_above", "vs_full"  # what the differences of a record are to

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from leaderboard.downloads.views import Download
-from leaderboard.site import File
+from leaderboard.site.site import File
 from leaderboard.typography import fixed
 
 FOLDER = "downloads"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
+from leaderboard.ablations.ledger import Ledger
+from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.dataset_card import dataset_card
 from leaderboard.downloads.ablations import ablation_records, ablation_tex, ground_ledger
 from leaderboard.downloads.bibtex import bibtex, merge_sources
@@ -15,13 +17,11 @@ from leaderboard.downloads.rankings import difference_records, ranking_records, 
 from leaderboard.downloads.run_records import all_runs, evaluation_lines, run_line, run_object
 from leaderboard.downloads.sheets import csv_text, json_text
 from leaderboard.downloads.views import DownloadsPage, Offer, OfferGroup
-from leaderboard.load import Ground, Run
-from leaderboard.method.ablations import Ablation, find_ablations
-from leaderboard.method.ledger import Ledger
 from leaderboard.ranking.competitors import make_board
-from leaderboard.render import render_page
-from leaderboard.reported_figures import own_figures
-from leaderboard.site import File, Site
+from leaderboard.records.load import Ground, Run
+from leaderboard.reported.figures import own_figures
+from leaderboard.site.render import render_page
+from leaderboard.site.site import File, Site
 from leaderboard.typography import counted, day, page_names
 
 FILE = "downloads.html"

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from harness.results import METRICS
-from leaderboard.contest import difference
 from leaderboard.downloads.latex import TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
 from leaderboard.downloads.tex_figures import tex_caption, tex_figures
-from leaderboard.estimates import PRIMARY
-from leaderboard.load import FULL
 from leaderboard.ranking.cells import Sheet
 from leaderboard.ranking.competitors import Board, Competitor, reasons
 from leaderboard.ranking.scores import Score
-from leaderboard.reported_figures import own_figures
+from leaderboard.records.contest import difference
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.load import FULL
+from leaderboard.reported.figures import own_figures
 from leaderboard.typography import plain
 
 NOT_COMPARED = "Below the rule: runs of other seeds, scales or data, which cannot be compared."

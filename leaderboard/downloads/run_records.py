@@ -7,8 +7,8 @@ from dataclasses import asdict
 
 from harness.results import METRICS
 from leaderboard.downloads.sheets import Record, Value
-from leaderboard.load import Run
-from leaderboard.site import Site
+from leaderboard.records.load import Run
+from leaderboard.site.site import Site
 from leaderboard.typography import plain
 
 # Fields of a record that a line of a spreadsheet holds as they are.

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from harness.results import METRICS
 from leaderboard.downloads.latex import bold, escape_tex, underlined
-from leaderboard.estimates import Summary, standings_as_printed
-from leaderboard.load import Ground, Run
+from leaderboard.records.estimates import Summary, standings_as_printed
+from leaderboard.records.load import Ground, Run
 from leaderboard.typography import fixed, listed, plain
 
 Row = Mapping[str, Summary | None]  # by metric

@@ -11,11 +11,11 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from harness.results.answers import Integers
-from leaderboard.addresses import Addresses
-from leaderboard.axes import Plane, draw, horizontal_axis, label, strokes, vertical_axis
-from leaderboard.contest import Contest, Entry
-from leaderboard.estimates import Scale, round_scale
+from leaderboard.drawing.axes import Plane, draw, horizontal_axis, label, strokes, vertical_axis
 from leaderboard.method.views import CmcRow, CmcView
+from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.estimates import Scale, round_scale
+from leaderboard.site.addresses import Addresses
 from leaderboard.typography import counted, fixed, shorten
 
 DEPTH = 50

@@ -10,10 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.results import METRICS, PRIMARY_EVALUATION
-from leaderboard.addresses import error_texts
-from leaderboard.load import Run
-from leaderboard.method.ablations import Row
-from leaderboard.method.ledger import (
+from leaderboard.ablations.ledger import (
     ABOUT_DIFFERENCES,
     COMPARED,
     NO_PAIR,
@@ -21,6 +18,7 @@ from leaderboard.method.ledger import (
     Ledger,
     correct,
 )
+from leaderboard.ablations.section import Row
 from leaderboard.method.other_queries import find_queries
 from leaderboard.method.reranking import (
     NEVER_ENDED,
@@ -30,7 +28,9 @@ from leaderboard.method.reranking import (
 )
 from leaderboard.method.result_tables import FOLLOW, Line, explain_silence, write_rows
 from leaderboard.method.table_views import ColumnGroup, ResultTable
-from leaderboard.reported_figures import OwnFigures
+from leaderboard.records.load import Run
+from leaderboard.reported.figures import OwnFigures
+from leaderboard.site.addresses import error_texts
 from leaderboard.views import Failure, Note
 
 ABOUT_RERANKING = (

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.contest import Contest
-from leaderboard.method.ablations import Ablation, find_ablations
+from leaderboard.ablations.ledger import Ledger, open_ledger
+from leaderboard.ablations.parts import Contribution, find_contributions
+from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.method.cmc import Curves, draw_curves
-from leaderboard.method.ledger import Ledger, open_ledger
-from leaderboard.method.parts import Contribution, find_contributions
 from leaderboard.method.slices import SlicedFigures, slice_queries
 from leaderboard.method.verdict import Places
 from leaderboard.ranking.scores import find_places
+from leaderboard.records.contest import Contest
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
-from leaderboard.contest import Contest
-from leaderboard.load import Run
 from leaderboard.method.patch_maps import Weights, draw_veil, where_strongest
 from leaderboard.method.views import (
     HighlightedCaption,
@@ -18,6 +16,8 @@ from leaderboard.method.views import (
     HighlightView,
     WordView,
 )
+from leaderboard.records.contest import Contest
+from leaderboard.records.load import Run
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
 from leaderboard.strips.names import thumbnail_file
 from leaderboard.typography import fixed, listed

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from leaderboard.contest import Entry
-from leaderboard.load import FULL, Ground, Run
 from leaderboard.method.result_tables import FOLLOW, Line, write_rows
 from leaderboard.method.table_views import ResultTable
+from leaderboard.records.contest import Entry
+from leaderboard.records.load import FULL, Ground, Run
 
 # What a reader must know of a transform, by its name.
 ABOUT = {

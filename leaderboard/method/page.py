@@ -7,17 +7,15 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import quote
 
-from leaderboard.addresses import list_failures
-from leaderboard.contest import Entry
+from leaderboard.ablations.ledger import ABOUT_DIFFERENCES
+from leaderboard.ablations.parts import part_table
+from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.dataset_card import dataset_card
-from leaderboard.load import FULL, Ground, Variants
 from leaderboard.method.cmc import cmc_view
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
-from leaderboard.method.ledger import ABOUT_DIFFERENCES
 from leaderboard.method.other_queries import query_tables
-from leaderboard.method.parts import part_table
 from leaderboard.method.result_tables import Addresses, ablation_table
 from leaderboard.method.runs import (
     environment_in_words,
@@ -27,19 +25,16 @@ from leaderboard.method.runs import (
     setting_groups,
 )
 from leaderboard.method.slices import slice_table
-from leaderboard.method.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.method.table_views import ResultTable
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.method.verdict import judge
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
-from leaderboard.render import render_page
-from leaderboard.reported_figures import (
-    OwnFigures,
-    explain_reported,
-    own_figures,
-    reported_section,
-)
-from leaderboard.site import File, Site
+from leaderboard.records.contest import Entry
+from leaderboard.records.load import FULL, Ground, Variants
+from leaderboard.reported.figures import OwnFigures, explain_reported, own_figures, reported_section
+from leaderboard.site.addresses import list_failures
+from leaderboard.site.render import render_page
+from leaderboard.site.site import File, Site
 from leaderboard.strips.section import strip_section
 from leaderboard.typography import web_address
 from leaderboard.views import Note

@@ -12,10 +12,10 @@ from harness.errors import HarnessError
 from harness.results import PRIMARY_EVALUATION, EvaluationRecord
 from harness.results.answers import Answers, check_comparable, read_answers
 from harness.significance import compare_pairs
-from leaderboard.contest import Entry, check_usable, family_name
-from leaderboard.load import FULL, Run, finite
-from leaderboard.method.ledger import COMPARED, Ledger, Pair, unpaired
+from leaderboard.ablations.ledger import COMPARED, Ledger, Pair, unpaired
 from leaderboard.method.table_views import Cost
+from leaderboard.records.contest import Entry, check_usable, family_name
+from leaderboard.records.load import FULL, Run, finite
 from leaderboard.typography import fixed
 
 NEVER_ENDED = "it left no figures that can be read"

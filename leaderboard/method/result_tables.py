@@ -7,12 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.results import METRICS
-from leaderboard.contest import Entry
-from leaderboard.estimates import Summary, missing_notes, summaries, write_table
-from leaderboard.load import FULL, Run
-from leaderboard.method.ablations import Ablation, Row
-from leaderboard.method.components import LOSSES, Components, find_components
-from leaderboard.method.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
+from leaderboard.ablations.components import LOSSES, Components, find_components
+from leaderboard.ablations.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
+from leaderboard.ablations.section import Ablation, Row
 from leaderboard.method.table_views import (
     ColumnGroup,
     Cost,
@@ -21,7 +18,10 @@ from leaderboard.method.table_views import (
     ResultRow,
     ResultTable,
 )
-from leaderboard.reported_figures import Figures, OwnFigures, metric_cells
+from leaderboard.records.contest import Entry
+from leaderboard.records.estimates import Summary, missing_notes, summaries, write_table
+from leaderboard.records.load import FULL, Run
+from leaderboard.reported.figures import Figures, OwnFigures, metric_cells
 from leaderboard.typography import listed, plain
 from leaderboard.views import MetricColumn, Note
 

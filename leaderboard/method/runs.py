@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.results.origin import read_origin
-from leaderboard.contest import Entry
 from leaderboard.dataset_card import SHORT_KEY
-from leaderboard.estimates import PRIMARY
-from leaderboard.load import FULL, Run, Variants, finite
 from leaderboard.method.views import RunGroup, RunRow, Setting
+from leaderboard.records.contest import Entry
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.load import FULL, Run, Variants, finite
 from leaderboard.typography import ABSENT, day, fixed, plain
 from leaderboard.views import Failure
 

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from harness.data.digest import Digest
 from harness.results import METRICS
 from harness.significance import Family, compare_pairs
-from leaderboard.contest import Contest, Entry
-from leaderboard.estimates import Scale, round_scale
-from leaderboard.method.ledger import COMPARED
+from leaderboard.ablations.ledger import COMPARED
 from leaderboard.method.table_views import SliceCell, SliceGroup, SliceRow, SliceTable
+from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.estimates import Scale, round_scale
 from leaderboard.typography import ABSENT, fixed, spread_decimals
 from leaderboard.views import MetricColumn, Whisker
 

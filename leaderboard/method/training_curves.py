@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from leaderboard.figures import Line, legend, line_chart
-from leaderboard.load import Run, finite
+from leaderboard.drawing.figures import Line, legend, line_chart
+from leaderboard.records.load import Run, finite
 
 LOSS = "loss"
 NAMED_LOSS = "loss/"  # what the history's columns of named losses start with

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.results import METRICS
-from leaderboard.contest import Contest, Entry
-from leaderboard.estimates import PRIMARY, summarize
-from leaderboard.load import FULL
 from leaderboard.method.views import Verdict
 from leaderboard.ranking.cells import verdict
 from leaderboard.ranking.scores import Place
-from leaderboard.reported_figures import OwnFigures
+from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.estimates import PRIMARY, summarize
+from leaderboard.records.load import FULL
+from leaderboard.reported.figures import OwnFigures
 from leaderboard.typography import counted, fixed, listed, spread_decimals
 
 Places = Mapping[str, Mapping[str, Place]]  # by metric and method

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from leaderboard.method.table_views import PartTable, ResultTable, SliceTable
-from leaderboard.reported_views import ReportedSection
+from leaderboard.reported.views import ReportedSection
 from leaderboard.strips.views import StripSection
 from leaderboard.views import DatasetCard, Failure, Note
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from harness.results import LAST_EVALUATION
-from leaderboard.addresses import Addresses
-from leaderboard.estimates import PRIMARY
-from leaderboard.load import Ground, Run
 from leaderboard.protocol.views import Inflation
-from leaderboard.site import Site
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.load import Ground, Run
+from leaderboard.site.addresses import Addresses
+from leaderboard.site.site import Site
 from leaderboard.typography import ABSENT, fixed
 
 TESTED = "test-selected"  # the evaluation of the epoch that is best on test

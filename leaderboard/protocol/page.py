@@ -10,8 +10,8 @@ from leaderboard.protocol.inflation import find_inflation
 from leaderboard.protocol.references import REFERENCES
 from leaderboard.protocol.views import Constants, ProtocolPage, Recorded
 from leaderboard.protocol.worked_example import worked_example
-from leaderboard.render import render_page
-from leaderboard.site import File, Site
+from leaderboard.site.render import render_page
+from leaderboard.site.site import File, Site
 from leaderboard.typography import counted, plain
 
 FILE = "protocol.html"

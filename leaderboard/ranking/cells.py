@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from harness.results import METRICS
-from leaderboard.estimates import Scale, standings_as_printed
+from leaderboard.drawing.whiskers import Interval, draw_middle, draw_span, shared_scale
 from leaderboard.ranking.competitors import Competitor
 from leaderboard.ranking.scores import Place, Score
 from leaderboard.ranking.views import Beside, Column, RankCell, ScoreCell
-from leaderboard.ranking.whiskers import Interval, draw_middle, draw_span, shared_scale
-from leaderboard.reported_figures import Figures
+from leaderboard.records.estimates import Scale, standings_as_printed
+from leaderboard.reported.figures import Figures
 from leaderboard.typography import ABSENT, fixed, spread_decimals
 from leaderboard.views import ReportedFigure
 

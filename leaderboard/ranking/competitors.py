@@ -8,12 +8,12 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from statistics import fmean
 
-from leaderboard.addresses import list_failures
-from leaderboard.contest import Contest
-from leaderboard.estimates import PRIMARY, Summary, missing_notes
-from leaderboard.load import FULL, Ground, Run, finite
 from leaderboard.ranking.scores import Place, Scores, find_places, score
-from leaderboard.site import Site
+from leaderboard.records.contest import Contest
+from leaderboard.records.estimates import PRIMARY, Summary, missing_notes
+from leaderboard.records.load import FULL, Ground, Run, finite
+from leaderboard.site.addresses import list_failures
+from leaderboard.site.site import Site
 from leaderboard.typography import plain
 from leaderboard.views import Note
 

@@ -11,13 +11,13 @@ import numpy as np
 
 from harness.results import METRICS
 from harness.significance import Comparison, Family
-from leaderboard.contest import difference
-from leaderboard.estimates import PRIMARY
-from leaderboard.load import FULL
 from leaderboard.ranking.competitors import Board, Competitor
 from leaderboard.ranking.panels import Layout
 from leaderboard.ranking.views import DifferenceCell, Ranking, Row
-from leaderboard.scripts_data import pack, pack_flags
+from leaderboard.records.contest import difference
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.load import FULL
+from leaderboard.site.scripts_data import pack, pack_flags
 from leaderboard.typography import MINUS, fixed, probability, signed, spread_decimals
 
 LEVEL = 0.05  # the largest corrected p of a difference that counts as real

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from leaderboard.addresses import list_failures
 from leaderboard.dataset_card import dataset_card
-from leaderboard.estimates import PRIMARY
+from leaderboard.drawing.whiskers import is_cut
 from leaderboard.ranking.cells import Sheet, interval, rank_cells
 from leaderboard.ranking.competitors import Board, Competitor, make_board, notes, reasons
 from leaderboard.ranking.differences import difference_cells, pack_comparisons
 from leaderboard.ranking.panels import Panel, Point, draw_panel
 from leaderboard.ranking.scores import Place
 from leaderboard.ranking.views import DifferenceCell, IndexPage, RankCell, Ranking, Row
-from leaderboard.ranking.whiskers import is_cut
-from leaderboard.render import render_page
-from leaderboard.reported_figures import own_figures
-from leaderboard.scripts_data import data_file, data_script
-from leaderboard.site import File, Site
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.reported.figures import own_figures
+from leaderboard.site.addresses import list_failures
+from leaderboard.site.render import render_page
+from leaderboard.site.scripts_data import data_file, data_script
+from leaderboard.site.site import File, Site
 from leaderboard.typography import ABSENT, counted, day, fixed, magnitude_decimals
 from leaderboard.views import Quantity
 

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.results import METRICS
-from leaderboard.axes import Plane, number_ticks
-from leaderboard.estimates import Scale, round_scale
+from leaderboard.drawing.axes import Plane, number_ticks
 from leaderboard.ranking.labels import Label, place_labels
+from leaderboard.records.estimates import Scale, round_scale
 from leaderboard.typography import fixed, listed, magnitude_decimals
 
 WIDTH, HEIGHT = 420, 262

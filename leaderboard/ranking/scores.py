@@ -11,9 +11,9 @@ from harness.results import METRICS
 from harness.results.answers import Answers
 from harness.significance import compare
 from harness.significance.comparison import LARGEST_SPREAD
-from leaderboard.contest import Contest
-from leaderboard.estimates import Summary, summaries
-from leaderboard.load import FULL, Run
+from leaderboard.records.contest import Contest
+from leaderboard.records.estimates import Summary, summaries
+from leaderboard.records.load import FULL, Run
 
 
 @dataclass(frozen=True)

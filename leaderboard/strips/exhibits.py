@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.data.digest import Digest
-from leaderboard.contest import Contest
+from leaderboard.records.contest import Contest
 
 JPEG = b"\xff\xd8\xff"  # how its bytes begin
 LARGEST_THUMBNAIL = 1 << 16  # bytes; ours have a few thousand

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from leaderboard.contest import Contest, Entry
+from leaderboard.records.contest import Contest, Entry
 from leaderboard.typography import page_names
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboard.contest import Contest, Entry
-from leaderboard.load import FULL
+from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.load import FULL
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
 from leaderboard.strips.names import entry_names, thumbnail_file
 from leaderboard.strips.retrieved import NOTHING, Retrieved, read_retrieved

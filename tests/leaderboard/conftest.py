@@ -11,7 +11,7 @@ import playwright.sync_api as playwright
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from leaderboard.site_folder import MARKER
+from leaderboard.site.folder import MARKER
 
 from . import recorder as finished
 

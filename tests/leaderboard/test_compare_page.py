@@ -15,11 +15,11 @@ from playwright.sync_api import expect
 from harness.results import METRICS
 from harness.significance import compare
 from leaderboard import compare as compare_page
-from leaderboard import render
-from leaderboard.contest import difference
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import Site, load_site
-from leaderboard.site_folder import write_site
+from leaderboard.records.contest import difference
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import Site, load_site
 from leaderboard.typography import signed
 
 from ..made_once import Make

@@ -8,8 +8,8 @@ import pytest
 
 from harness.files import read_table, write_table
 from leaderboard.build import build_site
-from leaderboard.contest import Contest, difference
-from leaderboard.load import load_grounds
+from leaderboard.records.contest import Contest, difference
+from leaderboard.records.load import load_grounds
 
 QUERIES = "evaluations/text-to-image/queries.parquet"
 

@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from harness.data.auditing.audit import Rows, audit, count
-from leaderboard import datasets, render
+from leaderboard import datasets
 from leaderboard.datasets.histograms import count_by, describe, histogram
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
-from leaderboard.site_folder import write_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import load_site
 
 FINGERPRINT = "feedc0ffee" * 4
 

@@ -14,13 +14,14 @@ import pytest
 from harness.results import METRICS, load_runs
 from harness.results.answers import read_answers
 from harness.significance import compare
-from leaderboard import downloads, render
+from leaderboard import downloads
 from leaderboard.downloads.bibtex import Source, bibtex
 from leaderboard.downloads.latex import TexTable, escape_tex, tex_table
 from leaderboard.downloads.sheets import csv_text, json_text
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
-from leaderboard.site_folder import write_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import load_site
 
 FORMULA = "=cmd|' /C calc'!A0"
 TABLES = "downloads/tables/demo-paperdolls"

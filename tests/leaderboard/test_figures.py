@@ -5,8 +5,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from leaderboard.estimates import round_scale
-from leaderboard.figures import Line, line_chart
+from leaderboard.drawing.figures import Line, line_chart
+from leaderboard.records.estimates import round_scale
 
 
 def curves(chart: str) -> list[str]:

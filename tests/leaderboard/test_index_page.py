@@ -13,10 +13,11 @@ import pytest
 from harness.files import write_json
 from harness.results import read_record, run_path
 from harness.significance import compare
-from leaderboard import ranking, render
-from leaderboard.contest import difference
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import Site, load_site
+from leaderboard import ranking
+from leaderboard.records.contest import difference
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.site import Site, load_site
 from leaderboard.typography import ABSENT as DASH
 from leaderboard.typography import probability, signed
 

@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 
 from harness.significance import compare, holm
-from leaderboard.load import load_grounds
-from leaderboard.method.ablations import find_ablations
-from leaderboard.method.components import find_components
+from leaderboard.ablations.components import find_components
+from leaderboard.ablations.ledger import Pair, correct, open_ledger
+from leaderboard.ablations.parts import LEFT_OUT, find_contributions, part_table
+from leaderboard.ablations.section import find_ablations
 from leaderboard.method.ground_statistics import GroundStatistics, measure
-from leaderboard.method.ledger import Pair, correct, open_ledger
 from leaderboard.method.page import Subject, make_files
-from leaderboard.method.parts import LEFT_OUT, find_contributions, part_table
 from leaderboard.method.result_tables import ablation_table
 from leaderboard.method.table_views import PartTable, ResultTable
-from leaderboard.reported_figures import NOTHING
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.records.load import load_grounds
+from leaderboard.reported.figures import NOTHING
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 
 CONFIG = {"losses": {"itc": 1.0, "local": 1.0, "wide": 0.5}, "depth": 4, "masked": True}
 HOSTILE = '</svg><script>alert("1")</script>\u202e'

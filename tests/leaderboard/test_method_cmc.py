@@ -8,11 +8,11 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from leaderboard.addresses import Addresses
-from leaderboard.contest import Contest
 from leaderboard.method.cmc import DEPTH, cmc_view, draw_curves, match_curve, spread
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.records.contest import Contest
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.addresses import Addresses
+from leaderboard.site.site import load_site
 
 
 @pytest.fixture

@@ -12,10 +12,11 @@ from typing import Any
 import playwright.sync_api as playwright
 import pytest
 
-from leaderboard import compare, method, ranking, render
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
-from leaderboard.site_folder import write_site
+from leaderboard import compare, method, ranking
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import load_site
 from leaderboard.typography import ABSENT
 
 Open = Callable[..., playwright.Page]

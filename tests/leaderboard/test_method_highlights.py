@@ -14,8 +14,8 @@ from leaderboard.build import build_site
 from leaderboard.method.highlights import highlight_section
 from leaderboard.method.patch_maps import draw_veil, where_strongest
 from leaderboard.method.views import HighlightSection
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 from leaderboard.typography import MINUS
 
 MAP = [[0.0, 0.25, 0.25], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]

@@ -8,8 +8,8 @@ import pytest
 
 from leaderboard.build import build_site
 from leaderboard.method.other_queries import find_queries, query_tables
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 
 
 def tables_of(results: Path, method: str) -> Any:

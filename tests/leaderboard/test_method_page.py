@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from leaderboard import method, render
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
-from leaderboard.site_folder import write_site
+from leaderboard import method
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import load_site
 from leaderboard.typography import ABSENT as DASH
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from harness.data.digest import Digest
-from leaderboard.contest import Contest
 from leaderboard.method.slices import MOST_CAMERAS, find_slices, slice_queries, slice_table
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.records.contest import Contest
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 
 ENTRY = ("one", "full")
 

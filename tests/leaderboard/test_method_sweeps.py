@@ -7,13 +7,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from leaderboard.load import load_grounds
-from leaderboard.method.ablations import find_ablations
+from leaderboard.ablations.ledger import Ledger
+from leaderboard.ablations.section import find_ablations
+from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.method.ground_statistics import measure
-from leaderboard.method.ledger import Ledger
-from leaderboard.method.sweeps import find_sweep, sweep_charts, sweep_words
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.records.load import load_grounds
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 
 Add = Callable[..., Path]
 

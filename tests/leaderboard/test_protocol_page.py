@@ -11,11 +11,12 @@ from harness.files import write_json
 from harness.metrics import score_rows, summarize
 from harness.plan.spec import PROTOCOL
 from harness.significance import comparison
-from leaderboard import protocol, render
+from leaderboard import protocol
 from leaderboard.protocol import worked_example as example
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
-from leaderboard.site_folder import write_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import load_site
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from harness.results import METRICS
+from leaderboard.drawing.whiskers import Interval, draw_middle, draw_span, is_cut, shared_scale
 from leaderboard.ranking.cells import verdict
 from leaderboard.ranking.labels import place_labels
 from leaderboard.ranking.panels import Point, draw_panel, pareto_front
-from leaderboard.ranking.whiskers import Interval, draw_middle, draw_span, is_cut, shared_scale
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,13 @@ import pytest
 from playwright.sync_api import expect
 
 from harness.results import METRICS
-from leaderboard import ranking, render
-from leaderboard.contest import difference
+from leaderboard import ranking
 from leaderboard.ranking.differences import difference_decimals
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import Site, load_site
-from leaderboard.site_folder import write_site
+from leaderboard.records.contest import difference
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import write_site
+from leaderboard.site.site import Site, load_site
 from leaderboard.typography import ABSENT, probability, signed
 
 from ..made_once import Make

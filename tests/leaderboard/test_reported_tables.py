@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness.registry import list_methods
-from leaderboard.reported_tables import Figure, Paper, Row, load_papers, read_paper
+from leaderboard.reported.tables import Figure, Paper, Row, load_papers, read_paper
 
 SOUND = """
 method: one

@@ -9,8 +9,8 @@ import numpy as np
 import playwright.sync_api as playwright
 import pytest
 
-from leaderboard.scripts_data import data_file, data_script, pack, pack_flags
-from leaderboard.site_folder import write_site
+from leaderboard.site.folder import write_site
+from leaderboard.site.scripts_data import data_file, data_script, pack, pack_flags
 from leaderboard.typography import printable
 
 HOSTILE = (

@@ -14,7 +14,7 @@ from PIL import Image
 
 from harness.search.hits import Answer, Asked, Hit
 from leaderboard.search_page import write_search_page
-from leaderboard.site_folder import MARKER
+from leaderboard.site.folder import MARKER
 
 from .windows import windows
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from leaderboard.site_folder import MARKER, write_site
+from leaderboard.site.folder import MARKER, write_site
 
 
 def test_a_site_is_replaced_in_place(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from playwright.sync_api import expect
 from harness.files import read_table, write_table
 from harness.results import load_runs
 from leaderboard.build import build_site
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 from leaderboard.strips.exhibits import find_exhibits
 from leaderboard.strips.retrieved import NOTHING, read_retrieved
 from leaderboard.strips.section import all_fail, spread_out, strip_section

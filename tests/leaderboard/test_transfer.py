@@ -9,8 +9,8 @@ import pytest
 
 from leaderboard.build import build_site
 from leaderboard.datasets.transfer import transfer_tables
-from leaderboard.reported_tables import FOLDER
-from leaderboard.site import load_site
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site.site import load_site
 
 STREET = {"name": "street", "title": "Street <b>", "fingerprint": "ab", "drawn": True}
 

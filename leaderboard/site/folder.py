@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.publishing.folder import write_folder
 from harness.publishing.page import MANIFEST
-from leaderboard.site import File
+from leaderboard.site.site import File
 
 MARKER = MANIFEST
 

@@ -8,10 +8,9 @@ from itertools import groupby
 
 from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
-from leaderboard.addresses import Addresses
-from leaderboard.load import Ground
-from leaderboard.reported_tables import Figure, Paper, Row, Table
-from leaderboard.reported_views import (
+from leaderboard.records.load import Ground
+from leaderboard.reported.tables import Figure, Paper, Row, Table
+from leaderboard.reported.views import (
     ReportedCell,
     ReportedDataset,
     ReportedGroup,
@@ -19,6 +18,7 @@ from leaderboard.reported_views import (
     ReportedSection,
     ReportedTable,
 )
+from leaderboard.site.addresses import Addresses
 from leaderboard.typography import ABSENT, counted, listed, web_address
 from leaderboard.views import Estimate, MetricCell, ReportedFigure
 

@@ -14,7 +14,7 @@ import yaml
 from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
 
-FOLDER = Path(__file__).parent / "reported"
+FOLDER = Path(__file__).parent
 
 
 @dataclass(frozen=True)

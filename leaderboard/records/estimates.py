@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from harness.results import METRICS
-from leaderboard.load import Run
+from leaderboard.records.load import Run
 from leaderboard.typography import counted, fixed, spread_decimals
 from leaderboard.views import Estimate, MetricColumn, Note, Whisker
 

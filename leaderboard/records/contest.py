@@ -13,7 +13,7 @@ from harness.data.digest import Digest, digest_path, read_digest
 from harness.errors import HarnessError
 from harness.results.answers import Answers, check_comparable, read_answers
 from harness.significance import Comparison, Family, compare_all, compare_pairs
-from leaderboard.load import FULL, Ground
+from leaderboard.records.load import FULL, Ground
 
 Entry = tuple[str, str]  # a method and one of its variants
 

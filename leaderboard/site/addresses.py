@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from leaderboard.load import Ground, Run
+from leaderboard.records.load import Ground, Run
 from leaderboard.typography import page_names, shorten
 from leaderboard.views import Failure
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup, escape
 
-from leaderboard.estimates import Scale, round_step
+from leaderboard.records.estimates import Scale, round_step
 from leaderboard.typography import MINUS, printable
 
 Tick = tuple[float, str]  # where it stands, and what is written there

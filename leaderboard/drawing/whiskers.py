@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from leaderboard.estimates import Scale, round_scale
+from leaderboard.records.estimates import Scale, round_scale
 
 WIDTH = 100.0  # of the drawing, whose height is 10
 FAR, LONG = 5.0, 2.0

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harness.results import RunRecord
-from leaderboard.contest import Entry
-from leaderboard.load import FULL, Ground, Run
-from leaderboard.method.ledger import Pair
+from leaderboard.ablations.ledger import Pair
+from leaderboard.records.contest import Entry
+from leaderboard.records.load import FULL, Ground, Run
 
 OTHER = "Other variants"
 

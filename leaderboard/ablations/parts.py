@@ -8,12 +8,12 @@ from itertools import combinations
 from typing import Any
 
 from harness.results import RunRecord
-from leaderboard.contest import Entry
-from leaderboard.load import FULL, Ground
-from leaderboard.method.components import LOSSES, losses_of, parts_of, setting_of
-from leaderboard.method.ledger import Ledger, Pair, correct
+from leaderboard.ablations.components import LOSSES, losses_of, parts_of, setting_of
+from leaderboard.ablations.ledger import Ledger, Pair, correct
 from leaderboard.method.result_tables import Addresses
 from leaderboard.method.table_views import PartGroup, PartRow, PartTable
+from leaderboard.records.contest import Entry
+from leaderboard.records.load import FULL, Ground
 from leaderboard.typography import listed
 
 LEFT_OUT = "left out of the method as published"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from leaderboard.axes import (
+from leaderboard.drawing.axes import (
     Plane,
     draw,
     horizontal_axis,
@@ -16,7 +16,7 @@ from leaderboard.axes import (
     strokes,
     vertical_axis,
 )
-from leaderboard.estimates import Scale, round_scale
+from leaderboard.records.estimates import Scale, round_scale
 
 DASHES = 4  # patterns that the style sheet defines
 

@@ -11,12 +11,12 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.results import METRICS, RunRecord
-from leaderboard.axes import Plane, Tick, draw, horizontal_axis, strokes, vertical_axis
-from leaderboard.estimates import Scale, round_scale, summarize
-from leaderboard.load import finite
-from leaderboard.method.ablations import Ablation, Row
-from leaderboard.method.components import setting_of
-from leaderboard.method.ledger import COMPARED, Ledger
+from leaderboard.ablations.components import setting_of
+from leaderboard.ablations.ledger import COMPARED, Ledger
+from leaderboard.ablations.section import Ablation, Row
+from leaderboard.drawing.axes import Plane, Tick, draw, horizontal_axis, strokes, vertical_axis
+from leaderboard.records.estimates import Scale, round_scale, summarize
+from leaderboard.records.load import finite
 
 LEAST = 3  # values that make a curve
 WIDE = 30.0  # ratio of the largest to the smallest value beyond which the axis is logarithmic

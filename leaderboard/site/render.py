@@ -8,11 +8,11 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from leaderboard.estimates import WHISKER_WIDTH
-from leaderboard.site import File, Site
+from leaderboard.records.estimates import WHISKER_WIDTH
+from leaderboard.site.site import File, Site
 from leaderboard.typography import printable, shorten
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 ASSETS = "assets"
 # Only our own files are loaded. "file:" is for browsers to which a page that is opened from a
 # folder has no origin of its own; a page from the web can load no such file.

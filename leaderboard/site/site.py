@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.addresses import Addresses, find_addresses
-from leaderboard.contest import Contest
-from leaderboard.load import Ground, load_grounds
-from leaderboard.reported_tables import Paper, load_papers
+from leaderboard.records.contest import Contest
+from leaderboard.records.load import Ground, load_grounds
+from leaderboard.reported.tables import Paper, load_papers
+from leaderboard.site.addresses import Addresses, find_addresses
 
 File = str | bytes  # the content of one file of the site
 

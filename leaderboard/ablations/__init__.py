@@ -1,0 +1,1 @@
+"""Ablation tables of a method's paper, beside what their rows score here."""

@@ -1,0 +1,1 @@
+"""Plots as plain data: axes, dots, whiskers."""

@@ -1,0 +1,1 @@
+"""The pages as files: addresses, templates, data for scripts, and the folder."""
