@@ -1,4 +1,4 @@
-"""The processes that come from one, whatever groups and sessions they have made for themselves."""
+"""The processes that come from one, in whatever groups and sessions, and how processes end."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import os
 import signal
 import sys
 import time
-from collections import defaultdict
-from pathlib import Path
+
+import psutil
 
 ADOPT = 36  # PR_SET_CHILD_SUBREAPER, in Linux's <sys/prctl.h>
 ROUNDS = 100  # of killing: what is killed may just have started another
@@ -26,14 +26,14 @@ def adopt_orphans() -> None:
 
 
 def kill_descendants(process: int) -> None:
-    """Kill all that come from a process, but not itself. Without /proc nothing is found."""
+    """Kill all that come from a process, but not itself."""
     for _ in range(ROUNDS):
         alive = _descendants(process)
         if not alive:
             return
         for one in alive:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.kill(one, signal.SIGKILL)
+            with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+                one.kill()
         time.sleep(PAUSE_SECONDS)
 
 
@@ -43,17 +43,33 @@ def end_group() -> None:
     os.killpg(0, signal.SIGKILL)
 
 
-def _descendants(process: int) -> list[int]:
+def describe_end(code: int) -> str:
+    """Say how a process ended, as `subprocess` counts: below 0 is a signal."""
+    if code < 0:
+        return f"was killed by signal {-code}{_name_of_signal(-code)}"
+    return f"exited with status {code}"
+
+
+def _name_of_signal(number: int) -> str:
+    try:
+        return f" ({signal.Signals(number).name})"
+    except ValueError:  # most real-time signals have no name
+        return ""
+
+
+def _descendants(process: int) -> list[psutil.Process]:
     """Return the living processes that come from one, children before theirs."""
-    children = defaultdict(list)
-    states = {}
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            # The name before the last parenthesis may hold anything.
-            state, parent = entry.read_text(errors="replace").rpartition(")")[2].split()[:2]
-            states[int(entry.parent.name)] = state
-            children[int(parent)].append(int(entry.parent.name))
-    found = list(children[process])
-    for one in found:
-        found += children[one]
-    return [one for one in found if states[one] not in "ZX"]
+    try:
+        found = psutil.Process(process).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+    return [one for one in found if _is_alive(one)]
+
+
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+    except psutil.NoSuchProcess:
+        return False
+    except psutil.AccessDenied:
+        return True

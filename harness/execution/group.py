@@ -16,8 +16,7 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from harness.execution.deaths import describe_end
-from harness.execution.descendants import end_group
+from harness.execution.descendants import describe_end, end_group
 from harness.plan.spec import RunSpec
 from harness.run.options import Options
 from harness.slurm.srun import start_nodes

@@ -13,8 +13,7 @@ from multiprocessing.context import ForkServerProcess
 from typing import Any
 
 from harness import results
-from harness.execution.deaths import describe_end
-from harness.execution.descendants import kill_descendants
+from harness.execution.descendants import describe_end, kill_descendants
 from harness.execution.output import Output
 from harness.execution.worker import FINISHED, INTERRUPTED, TAKEN, work
 from harness.plan.spec import RunSpec
