@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.results import RunRecord
-from leaderboard.method.table_views import Mark
+from leaderboard.ablations.views import Mark
 from leaderboard.typography import ABSENT, plain
 
 LOSSES = "losses"  # the setting that names a method's losses with their weights

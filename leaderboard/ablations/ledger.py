@@ -10,7 +10,7 @@ from harness.results import METRICS
 from harness.significance import Comparison, Family, holm
 from harness.significance.comparison import LARGEST_SPREAD
 from harness.significance.ranking import LARGEST_FAMILY
-from leaderboard.method.table_views import Difference, DifferenceCell
+from leaderboard.ablations.views import Difference, DifferenceCell
 from leaderboard.ranking.differences import LEVEL
 from leaderboard.records.contest import Contest, Entry, difference, interval
 from leaderboard.records.estimates import Scale, round_scale

@@ -10,8 +10,8 @@ from typing import Any
 from harness.results import RunRecord
 from leaderboard.ablations.components import LOSSES, losses_of, parts_of, setting_of
 from leaderboard.ablations.ledger import Ledger, Pair, correct
-from leaderboard.method.result_tables import Addresses
-from leaderboard.method.table_views import PartGroup, PartRow, PartTable
+from leaderboard.ablations.section import Hrefs
+from leaderboard.ablations.views import PartGroup, PartRow, PartTable
 from leaderboard.records.contest import Entry
 from leaderboard.records.load import FULL, Ground
 from leaderboard.typography import listed
@@ -68,7 +68,7 @@ def find_contributions(method: str, ground: Ground) -> tuple[Contribution, ...]:
 
 
 def part_table(
-    contributions: Sequence[Contribution], ledger: Ledger, hrefs: Addresses, anchor: str
+    contributions: Sequence[Contribution], ledger: Ledger, hrefs: Hrefs, anchor: str
 ) -> PartTable | None:
     """Write what each component adds; None where no pair of variants can tell."""
     corrected = correct(ledger, [one.pair for one in contributions])

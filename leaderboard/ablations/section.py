@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -11,6 +11,7 @@ from leaderboard.ablations.ledger import Pair
 from leaderboard.records.contest import Entry
 from leaderboard.records.load import FULL, Ground, Run
 
+Hrefs = Mapping[Entry, str]  # where on the page the runs of a variant stand
 OTHER = "Other variants"
 
 

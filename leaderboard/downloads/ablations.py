@@ -10,10 +10,10 @@ from leaderboard.ablations.components import Components, find_components
 from leaderboard.ablations.ledger import COMPARED, Corrected, Ledger, Pair, correct, open_ledger
 from leaderboard.ablations.parts import find_contributions
 from leaderboard.ablations.section import Ablation, Row, find_ablations
+from leaderboard.ablations.views import Mark
 from leaderboard.downloads.latex import CHECK, TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
 from leaderboard.downloads.tex_figures import tex_caption, tex_figures
-from leaderboard.method.table_views import Mark
 from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import summaries
 from leaderboard.records.load import Ground

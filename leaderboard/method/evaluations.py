@@ -19,6 +19,7 @@ from leaderboard.ablations.ledger import (
     correct,
 )
 from leaderboard.ablations.section import Row
+from leaderboard.ablations.views import ColumnGroup, ResultTable
 from leaderboard.method.other_queries import find_queries
 from leaderboard.method.reranking import (
     NEVER_ENDED,
@@ -27,7 +28,6 @@ from leaderboard.method.reranking import (
     find_rerankings,
 )
 from leaderboard.method.result_tables import FOLLOW, Line, explain_silence, write_rows
-from leaderboard.method.table_views import ColumnGroup, ResultTable
 from leaderboard.records.load import Run
 from leaderboard.reported.figures import OwnFigures
 from leaderboard.site.addresses import error_texts

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from leaderboard.ablations.views import ResultTable
 from leaderboard.method.result_tables import FOLLOW, Line, write_rows
-from leaderboard.method.table_views import ResultTable
 from leaderboard.records.contest import Entry
 from leaderboard.records.load import FULL, Ground, Run
 

@@ -9,14 +9,16 @@ from urllib.parse import quote
 
 from leaderboard.ablations.ledger import ABOUT_DIFFERENCES
 from leaderboard.ablations.parts import part_table
+from leaderboard.ablations.section import Hrefs
 from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
+from leaderboard.ablations.views import ResultTable
 from leaderboard.dataset_card import dataset_card
 from leaderboard.method.cmc import cmc_view
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
 from leaderboard.method.other_queries import query_tables
-from leaderboard.method.result_tables import Addresses, ablation_table
+from leaderboard.method.result_tables import ablation_table
 from leaderboard.method.runs import (
     environment_in_words,
     latest,
@@ -25,7 +27,6 @@ from leaderboard.method.runs import (
     setting_groups,
 )
 from leaderboard.method.slices import slice_table
-from leaderboard.method.table_views import ResultTable
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.method.verdict import judge
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
@@ -95,7 +96,7 @@ class Subject:
         return run_anchors(self.method, self.variants, self.anchor)
 
     @cached_property
-    def hrefs(self) -> Addresses:
+    def hrefs(self) -> Hrefs:
         return {entry: f"#{quote(anchor)}" for entry, anchor in self.run_anchors.items()}
 
     def where(self, entry: Entry) -> str:

@@ -13,7 +13,7 @@ from harness.results import PRIMARY_EVALUATION, EvaluationRecord
 from harness.results.answers import Answers, check_comparable, read_answers
 from harness.significance import compare_pairs
 from leaderboard.ablations.ledger import COMPARED, Ledger, Pair, unpaired
-from leaderboard.method.table_views import Cost
+from leaderboard.ablations.views import Cost
 from leaderboard.records.contest import Entry, check_usable, family_name
 from leaderboard.records.load import FULL, Run, finite
 from leaderboard.typography import fixed

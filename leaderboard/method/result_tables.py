@@ -9,8 +9,8 @@ from typing import Any
 from harness.results import METRICS
 from leaderboard.ablations.components import LOSSES, Components, find_components
 from leaderboard.ablations.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
-from leaderboard.ablations.section import Ablation, Row
-from leaderboard.method.table_views import (
+from leaderboard.ablations.section import Ablation, Hrefs, Row
+from leaderboard.ablations.views import (
     ColumnGroup,
     Cost,
     DifferenceCell,
@@ -18,7 +18,6 @@ from leaderboard.method.table_views import (
     ResultRow,
     ResultTable,
 )
-from leaderboard.records.contest import Entry
 from leaderboard.records.estimates import Summary, missing_notes, summaries, write_table
 from leaderboard.records.load import FULL, Run
 from leaderboard.reported.figures import Figures, OwnFigures, metric_cells
@@ -28,8 +27,6 @@ from leaderboard.views import MetricColumn, Note
 AS_PUBLISHED = "nothing: the method as published"
 BEST = "Mean and range over seeds; best in bold, second underlined."
 FOLLOW = "A figure leads to its runs."
-
-Addresses = Mapping[Entry, str]  # where on the page the runs of a variant stand
 
 
 @dataclass(frozen=True)
@@ -51,7 +48,7 @@ class Line:
 
 
 def ablation_table(
-    ablation: Ablation, ledger: Ledger, paper: OwnFigures, hrefs: Addresses, anchor: str
+    ablation: Ablation, ledger: Ledger, paper: OwnFigures, hrefs: Hrefs, anchor: str
 ) -> ResultTable:
     """Write an ablation: its components, figures, and differences with their corrected p-values.
 

@@ -17,7 +17,7 @@ from harness.data.digest import Digest
 from harness.results import METRICS
 from harness.significance import Family, compare_pairs
 from leaderboard.ablations.ledger import COMPARED
-from leaderboard.method.table_views import SliceCell, SliceGroup, SliceRow, SliceTable
+from leaderboard.ablations.views import SliceCell, SliceGroup, SliceRow, SliceTable
 from leaderboard.records.contest import Contest, Entry
 from leaderboard.records.estimates import Scale, round_scale
 from leaderboard.typography import ABSENT, fixed, spread_decimals

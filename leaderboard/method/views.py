@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from leaderboard.method.table_views import PartTable, ResultTable, SliceTable
+from leaderboard.ablations.views import PartTable, ResultTable, SliceTable
 from leaderboard.reported.views import ReportedSection
 from leaderboard.strips.views import StripSection
 from leaderboard.views import DatasetCard, Failure, Note

@@ -13,10 +13,10 @@ from leaderboard.ablations.components import find_components
 from leaderboard.ablations.ledger import Pair, correct, open_ledger
 from leaderboard.ablations.parts import LEFT_OUT, find_contributions, part_table
 from leaderboard.ablations.section import find_ablations
+from leaderboard.ablations.views import PartTable, ResultTable
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.page import Subject, make_files
 from leaderboard.method.result_tables import ablation_table
-from leaderboard.method.table_views import PartTable, ResultTable
 from leaderboard.records.load import load_grounds
 from leaderboard.reported.figures import NOTHING
 from leaderboard.reported.tables import FOLDER
