@@ -142,7 +142,8 @@ class RunProcess:
         error = {"kind": kind, "message": message, "traceback": self._output.end}
         record = replace(self.spec.record(), status=status, error=error)
         try:
-            results.write_failure(record, self.spec.path(self._options.results))
+            path = self.spec.path(self._options.results)
+            results.write_failure(record, path, trained_anew=self._options.force)
         except OSError as problem:
             told = f"{message}; its record could not be written: {problem}"
             record = replace(record, error={**error, "message": told})

@@ -50,10 +50,12 @@ LEFT_OUT = {
     "harness.registry.registration": "names it",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
 }
-# Of what trains, what only judges: epochs are scored on val, but no step depends on it.
+# Of what a training calls, what only judges: on val, after an epoch. No step depends on it, and the
+# epoch that was selected stays selected where only this has changed.
 JUDGES = {
-    "harness.evaluation": "encodes and scores the val split",
-    "harness.metrics": "the figures of the val split",
+    "harness.evaluation.rescoring": "scores pairs again",
+    "harness.evaluation.score": "scores the val split",
+    "harness.metrics": "makes figures of the scores",
 }
 
 
@@ -75,7 +77,7 @@ class Codes:
 
     def of(self, plugin: Plugin) -> Code:
         """Return what the runs of a plugin's methods stand on."""
-        scope = Scope(plugin.roots, _left_out())
+        scope = Scope(plugin.roots, frozenset(LEFT_OUT))
         reading = self._readings.setdefault(plugin.roots, Reading(scope))
         own = reading.hash([Definition(plugin.module, WHOLE)])
         weights = sources.bytes_hash(sources.weight_files(plugin.sources()))
@@ -87,13 +89,12 @@ def code_of(plugin: Plugin) -> Code:
     return Codes().of(plugin)
 
 
-def hash_harness(names: Sequence[Name], beside: Iterable[str] = (), roots: Roots = HARNESS) -> str:
+def hash_harness(
+    names: Sequence[Name], not_followed: Iterable[str] = (), roots: Roots = HARNESS
+) -> str:
     """Hash what the harness does from some of its functions on, but for what is left out."""
-    return hash_definitions(find_definitions(names, roots), Scope(roots, _left_out(beside)))
-
-
-def _left_out(beside: Iterable[str] = ()) -> frozenset[str]:
-    return frozenset([*LEFT_OUT, *beside])
+    scope = Scope(roots, frozenset(LEFT_OUT), frozenset(not_followed))
+    return hash_definitions(find_definitions(names, roots), scope)
 
 
 @dataclass(frozen=True)

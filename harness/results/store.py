@@ -105,7 +105,8 @@ def read_trained(path: Path, weights_key: str) -> RunRecord | None:
     record = read_record(path)
     if record is None or not weights_key or record.weights_key != weights_key:
         return None
-    return record if (path / WEIGHTS / SELECTED).is_file() else None
+    there = all((path / file).is_file() for file in (f"{WEIGHTS}/{SELECTED}", HISTORY))
+    return record if there else None
 
 
 def copy_trained(path: Path, to: Path) -> None:
@@ -160,15 +161,19 @@ def finish_run(record: RunRecord, path: Path) -> None:
     replace_folder(path, work, path.with_name(path.name + RETIRED))
 
 
-def write_failure(record: RunRecord, path: Path) -> None:
-    """Put the record of a run that died in its place; a checkpoint stays in the working folder."""
+def write_failure(record: RunRecord, path: Path, trained_anew: bool = False) -> None:
+    """Put the record of a run that died in its place; a checkpoint stays in the working folder.
+
+    What an earlier run of the same weights has left stays too, but where they were trained anew.
+    """
     work = working_folder(path)
     dead = path.with_name(f"{path.name}.dead{UNFINISHED}")
     shutil.rmtree(dead, ignore_errors=True)
     dead.mkdir(parents=True)
     if (work / LOG).is_file():
         shutil.copyfile(work / LOG, dead / LOG)
-    if before := read_trained(path, record.weights_key):  # it died while it was scored anew
+    before = None if trained_anew else read_trained(path, record.weights_key)
+    if before:  # it died while it was scored anew
         copy_trained(path, dead)
         record = of_training(record, before)
     write_json(dead / "run.json", asdict(record))

@@ -69,8 +69,12 @@ def execute(
     if os.getpid() != process:
         os._exit(1)  # a fork of the method's that came back up here: the run is its parent's
     if record.error:
-        for kept in (EMBEDDINGS,) if before else (WEIGHTS, EMBEDDINGS):
+        for kept in (WEIGHTS, EMBEDDINGS):
             shutil.rmtree(work / kept, ignore_errors=True)
+    keep = options.keep
+    if record.error and before:  # whatever failed: what was trained is still in its place
+        results.copy_trained(spec.path(options.results), work)
+        keep = "all"
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     record = replace(
         record,
@@ -78,7 +82,7 @@ def execute(
         peak_memory=max(record.peak_memory, memory),
     )
     write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
-    finish_folder(record, spec.path(options.results), options.keep)
+    finish_folder(record, spec.path(options.results), keep)
     distributed.leave()
     return record
 

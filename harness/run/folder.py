@@ -33,7 +33,7 @@ def finish_folder(record: RunRecord, path: Path, keep: str) -> None:
 def prepare_folder(spec: RunSpec, options: Options) -> Path:
     """Return the folder a run works in: a finished run's own, where only evaluations are missing.
 
-    Checkpoints of an interrupted run of the same content stay in it; anything else is cleared.
+    Checkpoints of an interrupted run of the same weights stay in it; anything else is cleared.
     """
     path = spec.path(options.results)
     if done := results.read_record(results.working_folder(path)):
@@ -43,12 +43,14 @@ def prepare_folder(spec: RunSpec, options: Options) -> Path:
         return path
     work = results.working_folder(path)
     marker = work / KEY
-    if marker.is_file() and marker.read_text(encoding="utf-8") == spec.key:
+    is_trained = stored_training(spec, options) is not None
+    content = f"{spec.key}, scored anew" if is_trained else spec.weights_key
+    if marker.is_file() and marker.read_text(encoding="utf-8") == content:
         clear_work(work)
     else:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True, exist_ok=True)  # a log may be written into it right now
-        marker.write_text(spec.key, encoding="utf-8")
+        marker.write_text(content, encoding="utf-8")
     return work
 
 

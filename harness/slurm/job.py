@@ -103,7 +103,7 @@ class Job:
         if stored and self.spec.is_trained(self.options.results) and not self.options.force:
             return stored  # what died was a further evaluation of it
         record = replace(self.spec.record(), status=status, error={"traceback": "", **error})
-        results.write_failure(record, path)
+        results.write_failure(record, path, trained_anew=self.options.force)
         return record
 
     def _note_death(self) -> None:

@@ -5,8 +5,8 @@ name that is read is followed through the imports, and what nobody reads does no
 comments, docstrings, annotations of functions, the words of an error and the names of modules. So
 a file can be renamed, and a function moved to another one, and every stored run stays current.
 
-All is found by reading, never by importing, so that planning needs no torch. What code asks for by
-a name that it computes (`getattr`, `importlib`) is not seen.
+All is found by reading, never by importing, so that planning needs no torch. Not seen is what code
+asks for by a name that it computes (`getattr`, `importlib`), or does by `__init_subclass__`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.sources.modules import Module, Roots, absolute_name
-from harness.sources.syntax import Chain, Syntax, computes, stored_names
+from harness.sources.modules import Module, Roots, absolute_name, imported_names
+from harness.sources.syntax import (
+    Chain,
+    Followed,
+    Imports,
+    Syntax,
+    computes,
+    dump,
+    runs_on_import,
+    stored_names,
+)
 
 WHOLE = "*"  # everything that a module defines and imports
-LOOSE = ""  # the statements of a module that define nothing: they run when it is imported
+LOOSE = ""  # what a module does when it is imported, beside giving names to what it defines
+ROUNDS = 6  # how far apart two uses of functions with one name may be told from each other
 
 
 @dataclass(frozen=True)
@@ -38,12 +48,25 @@ class Scope:
     """What is followed: code below the roots, but for modules that decide no figure."""
 
     roots: Roots
-    left_out: frozenset[str] = frozenset()  # dotted names; a package stands for all that is in it
+    # Dotted names; a package stands for all that is in it. What is handed to the first counts as
+    # little as they do; of the others only what they do is not followed.
+    left_out: frozenset[str] = frozenset()
+    not_followed: frozenset[str] = frozenset()
+    # Packages whose modules do nothing to each other when they are imported.
+    quiet: frozenset[str] = frozenset({"harness"})
 
     def leaves_out(self, dotted: str) -> bool:
         """Tell whether a dotted name belongs to what decides no figure."""
-        parts = dotted.split(".")
-        return any(".".join(parts[: end + 1]) in self.left_out for end in range(len(parts)))
+        return _is_among(dotted, self.left_out)
+
+    def follows(self, dotted: str) -> bool:
+        """Tell whether a module of that name is followed."""
+        return not _is_among(dotted, self.left_out | self.not_followed)
+
+
+def _is_among(dotted: str, names: frozenset[str]) -> bool:
+    parts = dotted.split(".")
+    return any(".".join(parts[: end + 1]) in names for end in range(len(parts)))
 
 
 def find_definitions(names: Iterable[tuple[str, str]], roots: Roots) -> list[Definition]:
@@ -79,21 +102,31 @@ class Reading:
 
     def hash(self, start: Iterable[Definition]) -> str:
         """Hash what definitions compute, with all that they read."""
-        codes = {self._describe(definition) for definition in self.reach(start)}
-        return _hash("\n".join(sorted(codes)))
+        found = self.reach(start)
+        codes = {one: self._read(one).code for one in found}
+        for _ in range(ROUNDS):  # each looks one step further at what reads what
+            codes = {
+                one: _hash(" ".join([code, *(codes[near] for near in self._read_by(one))]))
+                for one, code in codes.items()
+            }
+        return _hash("\n".join(sorted(set(codes.values()))))
 
     def reach(self, start: Iterable[Definition]) -> set[Definition]:
-        """Return what definitions read, directly or not, themselves included."""
+        """Return what definitions read, directly or not, and what runs before, themselves included.
+
+        Raises:
+            KeyError: a definition of `start` does not exist.
+        """
         found: set[Definition] = set()
-        waiting = [one for definition in start for one in self._expand(definition)]
+        waiting = [self._require(definition) for definition in start]
         while waiting:
             definition = waiting.pop()
             if definition not in found:
                 found.add(definition)
-                waiting += self._neighbours(definition)
+                waiting += [*self._read_by(definition), *self._run_before(definition.module)]
         return found
 
-    def depth(self, names: list[str]) -> int:
+    def depth(self, names: Sequence[str]) -> int:
         """Return how many names of a dotted one are those of a module."""
         ends = range(len(names), 0, -1)
         return next((end for end in ends if self._find(".".join(names[:end]))), 0)
@@ -102,85 +135,107 @@ class Reading:
         """Tell whether a dotted name belongs to what decides no figure."""
         return self._scope.leaves_out(dotted)
 
-    def _describe(self, definition: Definition) -> str:
-        """Return what a definition does, and what those do that it reads.
-
-        The second tells which of two functions of one name it reads.
-        """
-        near = {self._read(one).code for one in self._neighbours(definition)}
-        return " ".join([self._read(definition).code, *sorted(near)])
-
     def _find(self, dotted: str) -> Module | None:
         if dotted not in self._modules:
             self._modules[dotted] = self._scope.roots.find(dotted)
         return self._modules[dotted]
 
     def _follow(self, dotted: str) -> Module | None:
-        return None if self._scope.leaves_out(dotted) else self._find(dotted)
+        return self._find(dotted) if self._scope.follows(dotted) else None
 
     def _outline(self, module: Module) -> _Outline:
         if module not in self._outlines:
             self._outlines[module] = _read_outline(module)
         return self._outlines[module]
 
+    def _require(self, definition: Definition) -> Definition:
+        module, name = definition.module, definition.name
+        if name != WHOLE and name not in self._outline(module).definitions:
+            raise KeyError(f"{module.name} defines no {name!r}")
+        return definition
+
     def _read(self, definition: Definition) -> _Defined:
         if definition not in self._defined:
             outline = self._outline(definition.module)
-            syntax = Syntax(outline.imports, self)
-            statements = map(syntax.visit, outline.definitions[definition.name])
-            code = [ast.dump(one, annotate_fields=False) for one in statements]
-            self._defined[definition] = _Defined(_hash("\n".join(code)), frozenset(syntax.reads))
+            self._defined[definition] = _read_statements(
+                outline.definitions.get(definition.name, ()), outline, self
+            )
         return self._defined[definition]
 
-    def _expand(self, definition: Definition) -> Iterator[Definition]:
-        module, outline = definition.module, self._outline(definition.module)
-        if definition.name != WHOLE:
-            if definition.name not in outline.definitions:
-                raise KeyError(f"{module.name} defines no {definition.name!r}")
-            yield definition
-            return
-        held = [Definition(module, name) for name in outline.definitions]
-        yield from held
-        read = {chain[0] for one in held for chain in self._read(one).reads}
-        for name, targets in outline.imports.items():
-            for target in targets:  # one that nobody reads is imported for what it does
-                yield from self._resolve_import(target.split("."), whole=name not in read)
-
-    def _neighbours(self, definition: Definition) -> list[Definition]:
-        """Return the definitions that one reads, and the statements that run before it does."""
+    def _read_by(self, definition: Definition) -> list[Definition]:
+        """Return the definitions that one reads, in the order in which it reads them."""
         if definition not in self._near:
-            module, reads = definition.module, self._read(definition).reads
-            found = [one for chain in reads for one in self._resolve(module, chain)]
-            self._near[definition] = [*found, *self._run_before(module)]
+            module = definition.module
+            if definition.name == WHOLE:
+                found = self._held(module)
+            else:
+                chains = self._read(definition).reads
+                found = [one for chain in chains for one in self._resolve(module, chain, set())]
+            self._near[definition] = found
         return self._near[definition]
 
-    def _run_before(self, module: Module) -> Iterator[Definition]:
-        """Yield what runs when a module is imported, and the packages that it is in."""
-        parts = module.name.split(".")
-        for end in range(1, len(parts) + 1):
-            holder = module if end == len(parts) else self._follow(".".join(parts[:end]))
-            if holder and LOOSE in self._outline(holder).definitions:
-                yield Definition(holder, LOOSE)
+    def _held(self, module: Module) -> list[Definition]:
+        """Return all that a module defines and imports."""
+        outline = self._outline(module)
+        own = [Definition(module, name) for name in outline.definitions]
+        read = {chain[0] for one in own for chain in self._read(one).reads}
+        found = [*own]
+        for name, targets in outline.imports.items():
+            for target in targets:  # one that nobody reads is imported for what it does
+                names = target.split(".")
+                found += [
+                    one
+                    for one in self._resolve_import(names, set())
+                    if name not in read or one.name != WHOLE
+                ]
+        return found
 
-    def _resolve(self, module: Module, chain: Chain) -> Iterator[Definition]:
+    def _run_before(self, module: Module) -> Iterator[Definition]:
+        """Yield what runs when a module is imported: of it, its packages, and what it imports.
+
+        The harness's own imports are left aside: else what draws its data would be in every key.
+        """
+        parts = module.name.split(".")
+        packages = [".".join(parts[:end]) for end in range(1, len(parts))]
+        holders = [module, *filter(None, map(self._follow, packages))]
+        imported = (
+            () if _is_among(module.name, self._scope.quiet) else self._outline(module).imported
+        )
+        for name in imported:
+            names = name.split(".")
+            prefixes = [".".join(names[: end + 1]) for end in range(len(names))]
+            holders += filter(None, map(self._follow, prefixes))
+        yield from (Definition(holder, LOOSE) for holder in holders)
+
+    def _resolve(
+        self, module: Module, chain: Chain, seen: set[tuple[Module, Chain]]
+    ) -> Iterator[Definition]:
         """Yield what a name of a module, or an attribute of it, stands for, if it is followed."""
+        if (module, chain) in seen:
+            return
+        seen.add((module, chain))
         outline = self._outline(module)
         if chain[0] in outline.definitions:
             yield Definition(module, chain[0])
         for target in outline.imports.get(chain[0], ()):
-            yield from self._resolve_import([*target.split("."), *chain[1:]])
+            yield from self._resolve_import([*target.split("."), *chain[1:]], seen)
         for target in outline.imports.get(WHOLE, ()):  # from target import *
             if held := self._follow(target):
-                yield from self._resolve(held, chain)
+                yield from self._resolve(held, chain, seen)
 
-    def _resolve_import(self, names: list[str], whole: bool = True) -> Iterator[Definition]:
+    def _resolve_import(
+        self, names: list[str], seen: set[tuple[Module, Chain]]
+    ) -> Iterator[Definition]:
         """Yield what a dotted name stands for; of a module as such all that it holds."""
         for end in range(len(names), 0, -1):
             module = self._follow(".".join(names[:end]))
             if module and end < len(names):
-                yield from self._resolve(module, tuple(names[end:]))
-            elif module and whole:
-                yield from self._expand(Definition(module, WHOLE))
+                yield from self._resolve(module, tuple(names[end:]), seen)
+            elif module:
+                yield Definition(module, WHOLE)
+                package = self._follow(".".join(names[:-1]))  # may hold a name like its module's
+                if package and names[-1] in self._outline(package).definitions:
+                    yield Definition(package, names[-1])
             if module:
                 return
 
@@ -190,26 +245,51 @@ class _Defined:
     """A definition as it is written: a hash of its syntax, and the names that it reads."""
 
     code: str
-    reads: frozenset[Chain]
+    reads: Sequence[Chain]
 
 
 @dataclass(frozen=True)
 class _Outline:
     """What a module defines and imports, by name."""
 
+    source: bytes
     definitions: Mapping[str, Sequence[ast.stmt]]
-    imports: Mapping[str, Sequence[str]]  # name -> dotted names
+    imports: Imports
+    imported: Sequence[str]  # dotted names of what may be modules
 
 
 def _read_outline(module: Module) -> _Outline:
-    tree = ast.parse(module.path.read_bytes())
+    source = module.path.read_bytes()
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):  # importing it will say what is wrong
+        return _Outline(source, {LOOSE: [ast.Expr(ast.Constant(_hash(repr(source))))]}, {}, [])
+    imports = _read_imports(tree, module)
     statements: dict[str, list[ast.stmt]] = defaultdict(list)
     for statement in filter(computes, tree.body):
-        first, *others = stored_names([statement]) or {LOOSE}
+        names = stored_names([statement])
+        if runs_on_import(statement, imports):
+            names.add(LOOSE)
+        first, *others = sorted(names)
         for name in others:
             statements[name].append(copy.deepcopy(statement))  # reading one takes it apart
         statements[first].append(statement)
-    return _Outline(dict(statements), _read_imports(tree, module))
+    statements.setdefault(LOOSE, [])
+    imported = list(dict.fromkeys(imported_names(module)))
+    return _Outline(source, dict(statements), imports, imported)
+
+
+def _read_statements(
+    statements: Sequence[ast.stmt], outline: _Outline, followed: Followed
+) -> _Defined:
+    """Read statements; of those that are nested too deeply, take the file as it is."""
+    syntax = Syntax(outline.imports, followed)
+    try:
+        code = [dump(syntax.visit(one)) for one in statements]
+    except RecursionError:
+        everything = [(name,) for name in (*outline.definitions, *outline.imports)]
+        return _Defined(_hash(repr(outline.source)), everything)
+    return _Defined(_hash("\n".join(code)), syntax.reads)
 
 
 def _hash(text: str) -> str:

@@ -23,6 +23,8 @@ TRAINS = {
     "harness.data.pixels",
     "harness.data.schema",
     "harness.distributed",
+    "harness.evaluation.embeddings",
+    "harness.evaluation.encode",
     "harness.files",
     "harness.method",
     "harness.registry.description",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import evaluation, results
+from harness import results
 from harness.cli.run import plan_runs
 from harness.files import read_table
 from harness.plan import keys
@@ -16,6 +16,7 @@ from harness.plan.spec import RunSpec
 from harness.registry import Plugin, list_methods
 from harness.results import RunRecord
 from harness.run.execute import execute
+from harness.run.folder import prepare_folder
 from harness.run.options import Options
 
 Plan = Callable[[], RunSpec]
@@ -101,18 +102,53 @@ def test_a_failure_loses_no_weights(
     kept = state(plan_toy(), tmp_path)
     request.getfixturevalue("other_scoring")
     spec = plan_toy()
-    with monkeypatch.context() as broken:
-        broken.setattr(evaluation, "encode_split", lambda *arguments: 1 / 0)
-        failed = run(spec, tmp_path)
-    assert failed.error
-    assert failed.error["kind"] == "ZeroDivisionError"
-    assert state(spec, tmp_path) == kept
+    for broken_function in ("harness.evaluation.encode_split", "harness.run.execute.open_job"):
+        with monkeypatch.context() as broken:
+            broken.setattr(broken_function, lambda *arguments: 1 / 0)
+            failed = run(spec, tmp_path, keep="none")
+        assert failed.error
+        assert failed.error["kind"] == "ZeroDivisionError"
+        assert state(spec, tmp_path) == kept
     results.write_failure(replace(spec.record(), status="killed"), spec.path(tmp_path))
     assert state(spec, tmp_path) == kept
     after = run(spec, tmp_path)
     assert after.status == "ok"
     assert after.metrics == before.metrics
     assert after.train_seconds == before.train_seconds
+
+
+def test_what_training_left_must_be_whole(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Without its history a run is trained again, as without its weights."""
+    run(plan_toy(), tmp_path)
+    (plan_toy().path(tmp_path) / results.HISTORY).unlink()
+    request.getfixturevalue("other_scoring")
+    after = run(plan_toy(), tmp_path)
+    assert after.status == "ok"
+    assert "scored anew" not in after.environment
+
+
+def test_a_death_of_a_run_that_is_forced_takes_nothing_over(plan_toy: Plan, tmp_path: Path) -> None:
+    """It was to be trained anew: the next call goes on from its own checkpoint."""
+    spec = plan_toy()
+    run(spec, tmp_path)
+    failed = replace(spec.record(), status="killed")
+    results.write_failure(failed, spec.path(tmp_path), trained_anew=True)
+    assert spec.stored_training(tmp_path) is None
+
+
+def test_a_checkpoint_outlives_a_change_of_scoring(
+    plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Training goes on where it was stopped."""
+    spec, options = plan_toy(), Options(tmp_path, "cpu")
+    checkpoint = prepare_folder(spec, options) / results.WEIGHTS / "last.pt"
+    checkpoint.parent.mkdir()
+    checkpoint.write_bytes(b"half way")
+    request.getfixturevalue("other_scoring")
+    prepare_folder(plan_toy(), options)
+    assert checkpoint.read_bytes() == b"half way"
 
 
 def test_the_plan_and_verification_say_so(

@@ -145,17 +145,23 @@ def test_circles_end(tmp_path: Path) -> None:
     assert one != other
 
 
+DECLARED = """
+from harness.registry import register
+
+@register("a", title="{title}")
+class start(M):
+    ablations = {rows}
+    def f(self): return 1
+"""
+
+
 def test_declarations_and_the_decorator_do_not_count(tmp_path: Path) -> None:
     """A new ablation row, recipe or title repeats no run: they reach the key as resolved values."""
-    before = (
-        "@register('a', title='A')\nclass start(M):\n    ablations = {}\n"
-        "    def f(self): return 1\n"
-    )
-    after = (
-        "@register('a', title='B')\nclass start(M):\n    ablations: dict = {'T': {'x': {}}}\n"
-        "    recipes = {'tiny': 1}\n    def f(self): return 1\n"
-    )
+    before, after = DECLARED.format(title="A", rows={}), DECLARED.format(title="B", rows={"T": {}})
     assert code(tmp_path, method=before) == code(tmp_path, method=after)
+    elsewhere = [text.replace("harness.registry", "mine") for text in (before, after)]
+    one, other = (code(tmp_path, method=text) for text in elsewhere)
+    assert one != other
 
 
 def test_fields_of_a_class_count_with_their_types(tmp_path: Path) -> None:
@@ -193,3 +199,116 @@ def test_names_that_share_a_statement_are_each_read(tmp_path: Path) -> None:
     assert len(hashes) == 4
     both = [code(tmp_path, method=text.format(1, sums)) for sums in ("A + B", "A + B", "B + A")]
     assert both[0] == both[1] != both[2]
+
+
+# Modules whose import does something: `start` of the module `method` reads `lib` or `pk`.
+EFFECTS = {
+    "a loop": {"lib": "D = {}\nfor k in range(3): D[k] = k * %s\n"},
+    "a branch": {"lib": "D = {}\nif D is not None: extra = D['x'] = %s\n"},
+    "a call that is given a name": {"lib": "D = []\n_ = D.append(%s)\n"},
+    "two targets": {"lib": "D = {}\nold = D['x'] = %s\n"},
+    "a decorator": {"lib": "D = {}\n@D.setdefault('x')\ndef f(): return %s\n"},
+    "a dispatch": {"lib": "D = dispatch()\n@D.register(str)\ndef _(x): return %s\n"},
+    "an import": {"lib": "import side\nD = {}\n", "side": "import lib\nlib.D['x'] = %s\n"},
+    "a dotted import": {"lib": "import side.deep\nD = {}\n", "side": "X = call(%s)\n"},
+    "another than for types": {"lib": "if TYPE_CHECKING:\n    D = 1\nelse:\n    D = %s\n"},
+}
+
+
+@pytest.mark.parametrize("files", EFFECTS.values(), ids=EFFECTS)
+def test_what_an_import_does_shows(tmp_path: Path, files: dict[str, str]) -> None:
+    """Registries that are filled on the way are not missed."""
+    reading = "from lib import D\n\ndef start():\n    return D\n"
+    one, other = (
+        code(
+            tmp_path,
+            method=reading,
+            **{name: text.replace("%s", n) for name, text in files.items()},
+        )
+        for n in "12"
+    )
+    assert one != other
+
+
+PAIRS = {
+    "places": ("one.f(a) - two.f(b)", "two.f(a) - one.f(b)"),
+    "arguments": ("pair(one, two)", "pair(two, one)"),
+    "further down": ("one.g(a) - two.g(b)", "two.g(a) - one.g(b)"),
+    "a name and a text": ("pair(len, a)", "pair('len', a)"),
+    "what an error holds": ("fail(ValueError(a, 1))", "fail(ValueError(a, 2))"),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS.values(), ids=PAIRS)
+def test_functions_of_one_name_are_told_apart(tmp_path: Path, first: str, second: str) -> None:
+    """Which of them is read where counts, also where they differ only in what they read."""
+    parts = {
+        name: f"def f(x):\n    return {n}\n\ndef g(x):\n    return f(x)\n"
+        for n, name in enumerate(("one", "two"))
+    }
+    text = "import one, two\n\ndef start(a, b):\n    return {}\n"
+    hashes = {code(tmp_path, method=text.format(body), **parts) for body in (first, second)}
+    assert len(hashes) == 2
+
+
+CIRCLES = {
+    "modules that are named": {
+        "method": "import a\n\ndef start(n):\n    return getattr(a, n)\n",
+        "a": "import b\n",
+        "b": "import a\n",
+    },
+    "stars": {
+        "method": "from a import *\n\ndef start(x):\n    return len(x)\n",
+        "a": "from b import *\n",
+        "b": "from a import *\n",
+    },
+    "functions that hand on": {
+        "method": "from a import f\n\ndef start(x):\n    return f(x)\n",
+        "a": "def f(x):\n    from b import f\n    return f(x)\n",
+        "b": "def f(x):\n    from a import f\n    return f(x)\n",
+    },
+    "types": {
+        "method": "import a\n\ndef start(x: a.T):\n    return x\n",
+        "a": "if TYPE_CHECKING:\n    import method\nT = 1\n",
+    },
+}
+
+
+@pytest.mark.parametrize("files", CIRCLES.values(), ids=CIRCLES)
+def test_imports_in_circles_end(tmp_path: Path, files: dict[str, str]) -> None:
+    """However modules import each other, there is a hash, of the part and of the whole."""
+    assert code(tmp_path, **files)
+    start = [Definition(Module("method", tmp_path / "method.py"), WHOLE)]
+    assert hash_definitions(start, Scope(Roots(folders=(tmp_path,))))
+
+
+def test_code_that_cannot_be_read_counts_as_it_is(tmp_path: Path) -> None:
+    """A file with an error, or nested too deeply, is no error of planning."""
+    reading = (
+        "def start():\n    try:\n        from lib import x\n"
+        "    except SyntaxError:\n        x = 1\n"
+    )
+    one, other = (code(tmp_path, method=reading, lib=f"print '{n}'") for n in "12")
+    assert one != other
+    deep = "def start(d):\n    return d" + ".a({})" * 400 + "\n"
+    one, other = (code(tmp_path, method=deep.replace("{}", n)) for n in "12")
+    assert one != other
+
+
+def test_a_package_says_what_its_modules_are_called(tmp_path: Path) -> None:
+    """A function that a package gives the name of one of its modules is read, and so is that."""
+    text = "from pk import mask\n\ndef start(x):\n    return mask(x)\n"
+    (tmp_path / "pk").mkdir()
+    (tmp_path / "pk" / "mask.py").write_text("A = 1\n")
+    hashes = set()
+    for n in (1, 2):
+        (tmp_path / "pk" / "__init__.py").write_text(f"def mask(x):\n    return {n}\n")
+        hashes.add(code(tmp_path, method=text))
+    assert len(hashes) == 2
+
+
+def test_a_lambda_in_a_default_hides_nothing(tmp_path: Path) -> None:
+    """Its arguments are its own, not the function's."""
+    text = START.replace("start(x)", "start(x, key=lambda scale: scale)")
+    one, other = (code(tmp_path, method=text, block=BLOCK.replace("2", n)) for n in "23")
+    assert one != other
