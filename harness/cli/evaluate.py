@@ -17,10 +17,10 @@ from harness.cli.options import (
     Every,
     Jobs,
     Methods,
-    MorePlugins,
     OnDevice,
+    Plugins,
     Report,
-    ResultsFolder,
+    Results,
     Seeds,
     Site,
 )
@@ -51,8 +51,8 @@ def evaluate(
     ablations: Ablations = False,
     jobs: Jobs = None,
     device: OnDevice = Device.AUTO,
-    plugins: MorePlugins = None,
-    results: ResultsFolder = Path("results"),
+    plugins: Plugins = None,
+    results: Results = Path("results"),
     site: Site = Path("site"),
     report: Report = True,
 ) -> None:

@@ -27,9 +27,15 @@ class Device(StrEnum):
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Plugins = Annotated[
     list[Path] | None,
-    typer.Option("--plugins", help="A file or folder with more methods; may be given again."),
+    typer.Option(
+        "--plugins",
+        help="A file or folder with more methods; may be given again.",
+        rich_help_panel=WHERE,
+    ),
 ]
-Results = Annotated[Path, typer.Option("--results", help="The folder of the results.")]
+Results = Annotated[
+    Path, typer.Option("--results", help="The folder of the results.", rich_help_panel=WHERE)
+]
 
 # Of the commands that execute runs.
 Methods = Annotated[
@@ -61,17 +67,6 @@ Jobs = Annotated[
 ]
 OnDevice = Annotated[
     Device, typer.Option("--device", help="Where to train and encode.", rich_help_panel=HOW)
-]
-MorePlugins = Annotated[
-    list[Path] | None,
-    typer.Option(
-        "--plugins",
-        help="A file or folder with more methods; may be given again.",
-        rich_help_panel=WHERE,
-    ),
-]
-ResultsFolder = Annotated[
-    Path, typer.Option("--results", help="The folder of the results.", rich_help_panel=WHERE)
 ]
 Site = Annotated[Path, typer.Option(help="Where to write the leaderboard.", rich_help_panel=WHERE)]
 Report = Annotated[

@@ -9,6 +9,6 @@ import datasets  # noqa: E402, F401
 import numba  # noqa: E402 (called below)
 import scipy.io  # noqa: E402, F401 (loading a dataset imports it)
 
-import harness.run.execute  # noqa: E402, F401
+import harness.run.execute  # noqa: E402, F401 (a run itself)
 
 numba.njit()(lambda: None)()  # imports what the first call of a compiled function would

@@ -6,6 +6,7 @@ encodes, scores and judges them: where it alone has changed, stored weights are 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -93,7 +94,15 @@ def hash_harness(
     names: Sequence[Name], not_followed: Iterable[str] = (), roots: Roots = HARNESS
 ) -> str:
     """Hash what the harness does from some of its functions on, but for what is left out."""
-    scope = Scope(roots, frozenset(LEFT_OUT), frozenset(not_followed))
+    files = sorted(file for _, folder in roots.packages for file in folder.rglob("*.py"))
+    return _hash_harness(tuple(names), frozenset(not_followed), roots, sources.bytes_hash(files))
+
+
+@functools.cache  # for as long as the files are what they were: every plan asks for it
+def _hash_harness(
+    names: tuple[Name, ...], not_followed: frozenset[str], roots: Roots, content: str
+) -> str:
+    scope = Scope(roots, frozenset(LEFT_OUT), not_followed)
     return hash_definitions(find_definitions(names, roots), scope)
 
 
