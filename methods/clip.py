@@ -23,13 +23,24 @@ from harness.method import (
     Supervision,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
 from methods.blocks.objective import weighted
 
-CITATION = "Radford et al., Learning Transferable Visual Models From Natural Language Supervision"
-URL = "https://arxiv.org/abs/2103.00020"
+CLIP = Paper(
+    "Learning Transferable Visual Models From Natural Language Supervision",
+    (
+        "Alec Radford", "Jong Wook Kim", "Chris Hallacy", "Aditya Ramesh", "Gabriel Goh",
+        "Sandhini Agarwal", "Girish Sastry", "Amanda Askell", "Pamela Mishkin", "Jack Clark",
+        "Gretchen Krueger", "Ilya Sutskever",
+    ),
+    2021,
+    "ICML",
+    "https://arxiv.org/abs/2103.00020",
+)  # fmt: skip
+EXTRA_DATA = {"tiny": TINY_CLIP, "paper": OPENAI_CLIP}
 
 TINY = "tiny-clip", (96, 32)
 PAPER = "ViT-B-16-quickgelu/openai", (384, 128)
@@ -42,7 +53,7 @@ class ZeroShotConfig(Config):
     supervision: Supervision = Supervision.NONE
 
 
-@register("clip", title="CLIP (zero-shot)", paper=f"{CITATION}, ICML 2021", url=URL)
+@register("clip", title="CLIP (zero-shot)", paper=CLIP, extra_data=EXTRA_DATA)
 class Clip(Method):
     """The pre-trained dual encoder as it is: cosine of the class token and the end token."""
 
@@ -76,7 +87,7 @@ class ContrastiveConfig(Config):
     losses: Mapping[str, float] = field(default_factory=lambda: {"itc": 1.0})
 
 
-@register("clip-itc", title="CLIP + ITC", paper=f"{CITATION}, ICML 2021", url=URL)
+@register("clip-itc", title="CLIP + ITC", paper=CLIP, extra_data=EXTRA_DATA)
 class ClipContrastive(Clip):
     """CLIP fine-tuned with image-text contrast on the pairs of the benchmark.
 

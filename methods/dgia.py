@@ -28,10 +28,11 @@ from harness.method import (
     TrainSet,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
 from methods.blocks.losses import cosine
 from methods.blocks.masking import hide_words
 from methods.blocks.memory import MemoryBank
@@ -88,9 +89,15 @@ GSRC_FR = {"losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0}}
 @register(
     "dgia",
     title="DGIA",
-    paper="Zhang, Shang and Li, Dual-Granularity Cross-Modal Identity Association for "
-    "Weakly-Supervised Text-to-Person Image Matching, ACM MM 2025",
-    url="https://arxiv.org/abs/2507.06744",
+    paper=Paper(
+        "Dual-Granularity Cross-Modal Identity Association for Weakly-Supervised Text-to-Person "
+        "Image Matching",
+        ("Yafei Zhang", "Yongle Shang", "Huafeng Li"),
+        2025,
+        "ACM MM",
+        "https://arxiv.org/abs/2507.06744",
+    ),
+    extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP},
 )
 class Dgia(Method):
     """Identity relations mined within the batch and over the whole training set, from pairs alone.

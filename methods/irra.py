@@ -27,10 +27,11 @@ from harness.method import (
     Supervision,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
 from methods.blocks.masking import Masked, mask_words
 from methods.blocks.objective import weighted
 
@@ -100,9 +101,14 @@ class InteractionEncoder(nn.Module):
 @register(
     "irra",
     title="IRRA",
-    paper="Jiang and Ye, Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image "
-    "Person Retrieval, CVPR 2023",
-    url="https://arxiv.org/abs/2303.12501",
+    paper=Paper(
+        "Cross-Modal Implicit Relation Reasoning and Aligning for Text-to-Image Person Retrieval",
+        ("Ding Jiang", "Mang Ye"),
+        2023,
+        "CVPR",
+        "https://arxiv.org/abs/2303.12501",
+    ),
+    extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP},
 )
 class Irra(Method):
     """Similarity distribution matching, identity classification and masked-word reasoning.

@@ -33,8 +33,9 @@ from harness.method import (
     TrainSet,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks.albef import load_albef
+from methods.blocks.extra_data import ALBEF, TINY_ALBEF
 from methods.blocks.losses import cosine, precise
 from methods.blocks.masked_phrases import (
     MaskedPhrases,
@@ -145,8 +146,14 @@ def _weights(*names: str) -> dict[str, dict[str, float]]:
 @register(
     "laip",
     title="LAIP",
-    paper="Wang, Wu, Wu, Cao and Zhang, LAIP: Learning Local Alignment from Image-Phrase Modeling "
-    "for Text-based Person Search",
+    paper=Paper(
+        "LAIP: Learning Local Alignment from Image-Phrase Modeling for Text-based Person Search",
+        ("Haiguang Wang", "Yu Wu", "Mengxia Wu", "Min Cao", "Min Zhang"),
+        2024,
+        "ICME",
+        "https://arxiv.org/abs/2406.10845",
+    ),
+    extra_data={"tiny": TINY_ALBEF, "paper": ALBEF},
 )
 class Laip(Method):
     """Phrases aligned with the patches that they attend to, forward and backward, on ALBEF.

@@ -34,8 +34,9 @@ from harness.method import (
     TrainSet,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import EVA_CLIP_AND_ROBERTA, TINY_CLIP
 from methods.blocks.losses import cosine, identity_target, infonce, precise
 from methods.blocks.objective import weighted
 from methods.blocks.phrases import Word, tag
@@ -101,9 +102,15 @@ def _rows(*paths: str) -> dict[str, dict[str, float]]:
 @register(
     "mefa",
     title="MeFa",
-    paper="Kang, Chen, Wang and Xu, Multi-path Exploration and Feedback Adjustment for "
-    "Text-to-Image Person Retrieval",
-    url="https://arxiv.org/abs/2410.21318",
+    paper=Paper(
+        "Multi-path Exploration and Feedback Adjustment for Text-to-Image Person Retrieval",
+        ("Bin Kang", "Bin Chen", "Junjie Wang", "Yong Xu"),
+        2024,
+        "arXiv",
+        "https://arxiv.org/abs/2410.21318",
+        kind="misc",
+    ),
+    extra_data={"tiny": TINY_CLIP, "paper": EVA_CLIP_AND_ROBERTA},
 )
 class Mefa(Method):
     """Hard negatives, local features refined across modalities, and clues of middling similarity.

@@ -28,10 +28,11 @@ from harness.method import (
     Supervision,
     TrainSummary,
 )
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_encoder
+from methods.blocks.extra_data import TINY_CLIP, VIT_AND_BERT
 from methods.blocks.granularity import ImageParts, TextParts
 from methods.blocks.losses import cosine, precise
 from methods.blocks.masking import hide_words
@@ -141,8 +142,12 @@ def _weights(*names: str) -> dict[str, dict[str, float]]:
 @register(
     "ogen",
     title="OGEN",
-    paper="Wang, Luo and Li, Omni-Granularity Embedding Network for Text-to-Image Person Retrieval",
-    url="https://openreview.net/forum?id=DzQgBP9jSI",
+    paper=Paper(  # where and when it appeared is not known
+        "Omni-Granularity Embedding Network for Text-to-Image Person Retrieval",
+        ("Chengji Wang", "Zhiming Luo", "Shaozi Li"),
+        url="https://openreview.net/forum?id=DzQgBP9jSI",
+    ),
+    extra_data={"tiny": TINY_CLIP, "paper": VIT_AND_BERT},
 )
 class Ogen(Method):
     """Parts at three granularities, aggregated across them, and a teacher on the same weights.

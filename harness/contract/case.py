@@ -21,7 +21,7 @@ from harness.data.schema import Split, TrainView
 from harness.evaluation import encode_images, encode_texts
 from harness.files import process_tag, put_in_place
 from harness.method import Method, Recipe, Supervision
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.seeding import seed_everything
 from harness.training import Watchers, train
 from harness.training.checkpoints import LAST

@@ -33,36 +33,36 @@ def read_declaration(values: Any, folder: Path) -> Declaration:
     Raises:
         HarnessError: the mapping lacks something or has what is not known.
     """
+    import msgspec
+
     known = {field.name for field in fields(Declaration)} - {"drawn"}
     if not isinstance(values, Mapping) or not values.get("name"):
         raise HarnessError(
             f"A dataset of a suite is a name, or a mapping with one: got {values!r}."
         )
     name = str(values["name"])
-    if strange := [str(key) for key in values if key not in known]:
+    if unknown_names := [str(key) for key in values if key not in known]:
         raise HarnessError(
-            f"Dataset {name!r}: {', '.join(strange)} is not known. There are: "
+            f"Dataset {name!r}: {', '.join(unknown_names)} is not known. There are: "
             f"{', '.join(sorted(known))}."
         )
     if (values.get("folder") is None) == (values.get("hub") is None):
         raise HarnessError(f"Dataset {name!r}: say either folder or hub.")
-    _refuse_kinds(name, values.get("columns", {}), values.get("validation_people", 0))
     given = {"title": name, **values, "name": name}
     if given.get("folder"):
         given["folder"] = str((folder / str(given["folder"])).resolve())
-    return Declaration(**given)
-
-
-def _refuse_kinds(name: str, columns: Any, validation_people: Any) -> None:
-    if not isinstance(columns, Mapping) or not {*columns} <= {*COLUMNS}:
+    try:
+        declaration = msgspec.convert(given, Declaration)
+    except msgspec.ValidationError as error:
+        raise HarnessError(f"Dataset {name!r}: {error}.") from error
+    if strange := declaration.columns.keys() - {*COLUMNS}:
         raise HarnessError(
             f"Dataset {name!r}: columns says what some of {', '.join(COLUMNS)} are called there: "
-            f"got {columns!r}."
+            f"got {', '.join(strange)}."
         )
-    if type(validation_people) is not int or validation_people < 0:
-        raise HarnessError(
-            f"Dataset {name!r}: validation_people is a number: got {validation_people!r}."
-        )
+    if declaration.validation_people < 0:
+        raise HarnessError(f"Dataset {name!r}: validation_people is a number of people, 0 or more.")
+    return declaration
 
 
 def find_declaration(name: str) -> Declaration:

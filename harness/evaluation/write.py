@@ -9,6 +9,10 @@ import numpy as np
 from harness import metrics
 from harness.data.schema import Split
 from harness.files import write_json, write_table
+from harness.results import (
+    MEANS,
+    QUERIES,
+)
 
 
 def write_evaluation(
@@ -21,9 +25,9 @@ def write_evaluation(
     by_text = query == "text"
     people = split.person_of_caption if by_text else split.person_of_image
     ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
-    write_json(folder / "metrics.json", metrics.summarize(scores))
+    write_json(folder / MEANS, metrics.summarize(scores))
     write_table(
-        folder / "queries.parquet",
+        folder / QUERIES,
         {
             "query_id": ids,
             "person_id": people,

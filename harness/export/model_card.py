@@ -196,7 +196,7 @@ def _data(runs: Sequence[StoredRun]) -> Iterator[str]:
 def _citation(record: RunRecord) -> Iterator[str]:
     if record.paper:
         yield "## Method"
-        yield f"{_plain(record.paper)} {_plain(record.url)}".strip()
+        yield f"{_plain(str(record.paper))} {_plain(record.url)}".strip()
 
 
 def _licence(runs: Sequence[StoredRun]) -> tuple[str, str | None]:

@@ -45,10 +45,13 @@ LEFT_OUT = {
     "harness.execution": "where a run is executed, and how long it may take",
     "harness.paths": "where caches lie",
     "harness.progress": "what is shown while a run goes on",
+    "harness.registry.ExtraData": "what pages tell of a method",
+    "harness.registry.Paper": "where it comes from",
     "harness.registry.listing": "tells of methods",
     "harness.registry.loading": "imports the code of a method, which the key holds itself",
     "harness.registry.plugins": "finds it",
     "harness.registry.registration": "names it",
+    "harness.results.paper": "what pages tell of a method",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
 }
 # Of what a training calls, what only judges: on val, after an epoch. No step depends on it, and the

@@ -11,7 +11,9 @@ from typing import Any
 
 from harness import registry, results
 from harness.data.declaration import Located
+from harness.registry.settings import build
 from harness.results import RunRecord
+from harness.results.paper import ExtraData, Paper
 
 # A change of how runs are scored or recorded that the code hash cannot see raises this.
 PROTOCOL_VERSION = 1
@@ -108,6 +110,7 @@ class RunSpec:
         """Return what is known of the run before it starts."""
         declaration = self.located.declaration
         description = self.description
+        extra_data = description["scales"][self.scale]["extra_data"]
         return RunRecord(
             status="ok",
             key=self.key,
@@ -120,8 +123,9 @@ class RunSpec:
             scale=self.scale,
             title=description["title"],
             summary=description["summary"],
-            paper=description["paper"],
+            paper=build(Paper, description["paper"]) if description["paper"] else "",
             url=description["url"],
+            extra_data=extra_data and build(ExtraData, extra_data),
             supervision=self.config["supervision"],
             changes=self.changes,
             tables=self.tables,

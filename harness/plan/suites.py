@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.data.catalogue import find_declaration, read_declaration
 from harness.data.declaration import Declaration
@@ -30,8 +31,19 @@ class Suite:
         return self.declared.get(name) or find_declaration(name)
 
 
+@dataclass(frozen=True)
+class _File:
+    """A suite as it is written."""
+
+    scale: str
+    seeds: tuple[int, ...]
+    datasets: tuple[Any, ...]  # names, or mappings that declare one
+    title: str = ""
+
+
 def read_suite(name: str) -> Suite:
     """Return a suite by name, or from a YAML file by path."""
+    import msgspec
     import yaml
 
     known = {path.stem: path for path in SUITES.glob("*.yaml")}
@@ -39,28 +51,23 @@ def read_suite(name: str) -> Suite:
     if name not in known and path.suffix not in (".yaml", ".yml"):
         raise unknown("suite", name, known)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-        declared = [
-            read_declaration(dataset, path.parent)
-            for dataset in values["datasets"]
-            if not isinstance(dataset, str)
-        ]
-        return Suite(
-            name=path.stem,
-            title=str(values.get("title", path.stem)),
-            scale=str(values["scale"]),
-            seeds=tuple(int(seed) for seed in values["seeds"]),
-            datasets=tuple(
-                dataset if isinstance(dataset, str) else str(dataset["name"])
-                for dataset in values["datasets"]
-            ),
-            argument=name,
-            declared={declaration.name: declaration for declaration in declared},
-        )
-    except (OSError, yaml.YAMLError, KeyError, TypeError, AttributeError, ValueError) as error:
+        file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+    except (OSError, yaml.YAMLError, ValueError) as error:
         raise HarnessError(
             f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
         ) from error
+    datasets = [
+        one if isinstance(one, str) else read_declaration(one, path.parent) for one in file.datasets
+    ]
+    return Suite(
+        name=path.stem,
+        title=file.title or path.stem,
+        scale=file.scale,
+        seeds=file.seeds,
+        datasets=tuple(one if isinstance(one, str) else one.name for one in datasets),
+        argument=name,
+        declared={one.name: one for one in datasets if not isinstance(one, str)},
+    )
 
 
 def list_suites() -> list[Suite]:

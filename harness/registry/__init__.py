@@ -22,10 +22,13 @@ from harness.registry.registration import (
     register_pretraining,
     register_queries,
 )
+from harness.results.paper import ExtraData, Paper
 
 __all__ = [
     "ENTRY_POINTS",
+    "ExtraData",
     "Listing",
+    "Paper",
     "Plugin",
     "Registration",
     "find_method",

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
-import types
-import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from harness.files import slug
-from harness.method import Method, Recipe, Stage, Supervision
+from harness.method import Method, Recipe
 from harness.printable import refuse_unprintable
 from harness.registry import Registration
+from harness.registry.settings import build, merge, to_plain
 from harness.results import FULL
-
-Declared = TypeVar("Declared")
+from harness.results.paper import ExtraData, Paper
 
 LONGEST_NAME = 120  # characters of a title or of a label in a table
 LONGEST_CITATION = 600
+LONGEST_EXTRA_DATA = 2000
 
 
 def describe(registration: Registration) -> dict[str, Any]:
@@ -34,7 +31,8 @@ def describe(registration: Registration) -> dict[str, Any]:
         ValueError: the declarations contradict each other; the message says where.
     """
     method = registration.method
-    scales = {name: _scale(method, recipe) for name, recipe in method.recipes.items()}
+    _refuse_scales(registration)
+    scales = {name: _scale(registration, name, one) for name, one in method.recipes.items()}
     if not scales:
         raise ValueError(f"{method.__name__}.recipes is empty: declare at least one Recipe")
     first = next(iter(scales.values()))["config"]
@@ -43,7 +41,7 @@ def describe(registration: Registration) -> dict[str, Any]:
     return {
         "name": registration.name,
         "title": registration.title,
-        "paper": registration.paper,
+        "paper": registration.paper and _told(registration.paper),
         "url": registration.url,
         "summary": (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " "),
         "supervision": first["supervision"],
@@ -58,43 +56,49 @@ def describe(registration: Registration) -> dict[str, Any]:
 def _refuse_names(registration: Registration, variants: Sequence[Mapping[str, Any]]) -> None:
     """Refuse what would garble a terminal or a page."""
     refuse_unprintable("the title", registration.title, LONGEST_NAME)
-    refuse_unprintable("the paper", registration.paper, LONGEST_CITATION)
+    paper = registration.paper or Paper("")
+    for text in (paper.title, *paper.authors, paper.venue):
+        refuse_unprintable("the paper", text, LONGEST_CITATION)
+    for extra in registration.extra_data.values():
+        refuse_unprintable("the extra data", str(extra), LONGEST_EXTRA_DATA)
     refuse_unprintable("the url", registration.url, LONGEST_CITATION)
-    if registration.url and not registration.url.startswith(("https://", "http://")):
-        raise ValueError(f"the url {registration.url!r} is no address of a page")
+    for url in filter(None, (registration.url, paper.url)):
+        if not url.startswith(("https://", "http://")):
+            raise ValueError(f"the url {url!r} is no address of a page")
     for variant in variants:
         refuse_unprintable("the row", variant["label"], LONGEST_NAME)
         for table, *_ in variant["tables"]:
             refuse_unprintable("the ablation table", table, LONGEST_NAME)
 
 
-def build(declared: type[Declared], values: Mapping[str, Any]) -> Declared:
-    """Build a config, a recipe or a stage from plain data: JSON has neither tuples nor enums."""
-    hints = typing.get_type_hints(declared)
-    return declared(**{name: _restore(value, hints[name]) for name, value in values.items()})
+def _refuse_scales(registration: Registration) -> None:
+    recipes = registration.method.recipes
+    if unknown := [scale for scale in registration.extra_data if scale not in recipes]:
+        raise ValueError(
+            f"extra_data names the scale {unknown[0]!r}; there are: {', '.join(recipes)}"
+        )
 
 
-def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return a config with changes; an unknown field is refused with what was probably meant."""
-    for name in changes:
-        if name not in config:
-            near = difflib.get_close_matches(name, list(config), n=1)
-            meant = f"; did you mean {near[0]!r}?" if near else ""
-            exists = ", ".join(config)
-            raise ValueError(f"{where}: unknown field {name!r}{meant} (there are: {exists})")
-    return {**config, **changes}
+def _told(source: Paper | ExtraData) -> dict[str, Any]:
+    """Return a paper or extra data as plain data, held to the types of its fields."""
+    plain = {name: to_plain(value) for name, value in asdict(source).items()}
+    build(type(source), plain)
+    return plain
 
 
-def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
+def _scale(registration: Registration, scale: str, recipe: Recipe) -> dict[str, Any]:
+    method, extra_data = registration.method, registration.extra_data.get(scale)
     config = {f.name: getattr(method.config_class(), f.name) for f in fields(method.config_class)}
     config |= {"backbone": recipe.backbone, "image_size": recipe.image_size}
     config = merge(config, recipe.config, f"{method.__name__}.recipes")
-    build(method.config_class, config)
-    plain = asdict(recipe)
-    del plain["config"], plain["ablations"]
+    plain = {name: to_plain(value) for name, value in config.items()}
+    build(method.config_class, plain)
+    trained = asdict(recipe)
+    del trained["config"], trained["ablations"]
     return {
-        "recipe": plain,
-        "config": {name: _plain(value) for name, value in config.items()},
+        "recipe": trained,
+        "config": plain,
+        "extra_data": extra_data and _told(extra_data),
         "tables": [*method.ablations, *recipe.ablations],
     }
 
@@ -104,7 +108,7 @@ def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str,
     found: list[dict[str, Any]] = [_variant(FULL, {}, config)]
     for table, label, position, changes in _rows(method):
         merge(config, changes, f"{method.__name__}, {table!r}, {label!r}")
-        plain = {name: _plain(value) for name, value in changes.items()}
+        plain = {name: to_plain(value) for name, value in changes.items()}
         effective = {n: v for n, v in plain.items() if v != config[n]}
         same = next((v for v in found if v["changes"] == effective), None)
         if same is None:
@@ -153,34 +157,3 @@ def _evaluations(method: type[Method]) -> dict[str, list[str]]:
         for text in rerankings:
             found.setdefault(str(parse_reranking(text)), []).append(label)
     return found
-
-
-def _plain(value: Any) -> Any:
-    """Turn a config value into what JSON can hold."""
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Mapping):
-        return {str(name): _plain(item) for name, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, (str, int, float, bool)):
-        return value
-    raise ValueError(f"a config holds plain data only, not {type(value).__name__}: {value!r}")
-
-
-def _restore(value: Any, hint: Any) -> Any:
-    """Give a plain value the type that its field declares."""
-    if hint is Supervision:
-        return Supervision(value)
-    if hint == tuple[Stage, ...]:
-        return tuple(build(Stage, stage) for stage in value)
-    if isinstance(value, list) and _is_tuple(hint):
-        return tuple(value)
-    return value
-
-
-def _is_tuple(hint: Any) -> bool:
-    """Tell whether a type hint is a tuple, or a union with one."""
-    if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
-        return any(_is_tuple(option) for option in typing.get_args(hint))
-    return hint is tuple or typing.get_origin(hint) is tuple

@@ -84,10 +84,9 @@ def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
 
 def _cache_file(plugin: Plugin) -> Path:
     files = [module.path for module in sources.closure([plugin.module], plugin.roots)]
-    contract = [
-        sources.HARNESS_FOLDER / name
-        for name in ("method.py", "registry/description.py", "rerank.py")
-    ]
+    folder = sources.HARNESS_FOLDER
+    names = ("method.py", "results/paper.py", "rerank.py")
+    contract = [*sorted(folder.glob("registry/*.py")), *(folder / name for name in names)]
     text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     return paths.cache_folder() / "registry" / f"{key}.json"

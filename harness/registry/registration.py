@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.files import slug
 from harness.progress import Show
+from harness.results.paper import ExtraData, Paper
 
 if TYPE_CHECKING:
     from harness.data.schema import Split
@@ -30,8 +31,9 @@ class Registration:
     name: str
     method: type[Method]
     title: str
-    paper: str
+    paper: Paper | None
     url: str
+    extra_data: Mapping[str, ExtraData | None]  # by scale
 
 
 METHODS: dict[str, dict[str, Registration]] = {}  # by the module that registers
@@ -39,11 +41,28 @@ PRETRAININGS: dict[str, Pretraining] = {}
 QUERIES: dict[str, QueryTransform] = {}
 
 
-def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callable[[M], M]:
+def register(
+    name: str,
+    *,
+    title: str,
+    paper: Paper | None = None,
+    url: str = "",
+    extra_data: ExtraData | Mapping[str, ExtraData] | None = None,
+) -> Callable[[M], M]:
     """Register a method class under a name: lower case, as on the command line.
 
-    `title` is what tables print, `paper` a citation, `url` where it can be read.
+    Args:
+        title: what tables print.
+        paper: from which its citations and its entry in the bibliography are made.
+        url: a page about it, where that is not the paper's.
+        extra_data: what it was trained on beside the benchmark, for all scales or by scale; where
+            nothing is said, pages say "undisclosed".
     """
+    if not isinstance(paper, Paper | None):
+        raise TypeError(
+            f"method {name!r}: paper is to be Paper(title=..., authors=[...], year=..., "
+            f"venue=..., url=...), not {paper!r}"
+        )
     if slug(name) != name or name != name.lower() or ":" in name:
         raise ValueError(f"method name {name!r}: use lower-case letters, digits, '-' and '_'")
 
@@ -51,7 +70,13 @@ def register(name: str, *, title: str, paper: str = "", url: str = "") -> Callab
         in_module = METHODS.setdefault(method.__module__, {})
         if name in in_module:
             raise ValueError(f"method {name!r} is registered twice; names must be unique")
-        in_module[name] = Registration(name, method, title, paper, url)
+        told = (
+            extra_data
+            if isinstance(extra_data, Mapping)
+            else dict.fromkeys(method.recipes, extra_data)
+        )
+        address = url or (paper.url if paper else "")
+        in_module[name] = Registration(name, method, title, paper, address, told)
         return method
 
     return decorate

@@ -14,9 +14,13 @@ from harness.results.record import (
 )
 from harness.results.store import (
     EMBEDDINGS,
+    EVALUATION,
     EVALUATIONS,
     HIGHLIGHTS,
     HISTORY,
+    MEANS,
+    QUERIES,
+    RECORD,
     SELECTED,
     WEIGHTS,
     StoredRun,
@@ -37,13 +41,17 @@ from harness.results.store import (
 
 __all__ = [
     "EMBEDDINGS",
+    "EVALUATION",
     "EVALUATIONS",
     "FULL",
     "HIGHLIGHTS",
     "HISTORY",
     "LAST_EVALUATION",
+    "MEANS",
     "METRICS",
     "PRIMARY_EVALUATION",
+    "QUERIES",
+    "RECORD",
     "REVERSE_EVALUATION",
     "SCHEMA_VERSION",
     "SELECTED",

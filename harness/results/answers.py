@@ -14,7 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
-from harness.results import PRIMARY_EVALUATION, StoredRun
+from harness.results import (
+    EVALUATIONS,
+    PRIMARY_EVALUATION,
+    QUERIES,
+    StoredRun,
+)
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -56,7 +61,7 @@ def read_answers(
     finished = sorted((r for r in runs if r.record.status == "ok"), key=lambda r: r.record.seed)
     if not finished:
         raise HarnessError(f"{name} has no finished run to compare; run it first.")
-    tables = [_read(run.path / "evaluations" / evaluation / "queries.parquet") for run in finished]
+    tables = [_read(run.path / EVALUATIONS / evaluation / QUERIES) for run in finished]
     for run, table in zip(finished, tables, strict=True):
         if not np.array_equal(table["query_id"], tables[0]["query_id"]):
             raise HarnessError(
@@ -169,20 +174,14 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    import pyarrow
-    import pyarrow.parquet
+    from harness.results.queries import read_queries
 
-    figures = ["first_hit", *_COLUMNS.values()]
-    names = ["query_id", "person_id", *figures]
+    names = ("query_id", "person_id", "first_hit", *_COLUMNS.values())
     try:
-        table = pyarrow.parquet.read_table(path, columns=names)
-        columns = {name: np.asarray(table[name].to_numpy()) for name in names}
-    except (OSError, KeyError, pyarrow.ArrowException) as error:
+        table = read_queries(path, names)
+    except (OSError, ValueError) as error:
         raise HarnessError(f"{path} cannot be read: {error}") from error
-    for name in figures:
-        if columns[name].dtype.kind not in "iuf":
-            raise HarnessError(f"{path} cannot be read: {name} does not hold numbers")
-    return columns
+    return {name: table[name].to_numpy() for name in names}
 
 
 def _percent(table: Mapping[str, NDArray[Any]], metric: str) -> Floats:

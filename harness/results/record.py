@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+from harness.printable import printable
+from harness.results.paper import ExtraData, Paper
+
+Record = TypeVar("Record", "RunRecord", "EvaluationRecord")
 
 SCHEMA_VERSION = 1
 
@@ -41,8 +46,9 @@ class RunRecord:
     scale: str
     title: str
     summary: str = ""
-    paper: str = ""  # citation
+    paper: Paper | str = ""  # a citation in records of older code
     url: str = ""
+    extra_data: ExtraData | None = None  # None where nothing was said
     supervision: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)  # what the variant changes
     tables: tuple[Place, ...] = ()  # the rows of ablation tables that it stands for
@@ -86,3 +92,29 @@ class EvaluationRecord:
     query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside
     cosine_milliseconds: float = 0.0  # the same by cosine alone
     error: Mapping[str, str] | None = None  # kind, message, traceback
+
+
+def parse_run(values: Any) -> RunRecord:
+    """Return the record of a run from JSON; what it does not know is passed over.
+
+    Raises ValueError: it is of another version, lacks something or holds another type.
+    """
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if type(version) is not int or version != SCHEMA_VERSION:
+        told = printable(repr(version), 60)
+        raise ValueError(f"has schema version {told}; this harness reads {SCHEMA_VERSION}")
+    return _parse(values, RunRecord)
+
+
+def parse_evaluation(values: Any) -> EvaluationRecord:
+    """Return the record of a further evaluation from JSON. Raises ValueError, as above."""
+    return _parse(values, EvaluationRecord)
+
+
+def _parse(values: Any, kind: type[Record]) -> Record:
+    import msgspec
+
+    try:
+        return msgspec.convert(values, kind)
+    except (msgspec.ValidationError, OverflowError, RecursionError) as error:
+        raise ValueError(f"is no record: {printable(str(error), 200)}") from error

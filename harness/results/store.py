@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +28,16 @@ from harness.files import (
     write_json,
 )
 from harness.results.checksums import CHECKSUMS, LOG, hash_folder
-from harness.results.record import PRIMARY_EVALUATION, SCHEMA_VERSION, EvaluationRecord, RunRecord
+from harness.results.record import (
+    PRIMARY_EVALUATION,
+    EvaluationRecord,
+    RunRecord,
+    parse_evaluation,
+    parse_run,
+)
 
+RECORD, EVALUATION = "run.json", "evaluation.json"
+MEANS, QUERIES = "metrics.json", "queries.parquet"  # of an evaluation
 WEIGHTS = "weights"
 SELECTED = "selected.pt"  # of the epoch that val chose
 HISTORY = "history.parquet"
@@ -54,14 +62,14 @@ class StoredRun:
         """Return the metrics of every evaluation by name."""
         return {
             path.parent.name: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/metrics.json"))
+            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/{MEANS}"))
         }
 
     def further_evaluations(self) -> dict[str, EvaluationRecord]:
         """Return what is known of the evaluations that were asked for, by name."""
         found = {
             path.parent.name: read_evaluation(path.parent)
-            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/evaluation.json"))
+            for path in sorted(self.path.glob(f"{EVALUATIONS}/*/{EVALUATION}"))
         }
         return {name: record for name, record in found.items() if record}
 
@@ -74,7 +82,7 @@ class StoredRun:
 
     def queries(self, evaluation: str = PRIMARY_EVALUATION) -> list[dict[str, Any]]:
         """Return one dict a query, in the dataset's order."""
-        return read_table(self.path / EVALUATIONS / evaluation / "queries.parquet")
+        return read_table(self.path / EVALUATIONS / evaluation / QUERIES)
 
 
 def run_path(results: Path, suite: str, dataset: str, method: str, variant: str, seed: int) -> Path:
@@ -85,18 +93,8 @@ def run_path(results: Path, suite: str, dataset: str, method: str, variant: str,
 def read_record(path: Path) -> RunRecord | None:
     """Read the record of a run folder; None where there is none that this version can read."""
     try:
-        values = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if not isinstance(values, dict) or values.get("schema_version") != SCHEMA_VERSION:
-        return None
-    known = {f.name for f in fields(RunRecord)}
-    values = {name: value for name, value in values.items() if name in known}
-    try:
-        rows = values.get("tables", ())
-        values["tables"] = tuple((table, row, int(position)) for table, row, position in rows)
-        return RunRecord(**values)
-    except (TypeError, ValueError):
+        return parse_run(json.loads((path / RECORD).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         return None
 
 
@@ -129,15 +127,14 @@ def evaluation_path(run: Path, name: str) -> Path:
 def read_evaluation(path: Path) -> EvaluationRecord | None:
     """Read the record of a further evaluation; None where there is none that can be read."""
     try:
-        values = json.loads((path / "evaluation.json").read_text(encoding="utf-8"))
-        return EvaluationRecord(**{**values, "reported_as": tuple(values["reported_as"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        return parse_evaluation(json.loads((path / EVALUATION).read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         return None
 
 
 def load_runs(results: Path) -> Iterator[StoredRun]:
     """Yield every finished run below a results folder, in the order of their paths."""
-    for path in sorted(results.glob("*/*/*/*/seed-*/run.json")):
+    for path in sorted(results.glob(f"*/*/*/*/seed-*/{RECORD}")):
         finished = path.parent.name.removeprefix("seed-").isdecimal()
         if finished and (record := read_record(path.parent)):
             yield StoredRun(record, path.parent)
@@ -156,7 +153,7 @@ def finish_run(record: RunRecord, path: Path) -> None:
     """
     work = working_folder(path)
     work.mkdir(parents=True, exist_ok=True)
-    write_json(work / "run.json", asdict(record))
+    write_json(work / RECORD, asdict(record))
     _seal(work)
     replace_folder(path, work, path.with_name(path.name + RETIRED))
 
@@ -176,7 +173,7 @@ def write_failure(record: RunRecord, path: Path, trained_anew: bool = False) -> 
     if before:  # it died while it was scored anew
         copy_trained(path, dead)
         record = of_training(record, before)
-    write_json(dead / "run.json", asdict(record))
+    write_json(dead / RECORD, asdict(record))
     _seal(dead)
     replace_folder(path, dead, path.with_name(path.name + RETIRED))
     if not any((work / WEIGHTS).glob("*")):
@@ -197,7 +194,7 @@ def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
 
 def finish_evaluation(record: EvaluationRecord, work: Path, run: Path, name: str) -> None:
     """Write the record into the folder `work` and put it in its place below a run, as a run is."""
-    write_json(work / "evaluation.json", asdict(record))
+    write_json(work / EVALUATION, asdict(record))
     _seal(work)
     place = evaluation_path(run, name)
     place.parent.mkdir(parents=True, exist_ok=True)

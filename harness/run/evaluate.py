@@ -13,6 +13,7 @@ from harness.evaluation.write import write_evaluation
 from harness.plan.spec import RunSpec
 from harness.results import (
     LAST_EVALUATION,
+    MEANS,
     PRIMARY_EVALUATION,
     REVERSE_EVALUATION,
     SELECTED,
@@ -24,7 +25,7 @@ from harness.training import Trained
 
 def primary_metrics(job: Job) -> dict[str, float]:
     """Return the figures of the primary evaluation, as they are written."""
-    file = job.evaluations / PRIMARY_EVALUATION / "metrics.json"
+    file = job.evaluations / PRIMARY_EVALUATION / MEANS
     metrics: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     return metrics
 

@@ -21,6 +21,7 @@ from harness.results import (
     EMBEDDINGS,
     HIGHLIGHTS,
     HISTORY,
+    RECORD,
     WEIGHTS,
     RunRecord,
 )
@@ -81,7 +82,7 @@ def execute(
         total_seconds=record.total_seconds + time.perf_counter() - began,
         peak_memory=max(record.peak_memory, memory),
     )
-    write_json(work / "run.json", asdict(record))  # from here on a kill undoes nothing
+    write_json(work / RECORD, asdict(record))  # from here on a kill undoes nothing
     finish_folder(record, spec.path(options.results), keep)
     distributed.leave()
     return record

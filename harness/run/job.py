@@ -18,7 +18,7 @@ from harness.evaluation.embeddings import embeddings_path
 from harness.method import Method, Recipe, Supervision, TrainSummary
 from harness.plan.spec import RunSpec
 from harness.progress import Update
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.results import EVALUATIONS
 from harness.run.options import Options
 from harness.seeding import seed_everything

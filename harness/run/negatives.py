@@ -11,7 +11,7 @@ from harness.data.pixels import open_pixels
 from harness.data.schema import TrainView
 from harness.method import NegativeCaption, Recipe, Supervision
 from harness.plan.spec import RunSpec
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.run.job import build_method
 from harness.training.handed import preparation
 

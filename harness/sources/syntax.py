@@ -11,6 +11,8 @@ from typing import Protocol
 # reach its key through the resolved config and recipe, so editing a table repeats nothing else.
 DECLARATIONS = frozenset({"ablations", "evaluations", "recipes"})
 REGISTRY = "harness.registry"  # whose decorators name what they register, and change nothing
+# What is said of a method there, which runs nothing when it is imported.
+SAID = frozenset({f"{REGISTRY}.ExtraData", f"{REGISTRY}.Paper"})
 # Tests of what a module does not do when it is imported for a run.
 NOT_RUN = {"TYPE_CHECKING", "typing.TYPE_CHECKING", "__name__ == '__main__'"}
 # Decorators that do nothing but return what stands for the function or the class.
@@ -54,7 +56,8 @@ def runs_on_import(statement: ast.stmt, imports: Imports) -> bool:
         return True
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     names_only = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
-    return not names_only or any(isinstance(node, ast.Call) for node in ast.walk(statement))
+    calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+    return not names_only or not all(_called(one, imports) <= SAID for one in calls)
 
 
 class Syntax(ast.NodeTransformer):
@@ -240,6 +243,12 @@ def _is_pure(decorator: ast.expr, imports: Imports) -> bool:
     names = ast.unparse(called).split(".")
     targets = imports.get(names[0], ())
     return names[-1] in PURE or any(target.startswith(REGISTRY) for target in targets)
+
+
+def _called(function: ast.expr, imports: Imports) -> set[str]:
+    """Return the dotted names that a called function may have."""
+    first, *others = ast.unparse(function).split(".")
+    return {".".join([target, *others]) for target in imports.get(first, [first])}
 
 
 def _local_names(arguments: ast.arguments, body: Iterable[ast.AST]) -> set[str]:

@@ -20,7 +20,15 @@ from harness.errors import HarnessError
 from harness.files import process_tag, to_json
 from harness.printable import printable
 from harness.progress import Show
-from harness.results import EVALUATIONS, HIGHLIGHTS, StoredRun
+from harness.results import (
+    EVALUATION,
+    EVALUATIONS,
+    HIGHLIGHTS,
+    MEANS,
+    QUERIES,
+    RECORD,
+    StoredRun,
+)
 from harness.results.checksums import CHECKSUMS
 from harness.results.origin import read_origin
 from harness.submission.layout import (
@@ -35,7 +43,9 @@ from harness.submission.layout import (
 from harness.submission.privacy import clean_record, find_paths
 from harness.submission.seals import Content, hash_content, seal, sums_left_out
 from harness.verification.relevance import Library
-from harness.verification.runs import EVALUATION, MEANS, QUERIES, RECORD, verify_run
+from harness.verification.runs import (
+    verify_run,
+)
 
 Files = dict[str, Content]  # by name below the bundle, or below a run
 

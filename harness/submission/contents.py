@@ -19,8 +19,8 @@ import pyarrow.parquet
 
 from harness.data.digest import GALLERY, QUERIES
 from harness.printable import printable
+from harness.results.queries import COLUMNS
 from harness.submission.unpacking import Refused
-from harness.verification.figures import COLUMNS
 
 DEEPEST = 20
 LARGEST = 1 << 63

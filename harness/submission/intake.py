@@ -32,7 +32,11 @@ from harness.files import (
 )
 from harness.printable import printable
 from harness.progress import Show
-from harness.results import EVALUATIONS, read_record
+from harness.results import (
+    EVALUATIONS,
+    QUERIES,
+    read_record,
+)
 from harness.results.checksums import CHECKSUMS
 from harness.results.left_overs import clear_left_overs
 from harness.results.locks import run_lock
@@ -41,7 +45,6 @@ from harness.submission.judging import Here, Judged, judge
 from harness.submission.unpacking import Refused, unpack
 from harness.verification.reading import read_json
 from harness.verification.relevance import read_fingerprint
-from harness.verification.runs import QUERIES
 
 WORKSPACE = ".import."  # begins the name of the folder in which a bundle is unpacked
 

@@ -6,7 +6,14 @@ from collections.abc import Container, Sequence
 from pathlib import Path
 
 from harness.errors import HarnessError, unknown
-from harness.results import SELECTED, WEIGHTS, StoredRun, load_runs, read_record
+from harness.results import (
+    RECORD,
+    SELECTED,
+    WEIGHTS,
+    StoredRun,
+    load_runs,
+    read_record,
+)
 from harness.results.origin import read_origin
 
 
@@ -24,7 +31,7 @@ def choose_run(results: Path, named: str | None, methods: Container[str]) -> Sto
     Raises:
         HarnessError: there is no such run, or its weights were not kept.
     """
-    if named and (Path(named) / "run.json").is_file():
+    if named and (Path(named) / RECORD).is_file():
         return _only_run(Path(named))
     runs = [run for run in load_runs(results) if run.record.status == "ok"]
     if not runs:

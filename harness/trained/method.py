@@ -19,7 +19,7 @@ from harness.errors import HarnessError
 from harness.evaluation import as_encoded
 from harness.method import Encoded, Method, Recipe, Supervision, TrainSummary
 from harness.progress import Show
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.results import RunRecord, StoredRun
 from harness.seeding import seed_everything
 from harness.trained.choice import weights_file

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow
 from numpy.typing import NDArray
 
 from harness.results import METRICS
+from harness.results.queries import COLUMNS
 from harness.verification.findings import Unreadable
 from harness.verification.reading import read_table
 
@@ -22,18 +22,6 @@ from harness.verification.reading import read_table
 # and versions of numpy; over as many queries as there are, that stays below 1e-12.
 TOLERANCE = 1e-9
 CUTS = {"r1": 1, "r5": 5, "r10": 10}
-
-_INTEGERS, _FLOATS = pyarrow.list_(pyarrow.int64()), pyarrow.list_(pyarrow.float32())
-COLUMNS: dict[str, tuple[Any, ...]] = {
-    "query_id": (pyarrow.int64(), pyarrow.string()),
-    "person_id": (pyarrow.int64(),),
-    "first_hit": (pyarrow.int64(),),
-    "average_precision": (pyarrow.float64(),),
-    "inverse_negative_penalty": (pyarrow.float64(),),
-    "hit_ranks": (_INTEGERS,),
-    "top_rows": (_INTEGERS,),
-    "top_scores": (_FLOATS,),
-}
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]

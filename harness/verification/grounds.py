@@ -7,9 +7,14 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from harness.printable import printable
-from harness.results import RunRecord
+from harness.results import (
+    RECORD,
+    RunRecord,
+)
 from harness.verification.findings import Finding, Kind
-from harness.verification.runs import RECORD, VerifiedRun
+from harness.verification.runs import (
+    VerifiedRun,
+)
 
 ALIKE: dict[str, Callable[[RunRecord], Any]] = {
     "version of the protocol": lambda record: record.protocol.get("version"),

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import stat
-import types
 from collections.abc import Mapping
-from dataclasses import MISSING, fields
 from pathlib import Path
-from typing import Any, Union, get_args, get_origin, get_type_hints
+from typing import Any
 
 import pyarrow
 import pyarrow.parquet
 
 from harness.printable import printable
-from harness.results import SCHEMA_VERSION, EvaluationRecord, RunRecord
+from harness.results import EvaluationRecord, RunRecord
+from harness.results.queries import Columns, refuse_columns
+from harness.results.record import parse_evaluation, parse_run
 from harness.verification.findings import Unreadable
 
 MOST_BYTES = 1 << 32  # of a table on disk
@@ -39,27 +39,43 @@ def read_json(file: Path) -> Any:
 
 def read_run(file: Path) -> RunRecord:
     """Read a record of a run. Raises Unreadable."""
-    values = read_json(file)
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise Unreadable(f"has schema version {_short(version)}; this harness reads 1")
-    return RunRecord(**_checked(values, RunRecord))
+    try:
+        record = parse_run(read_json(file))
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    _refuse_numbers({**vars(record), **record.metrics})
+    return record
 
 
 def read_evaluation(file: Path) -> EvaluationRecord:
     """Read a record of a further evaluation. Raises Unreadable."""
-    return EvaluationRecord(**_checked(read_json(file), EvaluationRecord))
+    try:
+        record = parse_evaluation(read_json(file))
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
+    _refuse_numbers(vars(record))
+    return record
 
 
 def read_figures(file: Path) -> dict[str, float]:
     """Read a JSON mapping of names to finite numbers. Raises Unreadable."""
     values = read_json(file)
-    if not _fits(values, Mapping[str, float]):
-        raise Unreadable("does not hold finite numbers by name")
-    return dict(values)
+    if not isinstance(values, dict) or any(
+        type(one) not in (int, float) for one in values.values()
+    ):
+        raise Unreadable("does not hold numbers by name")
+    _refuse_numbers(values)
+    return values
 
 
-def read_table(file: Path, columns: Mapping[str, tuple[Any, ...]], rows: int | None = None) -> Any:
+def _refuse_numbers(values: Mapping[str, Any]) -> None:
+    """Refuse numbers that are none, or larger than can be reckoned with."""
+    for name, value in values.items():
+        if isinstance(value, int | float) and not -LARGEST < value < LARGEST:  # nor is NaN
+            raise Unreadable(f"says {name} = {value}, which is no such number")
+
+
+def read_table(file: Path, columns: Columns, rows: int | None = None) -> Any:
     """Read columns of a Parquet file, each of one of its types, without a value missing.
 
     Where `rows` is given, the table must have as many. Raises Unreadable.
@@ -81,11 +97,11 @@ def read_table(file: Path, columns: Mapping[str, tuple[Any, ...]], rows: int | N
     return table
 
 
-def _refuse_shape(parquet: Any, columns: Mapping[str, tuple[Any, ...]], rows: int | None) -> None:
-    found = parquet.schema_arrow
-    for name, kinds in columns.items():
-        if found.names.count(name) != 1 or found.field(name).type not in kinds:
-            raise Unreadable(f"has no column {name} of {' or '.join(map(str, kinds))}")
+def _refuse_shape(parquet: Any, columns: Columns, rows: int | None) -> None:
+    try:
+        refuse_columns(parquet.schema_arrow, columns)
+    except ValueError as error:
+        raise Unreadable(str(error)) from error
     if rows is not None and parquet.metadata.num_rows != rows:
         raise Unreadable(f"has {parquet.metadata.num_rows} rows; the dataset asks for {rows}")
     groups = [parquet.metadata.row_group(n) for n in range(parquet.metadata.num_row_groups)]
@@ -112,51 +128,3 @@ def _refuse_size(file: Path, most: int) -> None:
         raise Unreadable("is not a plain file")
     if found.st_size > most:
         raise Unreadable(f"has {found.st_size} bytes, more than such a file ever has")
-
-
-def _checked(values: Any, kind: type[RunRecord] | type[EvaluationRecord]) -> dict[str, Any]:
-    """Return the values of a record's fields, which must be of the declared types."""
-    if not isinstance(values, dict):
-        raise Unreadable("does not hold a record")
-    hints = get_type_hints(kind)
-    needed = {f.name for f in fields(kind) if f.default is f.default_factory is MISSING}
-    if missing := sorted(needed - values.keys()):
-        raise Unreadable(f"lacks {', '.join(missing)}")
-    known = {name: value for name, value in values.items() if name in hints}
-    for name, value in known.items():
-        if not _fits(value, hints[name]):
-            raise Unreadable(f"says {name} = {_short(value)}, which is of another type")
-    return {name: _frozen(value, hints[name]) for name, value in known.items()}
-
-
-def _fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value from JSON is what a type hint promises."""
-    origin, inner = get_origin(hint), get_args(hint)
-    if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in inner)
-    if isinstance(origin, type) and issubclass(origin, Mapping):
-        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
-    if origin is tuple:
-        kinds = [inner[0]] * len(value) if isinstance(value, list) and ... in inner else inner
-        same = isinstance(value, list) and len(value) == len(kinds)
-        return same and all(map(_fits, value, kinds))
-    return _is_plain(value, hint)
-
-
-def _is_plain(value: Any, hint: Any) -> bool:
-    if hint is Any:
-        return True
-    if hint in (int, float):  # NaN is not below anything
-        kinds = (int, float) if hint is float else (int,)
-        return type(value) in kinds and -LARGEST < value < LARGEST
-    return isinstance(value, hint)
-
-
-def _frozen(value: Any, hint: Any) -> Any:
-    if get_origin(hint) is not tuple:
-        return value
-    return tuple(tuple(one) if isinstance(one, list) else one for one in value)
-
-
-def _short(value: Any) -> str:
-    return printable(repr(value), 60) if isinstance(value, str | int | float) else str(type(value))

@@ -8,10 +8,14 @@ from pathlib import Path
 
 from harness.printable import printable
 from harness.results import (
+    EVALUATION,
     EVALUATIONS,
     LAST_EVALUATION,
+    MEANS,
     METRICS,
     PRIMARY_EVALUATION,
+    QUERIES,
+    RECORD,
     REVERSE_EVALUATION,
     EvaluationRecord,
     RunRecord,
@@ -31,8 +35,6 @@ from harness.verification.relevance import FINGERPRINT, Library, check_relevance
 from harness.verification.seals import check_seals
 
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
-RECORD, EVALUATION = "run.json", "evaluation.json"
-MEANS, QUERIES = "metrics.json", "queries.parquet"
 OWN = (PRIMARY_EVALUATION, REVERSE_EVALUATION, LAST_EVALUATION)  # of every run, with no record
 
 

@@ -17,9 +17,17 @@ from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan.spec import RunSpec
 from harness.registry import Listing
-from harness.results import EVALUATIONS, EvaluationRecord, RunRecord
+from harness.results import (
+    EVALUATION,
+    EVALUATIONS,
+    RECORD,
+    EvaluationRecord,
+    RunRecord,
+)
 from harness.verification.findings import Finding, Kind
-from harness.verification.runs import EVALUATION, RECORD, VerifiedRun
+from harness.verification.runs import (
+    VerifiedRun,
+)
 
 OTHER_CODE = "its key is not the one of the code and settings that are here"
 OTHER_SCORING = (

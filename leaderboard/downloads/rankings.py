@@ -88,7 +88,7 @@ def _record(board: Board, competitor: Competitor) -> Record:
         values |= _score_fields(metric, score, _by_seed(board, competitor, metric))
         values[f"{metric}_reported"] = float(reported[metric].text) if metric in reported else None
     values |= {cost: competitor.mean_of(cost) or None for cost in COSTS}
-    values |= {"paper": latest.paper if latest else "", "url": latest.url if latest else ""}
+    values |= {"paper": str(latest.paper) if latest else "", "url": latest.url if latest else ""}
     unranked = "" if competitor.is_ranked else "; ".join(n.text for n in reasons(board, competitor))
     return values | {"not_ranked_because": plain(unranked)}
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import quote
 
+from harness.results import RunRecord
+from harness.results.paper import UNDISCLOSED
 from leaderboard.ablations.ledger import ABOUT_DIFFERENCES
 from leaderboard.ablations.parts import part_table
 from leaderboard.ablations.section import Hrefs
@@ -59,12 +61,19 @@ def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics])
         title=record.title.strip() or method,
         name=method,
         summary=record.summary,
-        paper=record.paper,
+        paper=str(record.paper),
         url=web_address(record.url),
         supervision=record.supervision,
+        extra_data=_extra_data([run.record for run in runs]),
         sections=tuple(_section(Subject(method, site, one)) for one in present),
         reported=reported_section(site.papers.get(method), site.addresses),
     )
+
+
+def _extra_data(records: Sequence[RunRecord]) -> tuple[tuple[str, str], ...]:
+    """Return, by scale, what a method was trained on beside the benchmark."""
+    by_start = sorted(records, key=lambda record: record.started)  # of several the latest tells
+    return tuple({one.scale: str(one.extra_data or UNDISCLOSED) for one in by_start}.items())
 
 
 @dataclass(frozen=True)

@@ -165,5 +165,6 @@ class MethodPage:
     paper: str
     url: str  # http or https, or empty
     supervision: str
+    extra_data: tuple[tuple[str, str], ...]  # scale -> what else it was trained on
     sections: tuple[MethodSection, ...]
     reported: ReportedSection | None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,6 @@ from harness.results import EvaluationRecord, RunRecord, StoredRun, load_runs
 
 FULL = "full"  # the variant that is the method as published
 LARGEST = 1e100  # beyond it the arithmetic of an axis may overflow
-_TYPES = {"str": str, "int": int, "float": (int, float)}
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def load_grounds(results: Path) -> list[Ground]:
 
     Raises ValueError where the folder holds no run.
     """
-    runs = [_with_tables(stored) for stored in load_runs(results) if _is_sound(stored.record)]
+    runs = [_with_tables(stored) for stored in load_runs(results)]
     if not runs:
         raise ValueError(
             f'there is no run below {results} to report; make some with "harness run --all"'
@@ -119,7 +118,7 @@ def _history(stored: StoredRun) -> list[dict[str, Any]]:
 
 def _further(stored: StoredRun) -> dict[str, EvaluationRecord]:
     found = stored.further_evaluations()
-    return {name: one for name, one in found.items() if _is_whole(name) and _is_sound(one)}
+    return {name: one for name, one in found.items() if _is_whole(name)}
 
 
 def _evaluations(
@@ -141,19 +140,3 @@ def _evaluations(
 def _is_whole(evaluation: str) -> bool:
     """Say whether a folder of an evaluation is not one that a killed process left half-made."""
     return not evaluation.endswith(UNFINISHED)
-
-
-def _is_sound(record: RunRecord | EvaluationRecord) -> bool:
-    """Say whether the values have the types that the record declares; JSON promises none."""
-    return all(
-        isinstance(getattr(record, one.name), _type_of(str(one.type))) for one in fields(record)
-    )
-
-
-def _type_of(annotation: str) -> Any:
-    optional = (type(None),) if annotation.endswith("| None") else ()
-    name = annotation.removesuffix(" | None")
-    if name.startswith("Mapping"):
-        return (Mapping, *optional)
-    known = _TYPES.get(name, object)
-    return (*known, *optional) if isinstance(known, tuple) else (known, *optional)

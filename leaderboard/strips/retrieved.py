@@ -12,10 +12,15 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.compute  # an attribute of pyarrow only once it is imported
-import pyarrow.parquet
 from numpy.typing import NDArray
 
-from harness.results import PRIMARY_EVALUATION, StoredRun
+from harness.results import (
+    EVALUATIONS,
+    PRIMARY_EVALUATION,
+    QUERIES,
+    StoredRun,
+)
+from harness.results.queries import read_queries
 
 DEPTH = 10  # images of a strip
 NOTHING = -1  # in place of a gallery row, where a gallery has fewer images
@@ -41,7 +46,7 @@ def read_retrieved(run: StoredRun) -> Retrieved | None:
         rows = _padded(table["top_rows"])
         right = _right(table["hit_ranks"], rows.shape)
         first = table["first_hit"].to_numpy().astype(np.int64)
-    except (ValueError, TypeError, pyarrow.ArrowException):  # columns of other types
+    except (ValueError, TypeError):  # values are missing
         return None
     retrieved = Retrieved(rows, right, first)
     return retrieved if _agrees(retrieved) else None
@@ -60,13 +65,10 @@ def read_first_hits(runs: Sequence[StoredRun]) -> Integers:
 
 
 def _read(run: StoredRun, columns: list[str]) -> Any:
-    path = run.path / "evaluations" / PRIMARY_EVALUATION / "queries.parquet"
     try:
-        with pyarrow.parquet.ParquetFile(path) as file:  # a third of the time of read_table
-            table = file.read(columns=columns)
-    except (OSError, pyarrow.ArrowException):
+        return read_queries(run.path / EVALUATIONS / PRIMARY_EVALUATION / QUERIES, columns)
+    except (OSError, ValueError):
         return None
-    return table.combine_chunks() if set(columns) <= set(table.column_names) else None
 
 
 def _agrees(retrieved: Retrieved) -> bool:

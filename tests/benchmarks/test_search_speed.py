@@ -18,7 +18,7 @@ from PIL import Image
 
 from harness import registry
 from harness.method import Method, Recipe, TrainSummary
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.search.cache import StoredEmbeddings
 from harness.search.engine import Searcher
 from harness.search.folder import FolderReader

@@ -20,7 +20,7 @@ from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.data.schema import TrainView
 from harness.method import Method, Recipe, Stage, Supervision
-from harness.registry.description import build
+from harness.registry.settings import build
 from harness.seeding import seed_everything
 from harness.training import Watchers, train
 

@@ -22,8 +22,9 @@ from torch import nn
 from torch.nn.functional import cosine_similarity
 
 from harness.method import Config, Encoded, Method, Recipe, Stage, Supervision
-from harness.registry import register
+from harness.registry import ExtraData, Paper, register
 
+PAPER = Paper("A glance", ("Ada Author",), 2026, "PAPERS", "https://example.org/a")
 STAGES = (Stage(epochs=1, learning_rate=0.01, batch_size=16),)
 
 
@@ -38,7 +39,7 @@ class BlankConfig(Config):
     supervision: Supervision = Supervision.NONE
 
 
-@register("glance", title="Glance", paper="A. Author, A glance, 2026", url="https://example.org/a")
+@register("glance", title="Glance", paper=PAPER, extra_data=ExtraData(weights=("eyes",)))
 class Glance(Method):
     """Mean colour against a bag of letters."""
 

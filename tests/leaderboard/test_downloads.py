@@ -13,6 +13,7 @@ import pytest
 
 from harness.results import METRICS, load_runs
 from harness.results.answers import read_answers
+from harness.results.paper import Paper
 from harness.significance import compare
 from leaderboard import downloads
 from leaderboard.downloads.bibtex import Source, bibtex
@@ -193,39 +194,45 @@ def test_tables_of_hostile_texts_keep_their_cells(text: str) -> None:
         assert not row.startswith(("[", "*"))
 
 
-def test_bibtex_parses_what_citations_tell() -> None:
-    """Authors, title, venue and year of a citation become fields; others stand whole."""
+def test_bibtex_has_the_fields_of_a_paper() -> None:
+    """Its type has the fields that it asks for; what is less known is a @misc."""
+    authors, url = ("Yafei Zhang", "Yongle Shang"), "https://arxiv.org/abs/2507.06744"
     text = bibtex(
         [
-            Source("Zhang, Shang and Li, Two Grains, One Person, ACM MM 2025",
-                   "https://arxiv.org/abs/2507.06744", ("DGIA",)),
-            Source("Somebody et al. A paper. CVPR 2023.", "", ("A", "B")),
-            Source("no citation at all", "javascript:alert(1)", ("C",)),
+            Source(Paper("Two Grains, One Person", authors, 2025, "ACM MM", url), url, ("DGIA",)),
+            Source(Paper("Slow", ("Ada Li",), 2024, "TPAMI", kind="article"), "", ("A",)),
+            Source(Paper("Undated", ("Max Ott and Sons, Ltd",)), "", ("B",)),
+            Source("Somebody et al. A paper. CVPR 2023.", "javascript:alert(1)", ("C", "D")),
         ],
         "2025-02-03",
-    )  # fmt: skip
-    assert "author = {Zhang and Shang and Li}" in text
-    assert "title = {{Two Grains, One Person}}" in text
-    assert "howpublished = {ACM MM}" in text
-    assert "year = {2025}" in text
-    assert "url = {https://arxiv.org/abs/2507.06744}" in text
-    assert "author = {Somebody and others}" in text
-    assert "On the leaderboard as A and B" in text
-    assert "title = {no citation at all}" in text
-    assert "javascript" not in text
-    assert "Runs up to 2025-02-03" in text
+    )
+    benchmark, grains, slow, undated, cited = text.split("\n\n")
+    assert "Runs up to 2025-02-03" in benchmark
+    assert grains.startswith("@inproceedings{zhang2025grains,\n")
+    assert "  author = {Yafei Zhang and Yongle Shang},\n" in grains
+    assert "  title = {{Two Grains, One Person}},\n" in grains
+    assert "  booktitle = {ACM MM},\n  year = {2025},\n" in grains
+    assert f"  url = {{{url}}},\n" in grains
+    assert slow.startswith("@article{li2024slow,\n")
+    assert "  journal = {TPAMI},\n" in slow
+    assert undated.startswith("@misc{ltdundated,\n")
+    assert "  author = {{Max Ott and Sons, Ltd}},\n" in undated
+    assert cited.startswith("@misc{c,\n")
+    assert "  key = {C},\n  title = {{Somebody et al. A paper. CVPR 2023.}},\n" in cited
+    assert "On the leaderboard as C and D" in cited
+    assert "javascript" not in cited
 
 
 @pytest.mark.parametrize("text", HOSTILE)
 def test_bibtex_entries_stay_whole(text: str) -> None:
     """Keys are letters and digits, differ, and braces are balanced in every field."""
     sources = [
-        Source(f"{text} and {text}, {text}, {text} 2024", f"https://example.org/{text}", (text,)),
+        Source(Paper(text, (text, text), 2024, text, text), f"https://example.org/{text}", (text,)),
         Source(text, "", (text,)),
         Source(text, "", (text,)),
     ]
     entries = bibtex(sources, text).split("\n\n")
-    keys = [re.match(r"@misc\{([a-z0-9-]+),\n", entry) for entry in entries]
+    keys = [re.match(r"@[a-z]+\{([a-z0-9-]+),\n", entry) for entry in entries]
     assert all(keys)
     assert len({key[1] for key in keys if key}) == 4
     for entry in entries:

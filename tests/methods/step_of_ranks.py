@@ -25,7 +25,7 @@ from harness.data.pixels import open_pixels  # noqa: E402
 from harness.data.schema import Split, TrainView  # noqa: E402
 from harness.evaluation import encode_split  # noqa: E402
 from harness.method import Recipe, Supervision  # noqa: E402
-from harness.registry.description import build  # noqa: E402
+from harness.registry.settings import build  # noqa: E402
 from harness.seeding import seed_everything  # noqa: E402
 from harness.training.handed import preparation  # noqa: E402
 from harness.training.loop import _active, _batch  # noqa: E402

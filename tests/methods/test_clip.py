@@ -8,7 +8,7 @@ import torch
 
 from harness import registry
 from harness.method import Batch, TrainSummary
-from harness.registry.description import build
+from harness.registry.settings import build
 from methods.blocks import losses
 from methods.clip import Clip, ClipContrastive, ContrastiveConfig, ZeroShotConfig
 

@@ -152,7 +152,7 @@ def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> Non
         del values[key]
         lines = "\n".join(f"{name}: {value}" for name, value in values.items())
         file.write_text(lines, encoding="utf-8")
-        with pytest.raises(HarnessError, match=rf"mine\.yaml: '{key}'"):
+        with pytest.raises(HarnessError, match=rf"mine\.yaml: .*missing required field `{key}`"):
             plan.read_suite(str(file))
 
 
@@ -220,10 +220,22 @@ def test_a_folder_may_be_absolute(tmp_path: Path) -> None:
         ("{name: mine, folder: people, hub: a/b}", "'mine': say either folder or hub"),
         ("{name: mine}", "'mine': say either folder or hub"),
         ("{name: mine, folder: null}", "'mine': say either folder or hub"),
-        ("{name: mine, folder: p, columns: caption}", "'mine': columns says .*got 'caption'"),
-        ("{name: mine, folder: p, columns: {caption: text}}", "'mine': .*captions.* are called"),
-        ("{name: mine, folder: p, validation_people: few}", "'mine': validation_people is a num"),
-        ("{name: mine, folder: p, validation_people: -1}", "'mine': validation_people is a num"),
+        (
+            "{name: mine, folder: p, columns: caption}",
+            "'mine': Expected `object`, got `str` - at `\\$.columns`",
+        ),
+        (
+            "{name: mine, folder: p, columns: {caption: text}}",
+            "'mine': .*captions.* are called.*: got caption",
+        ),
+        (
+            "{name: mine, folder: p, validation_people: few}",
+            "got `str` - at `\\$.validation_people`",
+        ),
+        (
+            "{name: mine, folder: p, validation_people: -1}",
+            "'mine': validation_people is a number of",
+        ),
     ],
 )
 def test_a_broken_declaration_is_one_message(dataset: str, message: str, tmp_path: Path) -> None:

@@ -152,7 +152,11 @@ def test_a_second_listing_imports_nothing_heavy() -> None:
     [
         ('title="Toy"', 'title="T\\x1b[2Joy"', "the title"),
         ('title="Toy"', f'title="{"x" * 500}"', "500 characters"),
-        ('title="Toy"', 'title="Toy", paper="a\\nb"', "the paper"),
+        ('title="Toy"', 'title="Toy", paper=Paper("a\\nb")', "the paper"),
+        ('title="Toy"', 'title="Toy", paper=Paper("A", "Ada")', "array"),
+        ('title="Toy"', 'title="Toy", extra_data=ExtraData(("a\\x07b",))', "extra data"),
+        ('title="Toy"', 'title="Toy", extra_data=ExtraData("CLIP")', "array"),
+        ('title="Toy"', 'title="Toy", extra_data={"large": ExtraData()}', "'large'"),
         ('title="Toy"', 'title="Toy", url="javascript:alert(1)"', "no address of a page"),
         ('"narrow"', '"nar\\x07row"', "the row"),
         ('"Table 1"', '"Table\\u202e 1"', "the ablation table"),
@@ -164,12 +168,24 @@ def test_names_that_garble_a_terminal_or_leave_a_folder_are_refused(
 ) -> None:
     """The plugin is listed with its error, in characters that can be printed."""
     assert old in toy_source
-    toy.write_text(toy_source.replace(old, new, 1), encoding="utf-8")
+    named = toy_source.replace("import register", "import ExtraData, Paper, register")
+    toy.write_text(named.replace(old, new, 1), encoding="utf-8")
     done = harness("list", "methods", "--plugins", toy)
     text = " ".join((done.stdout + done.stderr).split())
     assert told.split()[-1] in text
     assert "ValueError" in text
     assert all(letter.isprintable() or letter in "\n" for letter in done.stdout + done.stderr)
+
+
+def test_a_citation_in_words_is_refused_with_what_takes_its_place(
+    harness: Call, toy: Path, toy_source: str
+) -> None:
+    """A paper has fields; the message shows them."""
+    cited = 'title="Toy", paper="Ada, A toy, 2026"'
+    toy.write_text(toy_source.replace('title="Toy"', cited, 1), encoding="utf-8")
+    done = harness("list", "methods", "--plugins", toy)
+    text = " ".join((done.stdout + done.stderr).split())
+    assert "Paper(title=..., authors=[...], year=..., venue=..., url=...)" in text
 
 
 def test_what_a_plugin_raises_is_shown_without_control_codes(
