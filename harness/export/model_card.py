@@ -19,6 +19,7 @@ from harness.errors import HarnessError
 from harness.files import process_tag, slug, write_json
 from harness.printable import printable
 from harness.results import METRICS, RunRecord, StoredRun
+from harness.results.paper import UNDISCLOSED
 from harness.submission.privacy import clean_command
 from harness.trained.choice import has_weights, weights_file
 
@@ -28,25 +29,11 @@ if TYPE_CHECKING:
 CARD = "README.md"
 CONFIG = "config.json"
 WEIGHTS = "model.safetensors"
+TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 TASK = "text-to-image-retrieval"
 LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}  # as a dataset declares -> as the hub says
 DECIMALS = 2
-
-USE = """\
-## Intended use
-
-For research on retrieval: comparing methods, repeating the figures above, building on the method.
-The figures hold for the test split that is named, under the protocol that is named. They promise
-nothing for other cameras, other people or other ways of describing them.
-
-## What it must not be used for
-
-This is a model that finds a person by a description. Used on cameras that watch real people, it is
-a tool of surveillance: it can single out someone who agreed to nothing, and it is often wrong. Even
-a good Rank-1 names the wrong person for many descriptions, and how wrong it is may differ between
-groups of people, which was not measured here. Do not use it to identify, follow or judge people, or
-where a mistake harms someone. Whoever considers any use on real people needs a lawful ground, their
-knowledge, and a human who answers for every decision."""
+LONGEST = 1000  # characters of a line of a record
 
 
 def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
@@ -80,18 +67,42 @@ def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
 
 def write_card(runs: Sequence[StoredRun]) -> str:
     """Return the card of one method or variant, of all datasets that it was trained on."""
+    from huggingface_hub import ModelCard
+
     record = runs[0].record
-    parts = [
-        f"---\n{card_data(runs).to_yaml()}\n---",
-        f"# {_plain(_name(record))}",
-        *_introduction(record),
-        *_results(runs),
-        *_training(runs),
-        USE,
-        *_data(runs),
-        *_citation(record),
-    ]
-    return "\n\n".join(parts) + "\n"
+    protocol = record.protocol
+    card = ModelCard.from_template(
+        card_data(runs),
+        template_path=str(TEMPLATE),
+        name=_name(record),
+        record=record,
+        supervision=_supervision(record),
+        metric_names=list(METRICS.values()),
+        datasets=[_of_dataset(group) for group in _by_dataset(runs)],
+        protocol="; ".join(f"{name}: {protocol[name]}" for name in protocol if name != "version"),
+        stages=record.recipe.get("stages") or [],
+        extra_data=record.extra_data or UNDISCLOSED,
+        commands=[_plain_line(clean_command(run.record.command)) for run in runs],
+        weights=WEIGHTS,
+        plain=_plain,
+    )
+    return str(card)
+
+
+def _of_dataset(runs: Sequence[StoredRun]) -> dict[str, Any]:
+    """Return what a card tells of the runs on one dataset."""
+    records = [run.record for run in runs]
+    r1 = [record.metrics["r1"] for record in records]
+    means = [mean(record.metrics[metric] for record in records) for metric in METRICS]
+    data = records[0].data
+    return {
+        "title": _dataset(records[0]),
+        "means": [f"{value:.{DECIMALS}f}" for value in means],
+        "spread": f"{min(r1):.2f} to {max(r1):.2f}",
+        "seeds": len(records),
+        "licence": data.get("licence") or "not declared",
+        "note": data.get("note", ""),
+    }
 
 
 def card_data(runs: Sequence[StoredRun]) -> ModelCardData:
@@ -130,75 +141,6 @@ def _eval_results(runs: Sequence[StoredRun]) -> Iterator[EvalResult]:
         )
 
 
-def _introduction(record: RunRecord) -> Iterator[str]:
-    yield _plain(record.summary)
-    drawn = record.data.get("drawn")
-    yield (
-        "Type a description of a person, get that person's images: trained and scored by "
-        f"tbpr-bench, scale {_plain(record.scale)}, {_supervision(record)}."
-    )
-    if drawn:
-        yield (
-            "**Every person that it was trained and scored on is drawn.** The figures compare "
-            "methods at toy scale and say nothing about photographs."
-        )
-
-
-def _results(runs: Sequence[StoredRun]) -> Iterator[str]:
-    yield "## Results"
-    header = ["dataset", *METRICS.values(), "R1 range", "seeds"]
-    rows = ["| " + " | ".join(header) + " |", "|---" * len(header) + "|"]
-    for group in _by_dataset(runs):
-        r1 = [run.record.metrics["r1"] for run in group]
-        means = [f"{mean(run.record.metrics[m] for run in group):.{DECIMALS}f}" for m in METRICS]
-        cells = [_plain(_dataset(group[0].record)), *means, f"{min(r1):.2f} to {max(r1):.2f}"]
-        rows.append("| " + " | ".join([*cells, str(len(group))]) + " |")
-    yield "\n".join(rows)
-    protocol = runs[0].record.protocol
-    told = "; ".join(f"{name}: {protocol[name]}" for name in protocol if name != "version")
-    yield f"Percent, means over seeds, on the test split. {_plain(told)}."
-
-
-def _training(runs: Sequence[StoredRun]) -> Iterator[str]:
-    record = runs[0].record
-    yield "## Training"
-    stages = record.recipe.get("stages") or []
-    if not stages:
-        yield "Nothing was trained: these are the pre-trained encoders as they are."
-    for number, stage in enumerate(stages, start=1):
-        yield (
-            f"{'Stage ' + str(number) + ': ' if len(stages) > 1 else ''}{stage.get('epochs')} "
-            f"epochs, batches of {stage.get('batch_size')}, {_plain(str(stage.get('optimizer')))} "
-            f"at a learning rate of {stage.get('learning_rate')}; the epoch with the best val R1."
-        )
-    yield f"Backbone {_plain(str(record.config.get('backbone', 'its own')))}. This repeats it:"
-    commands = [_plain_line(clean_command(run.record.command)) for run in runs]
-    yield "\n".join(("```sh", *commands, "```"))
-    if stages:
-        yield (
-            f"`DATASET/seed-N/{WEIGHTS}` holds the selected weights of each run, and `config.json` "
-            "beside it the config and recipe that build the method."
-        )
-
-
-def _data(runs: Sequence[StoredRun]) -> Iterator[str]:
-    yield "## Data and licences"
-    for group in _by_dataset(runs):
-        data = group[0].record.data
-        licence = _plain(str(data.get("licence") or "not declared"))
-        yield f"{_plain(_dataset(group[0].record))}: {licence}. {_plain(str(data.get('note', '')))}"
-    yield (
-        "Weights can give away what they were trained on: keep to the licence of the data when "
-        "handing them on."
-    )
-
-
-def _citation(record: RunRecord) -> Iterator[str]:
-    if record.paper:
-        yield "## Method"
-        yield f"{_plain(str(record.paper))} {_plain(record.url)}".strip()
-
-
 def _licence(runs: Sequence[StoredRun]) -> tuple[str, str | None]:
     """Return the licence as the hub calls it and, where it knows none, by name."""
     told = {str(run.record.data.get("licence") or "not declared") for run in runs}
@@ -230,14 +172,14 @@ def _supervision(record: RunRecord) -> str:
     return known.get(record.supervision, "from captions and the identities of people")
 
 
-def _plain(text: str) -> str:
+def _plain(told: object) -> str:
     """Return one line of a record so that Markdown shows it as it is."""
-    escaped = html.escape(printable(" ".join(text.split()), 500), quote=False)
+    escaped = html.escape(printable(" ".join(str(told).split()), LONGEST), quote=False)
     return "".join(f"\\{c}" if c in "\\`*_[]|#~" else c for c in escaped)
 
 
 def _plain_line(text: str) -> str:
-    return printable(" ".join(text.split()), 1000).replace("```", "")
+    return printable(" ".join(text.split()), LONGEST).replace("```", "")
 
 
 def _folder(record: RunRecord) -> Path:

@@ -114,7 +114,8 @@ def _spec(
         name = shlex.quote(f"{name}:{resolved.base}")
     declaration = located.declaration
     own = suite.declared.get(declaration.name) == declaration
-    dataset = declaration.name if own else declaration.argument
+    suite_argument = suite.argument or suite.name
+    dataset_argument = declaration.name if own else declaration.argument
     return RunSpec(
         suite=suite.name,
         located=located,
@@ -131,6 +132,8 @@ def _spec(
         tables=resolved.tables,
         config=resolved.config,
         recipe=resolved.recipe,
-        command=f"harness run {name} --suite {shlex.quote(suite.argument or suite.name)} "
-        f"--dataset {shlex.quote(dataset)} --seeds {seed}{options}",
+        command=f"harness run {name} --suite {shlex.quote(suite_argument)} "
+        f"--dataset {shlex.quote(dataset_argument)} --seeds {seed}{options}",
+        suite_argument=suite_argument,
+        dataset_argument=dataset_argument,
     )

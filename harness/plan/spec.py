@@ -69,6 +69,8 @@ class RunSpec:
     config: Mapping[str, Any]
     recipe: Mapping[str, Any]
     command: str
+    suite_argument: str
+    dataset_argument: str
     evaluations: tuple[FurtherEvaluation, ...] = ()
     stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
 
@@ -142,6 +144,8 @@ class RunSpec:
             },
             environment={"python": platform.python_version(), "platform": platform.platform()},
             command=self.command,
+            suite_argument=self.suite_argument,
+            dataset_argument=self.dataset_argument,
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

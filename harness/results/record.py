@@ -60,6 +60,8 @@ class RunRecord:
     )  # title, fingerprint, drawn, licence, counts
     environment: Mapping[str, Any] = field(default_factory=dict)  # versions, commit, hardware
     command: str = ""  # repeats the run
+    suite_argument: str = ""  # as that names the suite; records of older code do not tell
+    dataset_argument: str = ""  # and the dataset
     started: str = ""  # ISO 8601, UTC
     total_seconds: float = 0.0
     train_seconds: float = 0.0

@@ -24,6 +24,9 @@ def clean_record(values: Mapping[str, Any]) -> dict[str, Any]:
     clean = dict(values)
     if "command" in clean:
         clean["command"] = clean_command(str(clean["command"]))
+    for name in ("suite_argument", "dataset_argument"):
+        if _is_path(str(clean.get(name, "")), TAKES_A_PATH[0]):
+            clean[name] = _last_part(str(clean[name]))
     if isinstance(clean.get("environment"), Mapping):
         known = clean["environment"]
         clean["environment"] = {name: known[name] for name in known if name in ENVIRONMENT}

@@ -6,11 +6,9 @@ pixels or training captions are wanted, the dataset itself is opened, and has to
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -92,11 +90,9 @@ def locate_again(record: RunRecord, show: Show) -> Located:
 
 
 def _declaration(record: RunRecord) -> Declaration:
-    """Return how the dataset is declared, as the command that repeats the run names it."""
-    words = shlex.split(record.command)
-    named = dict(pairwise(words))
-    suite = plan.read_suite(named.get("--suite", record.suite))
-    return suite.find_declaration(named.get("--dataset", record.dataset))
+    """Return how the dataset is declared, by what named it when the run was made."""
+    suite = plan.read_suite(record.suite_argument or record.suite)
+    return suite.find_declaration(record.dataset_argument or record.dataset)
 
 
 def _fingerprint(record: RunRecord) -> str:

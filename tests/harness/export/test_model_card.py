@@ -49,7 +49,7 @@ def test_it_says_what_a_reader_needs(card: ModelCard) -> None:
     told = card.text
     for words in (
         "## Training", "harness run glance", "val R1", "not declared", "## Intended use",
-        "surveillance", "A. Author, A glance, 2026", "## Data and licences",
+        "surveillance", "Author, A glance, PAPERS 2026", "weights: eyes", "## Data and licences",
     ):  # fmt: skip
         assert words in told
     assert card.data.license == "other"

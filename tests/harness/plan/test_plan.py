@@ -43,6 +43,8 @@ def test_one_variant_can_be_named(small_dolls: Path, toy: Path) -> None:
     assert first.config["width"] == 4
     assert first.tables == (("Table 1", "narrow", 0),)
     assert first.command == f"harness run toy:narrow --suite demo --dataset {small_dolls} --seeds 0"
+    record = first.record()
+    assert (record.suite_argument, record.dataset_argument) == ("demo", str(small_dolls))
 
 
 def test_equal_content_has_equal_keys_wherever_it_lies(
