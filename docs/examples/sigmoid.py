@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import logsigmoid
 
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
-from harness.registry import register
+from harness.registry import Paper, register
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import TINY_CLIP
 from methods.blocks.losses import cosine
 
 
@@ -28,7 +29,18 @@ class SigmoidConfig(Config):
     bias: float = -10.0  # at first: most pairs of a batch do not belong together
 
 
-@register("sigmoid", title="CLIP + sigmoid", url="https://arxiv.org/abs/2303.15343")
+@register(
+    "sigmoid",
+    title="CLIP + sigmoid",
+    paper=Paper(
+        "Sigmoid Loss for Language Image Pre-Training",
+        ("Xiaohua Zhai", "Basil Mustafa", "Alexander Kolesnikov", "Lucas Beyer"),
+        2023,
+        "ICCV",
+        "https://arxiv.org/abs/2303.15343",
+    ),
+    extra_data=TINY_CLIP,
+)
 class Sigmoid(Method):
     """A yes or no for every pair, so that two captions of one image may both be right."""
 

@@ -20,10 +20,11 @@ from harness.data.pixels import open_pixels
 from harness.data.schema import Split, TrainView
 from harness.evaluation import encode_images, encode_texts
 from harness.files import process_tag, put_in_place
-from harness.method import Method, Recipe, Supervision
+from harness.method import Recipe, Supervision
 from harness.registry.settings import build
-from harness.seeding import seed_everything
+from harness.results.paper import ExtraData
 from harness.training import Watchers, train
+from harness.training.building import build_method
 from harness.training.checkpoints import LAST
 
 CPU = torch.device("cpu")
@@ -61,16 +62,13 @@ class Case:
         """`variant` is one of the listing's description; `change` alters the training split."""
         assert listing.description is not None
         described = listing.description["scales"][scale]
-        registration = registry.load_method(listing.name, listing.plugin)
-        values = {**described["config"], **variant["changes"]}
-        config = build(registration.method.config_class, values)
+        config = {**described["config"], **variant["changes"]}
         self.recipe: Recipe = build(Recipe, described["recipe"])
         self.split = change(load_split(locate(find_declaration(str(dolls))), "train"))
-        self.pixels = open_pixels(self.split, config.image_size, None)
-        supervision = Supervision(config.supervision)
-        self.view = TrainView(self.split, self.pixels, supervision, seed)
-        seed_everything(seed, "weights")
-        self.method: Method = registration.method(config, self.view.summary())
+        self.pixels = open_pixels(self.split, tuple(config["image_size"]), None)
+        self.view = TrainView(self.split, self.pixels, Supervision(config["supervision"]), seed)
+        summary = self.view.summary()
+        self.method = build_method(listing.name, listing.plugin, config, seed, summary)
         self.images = self.view.pixels(range(ITEMS))  # (ITEMS, 3, H, W)
         self.captions = list(self.view.captions[:ITEMS])
 
@@ -145,6 +143,13 @@ class Subject:
         assert self.listing.description is not None
         here = variants_at(self.listing.description, self.scale)
         return [v for v in self.listing.description["variants"] if v["label"] in here]
+
+    @property
+    def extra_data(self) -> ExtraData | None:
+        """What the method says it was trained on beside the benchmark; None where nothing."""
+        assert self.listing.description is not None
+        told = self.listing.description["scales"][self.scale]["extra_data"]
+        return told and build(ExtraData, told)
 
     @property
     def labels(self) -> list[str]:

@@ -19,6 +19,7 @@ from harness.contract.case import BATCH, ITEMS, Case, Subject
 from harness.data.schema import Split
 from harness.evaluation import rescores
 from harness.method import Encoded, Supervision
+from harness.results.paper import UNDISCLOSED
 
 TOLERANCE = 1e-4  # of an embedding, alone or among others: the order of sums may differ
 SHOWN = 5  # names in a message
@@ -160,6 +161,14 @@ def scores_pairs_again(subject: Subject) -> str:
     return f"{ITEMS} pairs"
 
 
+def tells_its_extra_data(subject: Subject) -> str:
+    """Tell what it says it was trained on beside the benchmark, and where it says nothing."""
+    told = subject.extra_data
+    if told is None:
+        return f"{UNDISCLOSED}: register(..., extra_data=ExtraData(...)) says it"
+    return str(told)
+
+
 def takes(subject: Subject) -> str:
     """Measure what encoding, a training step and the process cost."""
     case = subject.trained.case
@@ -221,6 +230,7 @@ CHECKS = (
         scores_pairs_again,
         "rescore returns (P,) finite scores, and the encoders return Encoded with tokens.",
     ),
+    Check("tells its extra training data", tells_its_extra_data, ""),
     Check("what it costs", takes, ""),
 )
 

@@ -21,8 +21,7 @@ from torch import Tensor
 from harness import distributed
 from harness.method import Encoded, Method
 from harness.metrics.counting import Floats, Integers
-from harness.metrics.neighbours import Features as Units
-from harness.metrics.neighbours import cosine_chunks, top_rows, unit_features
+from harness.metrics.neighbours import UnitFeatures, cosine_chunks, top_rows, unit_features
 
 TOKEN_BYTES = 2**31  # of either modality, counting the moment in which a block is put together
 PAIR_BYTES = 2**27  # of the tokens of pairs that are scored together, in single precision
@@ -81,7 +80,7 @@ def rescored_chunks(
     return cosine_chunks(units.queries, units.gallery, lift)
 
 
-def _candidates(units: Units, count: int) -> Integers:
+def _candidates(units: UnitFeatures, count: int) -> Integers:
     """Return the nearest gallery rows of each query, in the order of the gallery: (Q, k)."""
     chunks = cosine_chunks(units.queries, units.gallery, lambda start, block: None)
     nearest = [top_rows(chunk, units.gallery_size, count) for chunk in chunks]

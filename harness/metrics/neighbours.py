@@ -33,7 +33,7 @@ class Units(NamedTuple):
     size: int  # M
 
 
-class Features(NamedTuple):
+class UnitFeatures(NamedTuple):
     """Queries and gallery, one after the other in one buffer."""
 
     buffer: Tensor  # (at least Q + G + PADDING, D), zeros past the end
@@ -66,7 +66,7 @@ class Nearest(NamedTuple):
     lowest: Floats  # (M,) the cosine of the row that is furthest of all
 
 
-def unit_features(queries: Tensor, gallery: Tensor) -> Features:
+def unit_features(queries: Tensor, gallery: Tensor) -> UnitFeatures:
     """Normalise features (Q, D) and (G, D).
 
     Raises ValueError for empty inputs, shapes that do not fit, and features that are not finite.
@@ -83,7 +83,7 @@ def unit_features(queries: Tensor, gallery: Tensor) -> Features:
     buffer[count:].zero_()  # what lay there could overflow in a product
     _normalize("queries", queries, buffer)
     _normalize("gallery", gallery, buffer[len(queries) :])
-    return Features(buffer, len(queries), len(gallery))
+    return UnitFeatures(buffer, len(queries), len(gallery))
 
 
 def nearest_rows(units: Units, k: int) -> Nearest:

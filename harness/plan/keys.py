@@ -31,8 +31,11 @@ Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
 HARNESS = Roots()
 
 # Where a run begins to make its weights, and to make its figures of them.
-TRAINS: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.train", "train_job"))
-SCORES: tuple[Name, ...] = (("harness.run.job", "open_job"), ("harness.run.evaluate", "score_job"))
+TRAINS: tuple[Name, ...] = (("harness.run.opened", "open_run"), ("harness.run.train", "train_run"))
+SCORES: tuple[Name, ...] = (
+    ("harness.run.opened", "open_run"),
+    ("harness.run.evaluate", "score_run"),
+)
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
 
 SCORING = ("candidates",)  # fields of a recipe that training does not read

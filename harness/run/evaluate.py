@@ -19,65 +19,67 @@ from harness.results import (
     SELECTED,
 )
 from harness.run.further import Evaluated
-from harness.run.job import Job
-from harness.training import Trained
+from harness.run.opened import OpenRun
+from harness.training import TrainingResult
 
 
-def primary_metrics(job: Job) -> dict[str, float]:
+def primary_metrics(opened: OpenRun) -> dict[str, float]:
     """Return the figures of the primary evaluation, as they are written."""
-    file = job.evaluations / PRIMARY_EVALUATION / MEANS
+    file = opened.evaluations / PRIMARY_EVALUATION / MEANS
     metrics: dict[str, float] = json.loads(file.read_text(encoding="utf-8"))
     return metrics
 
 
-def load_weights(job: Job, name: str = SELECTED) -> None:
+def load_weights(opened: OpenRun, name: str = SELECTED) -> None:
     """Load weights that a run has stored, or, where nothing was trained, none."""
-    if not job.recipe.stages:
+    if not opened.recipe.stages:
         return
-    file = job.weights / name
+    file = opened.weights / name
     if not file.is_file():
         raise HarnessError(
             f"its weights were not kept ({file} is missing): train it again with --force and "
             "--keep selected."
         )
-    state = torch.load(file, map_location=job.device, weights_only=True)
-    job.method.load_state_dict(state)
+    state = torch.load(file, map_location=opened.device, weights_only=True)
+    opened.method.load_state_dict(state)
 
 
-def score_job(job: Job, trained: Trained) -> evaluation.Features:
+def score_run(opened: OpenRun, trained: TrainingResult) -> evaluation.Features:
     """Evaluate the last and the selected weights on test; the selected ones are primary."""
-    test = job.data.splits["test"]
-    features = encode_test(job)
-    scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
+    test = opened.data.splits["test"]
+    features = encode_test(opened)
+    scores = evaluation.score_text_to_image(opened.method, features, test, opened.recipe.candidates)
     if trained.selected_epoch is not None and trained.epoch == len(trained.history):
-        write_evaluation(job.evaluations / LAST_EVALUATION, scores, test)
+        write_evaluation(opened.evaluations / LAST_EVALUATION, scores, test)
     if trained.selected_epoch != trained.epoch:
-        load_weights(job)
-        features = encode_test(job)
-        scores = evaluation.score_text_to_image(job.method, features, test, job.recipe.candidates)
-    write_evaluation(job.evaluations / PRIMARY_EVALUATION, scores, test)
-    write_embeddings(job.embeddings(job.located), features.embeddings)
+        load_weights(opened)
+        features = encode_test(opened)
+        scores = evaluation.score_text_to_image(
+            opened.method, features, test, opened.recipe.candidates
+        )
+    write_evaluation(opened.evaluations / PRIMARY_EVALUATION, scores, test)
+    write_embeddings(opened.embeddings(opened.located), features.embeddings)
     reverse = evaluation.score_image_to_text(features, test)
-    write_evaluation(job.evaluations / REVERSE_EVALUATION, reverse, test, query="image")
+    write_evaluation(opened.evaluations / REVERSE_EVALUATION, reverse, test, query="image")
     return features
 
 
-def encode_test(job: Job, stored: bool = False) -> evaluation.Features:
+def encode_test(opened: OpenRun, stored: bool = False) -> evaluation.Features:
     """Encode the test split with the weights as they are, or take what the run has stored."""
-    test, pixels = job.data.splits["test"], job.data.pixels["test"]
-    embeddings = read_embeddings(job.embeddings(job.located), test) if stored else None
-    return evaluation.encode_split(job.method, test, pixels, job.device, embeddings)
+    test, pixels = opened.data.splits["test"], opened.data.pixels["test"]
+    embeddings = read_embeddings(opened.embeddings(opened.located), test) if stored else None
+    return evaluation.encode_split(opened.method, test, pixels, opened.device, embeddings)
 
 
-def evaluated(spec: RunSpec, job: Job, features: evaluation.Features) -> Evaluated:
+def evaluated(spec: RunSpec, opened: OpenRun, features: evaluation.Features) -> Evaluated:
     """Return what further evaluations of a run start from."""
     return Evaluated(
-        method=job.method,
+        method=opened.method,
         features=features,
-        split=job.data.splits["test"],
+        split=opened.data.splits["test"],
         located=spec.located,
         scale=spec.scale,
-        candidates=job.recipe.candidates,
-        device=job.device,
-        open_test=job.open_test,
+        candidates=opened.recipe.candidates,
+        device=opened.device,
+        open_test=opened.open_test,
     )

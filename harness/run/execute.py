@@ -26,15 +26,15 @@ from harness.results import (
     RunRecord,
 )
 from harness.run.environment import describe_environment
-from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_job
+from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
 from harness.run.further import add_evaluations, record_failure
 from harness.run.highlights import write_highlights
-from harness.run.job import Job, open_job
+from harness.run.opened import OpenRun, open_run
 from harness.run.options import Options
 from harness.run.tracking import Tracking
-from harness.run.train import take_over, train_job, write_history
-from harness.training import Interrupted, Trained
+from harness.run.train import take_over, train_run, write_history
+from harness.training import Interrupted, TrainingResult
 
 
 def execute(
@@ -92,9 +92,9 @@ def execute_beside(spec: RunSpec, options: Options) -> None:
     """Do the part of a rank but the first in a run: the same, with nothing left on the disk."""
     weights = results.working_folder(spec.path(options.results)) / WEIGHTS
     with tempfile.TemporaryDirectory() as scratch:
-        job = open_job(spec, options, Path(scratch), weights, lambda update: None)
+        opened = open_run(spec, options, Path(scratch), weights, lambda update: None)
         options = replace(options, trackers=())  # the first shows what there is to see
-        _train_and_evaluate(job, spec, options, lambda: False)
+        _train_and_evaluate(opened, spec, options, lambda: False)
 
 
 def _execute(
@@ -105,48 +105,48 @@ def _execute(
     say: Callable[[Update], None],
     asked_to_end: Callable[[], bool],
 ) -> RunRecord:
-    job = open_job(spec, options, work, work / WEIGHTS, say)
-    trained, features = _train_and_evaluate(job, spec, options, asked_to_end)
-    test = job.data.splits["test"], job.data.pixels["test"]
-    write_highlights(work / HIGHLIGHTS, job.method, *test, job.device)
+    opened = open_run(spec, options, work, work / WEIGHTS, say)
+    trained, features = _train_and_evaluate(opened, spec, options, asked_to_end)
+    test = opened.data.splits["test"], opened.data.pixels["test"]
+    write_highlights(work / HIGHLIGHTS, opened.method, *test, opened.device)
     if options.keep == "none":
         shutil.rmtree(work / EMBEDDINGS, ignore_errors=True)
-    environment = describe_environment(job.device, options.jobs)
+    environment = describe_environment(opened.device, options.jobs)
     return replace(
         record,
-        parameters=sum(parameter.numel() for parameter in job.method.parameters()),
+        parameters=sum(parameter.numel() for parameter in opened.method.parameters()),
         train_seconds=trained.seconds,
         selected_epoch=trained.selected_epoch,
-        data={**record.data, "counts": {n: s.counts for n, s in job.data.splits.items()}},
+        data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},
         environment={**record.environment, **_told(environment, trained)},
-        metrics=primary_metrics(job),
+        metrics=primary_metrics(opened),
         image_milliseconds=features.embeddings.image_milliseconds,
         text_milliseconds=features.embeddings.text_milliseconds,
     )
 
 
 def _train_and_evaluate(
-    job: Job, spec: RunSpec, options: Options, asked_to_end: Callable[[], bool]
-) -> tuple[Trained, evaluation.Features]:
+    opened: OpenRun, spec: RunSpec, options: Options, asked_to_end: Callable[[], bool]
+) -> tuple[TrainingResult, evaluation.Features]:
     """Do what all ranks of a run do together."""
     shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
     before = stored_training(spec, options)
     with Tracking(options.trackers, spec, options.results) as tracking:
         if before:
-            trained = take_over(job, before, spec.path(options.results))
+            trained = take_over(opened, before, spec.path(options.results))
         else:
-            trained = train_job(job, shared, asked_to_end, tracking)
+            trained = train_run(opened, shared, asked_to_end, tracking)
         if trained.history and not trained.taken_over:
-            write_history(job.work / HISTORY, trained.history)
-        job.say(Update("evaluating"))
-        features = score_job(job, trained)
-        figures = {f"test_{name}": value for name, value in primary_metrics(job).items()}
+            write_history(opened.work / HISTORY, trained.history)
+        opened.say(Update("evaluating"))
+        features = score_run(opened, trained)
+        figures = {f"test_{name}": value for name, value in primary_metrics(opened).items()}
         tracking.log(figures, len(trained.history))
-    add_evaluations(job.work, spec.evaluations, evaluated(spec, job, features))
+    add_evaluations(opened.work, spec.evaluations, evaluated(spec, opened, features))
     return trained, features
 
 
-def _told(environment: dict[str, Any], trained: Trained) -> dict[str, Any]:
+def _told(environment: dict[str, Any], trained: TrainingResult) -> dict[str, Any]:
     """Return where a run was made; where it was only scored, under a name of its own."""
     return {"scored anew": environment} if trained.taken_over else environment
 
@@ -169,10 +169,10 @@ def _add_missing(
     say: Callable[[Update], None],
 ) -> None:
     try:
-        job = open_job(spec, options, path, path / WEIGHTS, say)
+        opened = open_run(spec, options, path, path / WEIGHTS, say)
         say(Update("evaluating"))
-        load_weights(job)
-        features = encode_test(job, stored=True)
-        add_evaluations(path, wanted, evaluated(spec, job, features))
+        load_weights(opened)
+        features = encode_test(opened, stored=True)
+        add_evaluations(path, wanted, evaluated(spec, opened, features))
     except Exception as error:
         record_failure(path, wanted, error)

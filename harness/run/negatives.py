@@ -12,7 +12,7 @@ from harness.data.schema import TrainView
 from harness.method import NegativeCaption, Recipe, Supervision
 from harness.plan.spec import RunSpec
 from harness.registry.settings import build
-from harness.run.job import build_method
+from harness.training.building import build_method
 from harness.training.handed import preparation
 
 
@@ -24,7 +24,7 @@ def mine_negatives(
     height, width = spec.config["image_size"]
     pixels = open_pixels(split, (height, width), None, lambda done, count: None)
     view = TrainView(split, pixels, Supervision(spec.config["supervision"]), spec.seed)
-    method = build_method(spec, view.summary())
+    method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
     recipe = build(Recipe, spec.recipe)
     run = preparation(method, view, recipe, spec.seed, torch.device("cpu"), tell)
     return view.captions, method.negative_captions(view, run)

@@ -19,53 +19,55 @@ from harness.results import (
     RunRecord,
 )
 from harness.run.evaluate import load_weights
-from harness.run.job import Job
+from harness.run.opened import OpenRun
 from harness.run.tracking import Tracking
-from harness.training import Trained, Watchers, train
+from harness.training import TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
 
 
-def take_over(job: Job, before: RunRecord, path: Path) -> Trained:
+def take_over(opened: OpenRun, before: RunRecord, path: Path) -> TrainingResult:
     """Take what another run has trained; the last weights where it kept them, else the selected."""
     if distributed.is_main():
-        results.copy_trained(path, job.work)
+        results.copy_trained(path, opened.work)
     distributed.wait_for_all()
     history = read_table(path / HISTORY)
-    has_last = (job.weights / LAST).is_file()
-    load_weights(job, LAST if has_last else SELECTED)
+    has_last = (opened.weights / LAST).is_file()
+    load_weights(opened, LAST if has_last else SELECTED)
     epoch = len(history) if has_last else before.selected_epoch
-    return Trained(history, before.selected_epoch, before.train_seconds, epoch, taken_over=True)
+    return TrainingResult(
+        history, before.selected_epoch, before.train_seconds, epoch, taken_over=True
+    )
 
 
-def train_job(
-    job: Job, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
-) -> Trained:
+def train_run(
+    opened: OpenRun, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
+) -> TrainingResult:
     """Train the method, watched on val; what a recipe without stages leaves as it is."""
-    if not job.recipe.stages:
-        return Trained([], None, 0.0, None)
-    val, people = job.data.splits["val"], job.data.splits["train"]
+    if not opened.recipe.stages:
+        return TrainingResult([], None, 0.0, None)
+    val, people = opened.data.splits["val"], opened.data.splits["train"]
 
     def validate(method: Method) -> dict[str, float]:
-        features = evaluation.encode_split(method, val, job.data.pixels["val"], job.device)
-        candidates = job.recipe.val_candidates
+        features = evaluation.encode_split(method, val, opened.data.pixels["val"], opened.device)
+        candidates = opened.recipe.val_candidates
         scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
         return metrics.summarize(scores)
 
     def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
-        image_rows, caption_rows = job.view.rows(images, captions)
+        image_rows, caption_rows = opened.view.rows(images, captions)
         same = people.person_of_image[image_rows] == people.person_of_caption[caption_rows]
         return int(np.sum(same))
 
     watchers = Watchers(
         validate,
         judge,
-        report=lambda progress: job.say(Update("training", progress)),
-        tell=lambda doing: job.say(Update(doing)),
+        report=lambda progress: opened.say(Update("training", progress)),
+        tell=lambda doing: opened.say(Update(doing)),
         epoch_ended=lambda row: tracking.log(row, row["epoch"]),
         asked_to_end=asked_to_end,
     )
-    where = job.device, job.weights
-    return train(job.method, job.view, job.recipe, job.seed, *where, watchers, shared)
+    where = opened.device, opened.weights
+    return train(opened.method, opened.view, opened.recipe, opened.seed, *where, watchers, shared)
 
 
 def write_history(file: Path, history: list[dict[str, Any]]) -> None:

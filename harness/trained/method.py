@@ -21,8 +21,8 @@ from harness.method import Encoded, Method, Recipe, Supervision, TrainSummary
 from harness.progress import Show
 from harness.registry.settings import build
 from harness.results import RunRecord, StoredRun
-from harness.seeding import seed_everything
 from harness.trained.choice import weights_file
+from harness.training.building import build_method
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]  # (B, 3, H, W)
@@ -66,11 +66,9 @@ def load_trained(run: StoredRun, plugin: registry.Plugin, show: Show) -> Trained
     record = run.record
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        registration = registry.load_method(record.method, plugin)
-        config = build(registration.method.config_class, record.config)
         recipe = build(Recipe, record.recipe)
-        seed_everything(record.seed, "weights")  # of what is not trained, too
-        method = registration.method(config, summary_of(record, show))
+        summary = summary_of(record, show)
+        method = build_method(record.method, plugin, record.config, record.seed, summary)
     except (TypeError, ValueError, KeyError) as error:
         raise _unfit(run, "its settings", error) from error
     if recipe.stages:

@@ -60,7 +60,7 @@ class Watchers:
 
 
 @dataclass(frozen=True)
-class Trained:
+class TrainingResult:
     """What training leaves beside the weights in its folder."""
 
     history: list[dict[str, Any]]  # one dict an epoch
@@ -79,7 +79,7 @@ def train(
     folder: Path,
     watchers: Watchers,
     shared: Sequence[Path] = (),
-) -> Trained:
+) -> TrainingResult:
     """Train a method through the stages of a recipe.
 
     `shared` are the folders of the checkpoints at the end of each stage but the last: one that is
@@ -102,7 +102,7 @@ def train(
             if number < len(shared) and distributed.is_main():
                 share_stage(folder, shared[number], loop.state())
     distributed.wait_for_all()  # what the first wrote is there for the others
-    return Trained(loop.history, loop.selected_epoch, loop.seconds, len(loop.history))
+    return TrainingResult(loop.history, loop.selected_epoch, loop.seconds, len(loop.history))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ LEFT_OUT = "left_out"  # sums of files that were not handed on, beside those of 
 MAY_BE_LEFT_OUT = (f"{WEIGHTS}/", f"{EMBEDDINGS}/")
 
 
-class Listing(dict[str, str]):
+class Sums(dict[str, str]):
     """Checksums by the names of files, of which some need not be there."""
 
     left_out: frozenset[str] = frozenset()
@@ -33,7 +33,7 @@ def check_seals(run: Path, path: str) -> Iterator[Finding]:
     """Yield every file of a run that is missing, changed or additional, or not covered at all."""
     try:
         files = list_files(run)
-        own = _read_listing(run)
+        own = _read_sums(run)
     except OSError as error:
         yield Finding(Kind.FILES, path, "", f"cannot be read: {error.strerror}")
         return
@@ -72,20 +72,18 @@ def read_left_out(checksums: Mapping[str, Any]) -> dict[str, str]:
 def _check_apart(folder: Path, name: str, path: str) -> Iterator[Finding]:
     """Check a folder of a run that has checksums of its own."""
     try:
-        listing = _read_listing(folder)
+        sums = _read_sums(folder)
     except Unreadable as error:
         yield Finding(Kind.FILES, path, f"{name}/{CHECKSUMS}", str(error))
         return
-    yield from _compare(listing or Listing(), covered(list_files(folder), ()), path, f"{name}/")
+    yield from _compare(sums or Sums(), covered(list_files(folder), ()), path, f"{name}/")
 
 
-def _compare(
-    listing: Listing, files: Mapping[str, Path], path: str, prefix: str
-) -> Iterator[Finding]:
-    for name in sorted(listing.keys() | files.keys()):
-        if name in listing.left_out and name not in files:
+def _compare(sums: Sums, files: Mapping[str, Path], path: str, prefix: str) -> Iterator[Finding]:
+    for name in sorted(sums.keys() | files.keys()):
+        if name in sums.left_out and name not in files:
             continue
-        if message := _difference(listing.get(name), files.get(name)):
+        if message := _difference(sums.get(name), files.get(name)):
             yield Finding(Kind.FILES, path, f"{prefix}{printable(name)}", message)
 
 
@@ -103,20 +101,20 @@ def _difference(expected: str | None, file: Path | None) -> str:
         return f"cannot be read: {error.strerror}"
 
 
-def _tells_of(listing: Listing, folder: str) -> bool:
-    return any(name.startswith(f"{folder}/") for name in listing)
+def _tells_of(sums: Sums, folder: str) -> bool:
+    return any(name.startswith(f"{folder}/") for name in sums)
 
 
-def _read_listing(folder: Path) -> Listing | None:
+def _read_sums(folder: Path) -> Sums | None:
     """Return the checksums of a folder; None where it has none."""
     if not (folder / CHECKSUMS).exists():
         return None
     values = read_json(folder / CHECKSUMS)
-    listing = values.get(ALGORITHM) if isinstance(values, dict) else None
-    if not isinstance(listing, dict) or not all(isinstance(one, str) for one in listing.values()):
+    sums = values.get(ALGORITHM) if isinstance(values, dict) else None
+    if not isinstance(sums, dict) or not all(isinstance(one, str) for one in sums.values()):
         raise Unreadable(f"does not hold {ALGORITHM} sums by file")
     left_out = read_left_out(values)
-    known = {**left_out, **listing}
-    found = Listing({name: one for name, one in known.items() if name not in (CHECKSUMS, LOG)})
+    known = {**left_out, **sums}
+    found = Sums({name: one for name, one in known.items() if name not in (CHECKSUMS, LOG)})
     found.left_out = frozenset(left_out)
     return found

@@ -11,7 +11,7 @@ from leaderboard.ablations.parts import Contribution, find_contributions
 from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.method.cmc import Curves, draw_curves
 from leaderboard.method.slices import SlicedFigures, slice_queries
-from leaderboard.method.verdict import Places
+from leaderboard.method.statement import Places
 from leaderboard.ranking.scores import find_places
 from leaderboard.records.contest import Contest
 

@@ -29,8 +29,8 @@ from leaderboard.method.runs import (
     setting_groups,
 )
 from leaderboard.method.slices import slice_table
+from leaderboard.method.statement import judge
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
-from leaderboard.method.verdict import judge
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
 from leaderboard.records.contest import Entry
 from leaderboard.records.load import FULL, Ground, Variants
@@ -130,7 +130,7 @@ def _section(subject: Subject) -> MethodSection:
     section = MethodSection(
         card=dataset_card(ground, anchor, runs),
         contents=(),
-        verdict=judge(contest, method, statistics.places, subject.paper, silence),
+        statement=judge(contest, method, statistics.places, subject.paper, silence),
         results=results,
         notes=() if results else (Note("The method as published has no finished run here."),),
         failed_evaluations=evaluations.failures,

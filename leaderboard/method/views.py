@@ -42,7 +42,7 @@ class CmcView:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Statement:
     """What the figures say: sentences, and the paper's figures beside the interval of ours."""
 
     sentences: tuple[str, ...]
@@ -131,7 +131,7 @@ class MethodSection:
 
     card: DatasetCard
     contents: tuple[tuple[str, str], ...]  # anchor -> title of a part
-    verdict: Verdict
+    statement: Statement
     results: ResultTable | None
     notes: tuple[Note, ...]
     failed_evaluations: tuple[Failure, ...]

@@ -9,7 +9,7 @@ from itertools import groupby
 from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
 from leaderboard.records.load import Ground
-from leaderboard.reported.tables import Figure, Paper, Row, Table
+from leaderboard.reported.tables import Figure, ReportedPaper, Row, Table
 from leaderboard.reported.views import (
     ReportedCell,
     ReportedDataset,
@@ -62,7 +62,7 @@ class OwnFigures:
 NOTHING = OwnFigures()
 
 
-def own_figures(papers: Mapping[str, Paper], method: str, ground: Ground) -> OwnFigures:
+def own_figures(papers: Mapping[str, ReportedPaper], method: str, ground: Ground) -> OwnFigures:
     """Return what may stand beside a method's figures: same dataset, same scale, or nothing."""
     paper = papers.get(method)
     if paper is None or _differences(paper, ground):
@@ -70,7 +70,7 @@ def own_figures(papers: Mapping[str, Paper], method: str, ground: Ground) -> Own
     return OwnFigures(method, ground.dataset, paper.tables)
 
 
-def explain_reported(papers: Mapping[str, Paper], method: str, ground: Ground) -> str:
+def explain_reported(papers: Mapping[str, ReportedPaper], method: str, ground: Ground) -> str:
     """Say what the paper's figures are beside ours, or why they are not; empty without a paper."""
     paper = papers.get(method)
     if paper is None:
@@ -91,7 +91,7 @@ def metric_cells(
     return tuple(MetricCell(estimate, reported.get(metric), absent) for metric, estimate in pairs)
 
 
-def _differences(paper: Paper, ground: Ground) -> list[str]:
+def _differences(paper: ReportedPaper, ground: Ground) -> list[str]:
     method_scales = {run.record.scale for run in ground.runs_of(paper.method)}
     datasets = {column.dataset for table in paper.tables for column in table.columns}
     differs = {
@@ -109,7 +109,7 @@ def _text(figure: Figure) -> str:
     return f"{figure.value:f}"
 
 
-def reported_section(paper: Paper | None, addresses: Addresses) -> ReportedSection | None:
+def reported_section(paper: ReportedPaper | None, addresses: Addresses) -> ReportedSection | None:
     """Show every table of a paper as it is printed; rows lead to the pages of their methods."""
     if paper is None:
         return None

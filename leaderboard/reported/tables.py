@@ -65,7 +65,7 @@ class Remark:
 
 
 @dataclass(frozen=True)
-class Paper:
+class ReportedPaper:
     """Everything read from one file."""
 
     method: str
@@ -76,7 +76,7 @@ class Paper:
     remarks: tuple[Remark, ...]
 
 
-def load_papers(folder: Path = FOLDER) -> dict[str, Paper]:
+def load_papers(folder: Path = FOLDER) -> dict[str, ReportedPaper]:
     """Read every YAML file of a folder, by the registered name of the method it belongs to.
 
     Raises ValueError, naming file, table and row, where one is not as the first comment of
@@ -86,7 +86,7 @@ def load_papers(folder: Path = FOLDER) -> dict[str, Paper]:
     return {paper.method: paper for paper in papers}
 
 
-def read_paper(path: Path) -> Paper:
+def read_paper(path: Path) -> ReportedPaper:
     """Read one file; see `load_papers`."""
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PrintedNumbers)
@@ -102,7 +102,7 @@ def read_paper(path: Path) -> Paper:
         for number, item in enumerate(entry.items("tables"), start=1)
     )
     _refuse_repeats((table.title for table in tables), "table", path.name)
-    return Paper(
+    return ReportedPaper(
         method=entry.text("method"),
         citation=entry.text("paper"),
         url=entry.text("url"),

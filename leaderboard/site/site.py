@@ -8,7 +8,7 @@ from pathlib import Path
 
 from leaderboard.records.contest import Contest
 from leaderboard.records.load import Ground, load_grounds
-from leaderboard.reported.tables import Paper, load_papers
+from leaderboard.reported.tables import ReportedPaper, load_papers
 from leaderboard.site.addresses import Addresses, find_addresses
 
 File = str | bytes  # the content of one file of the site
@@ -22,7 +22,7 @@ class Site:
     grounds: tuple[Ground, ...]
     contests: Mapping[str, Contest]  # by `Ground.label`
     addresses: Addresses
-    papers: Mapping[str, Paper]  # by method
+    papers: Mapping[str, ReportedPaper]  # by method
 
 
 def load_site(results: Path, reported: Path) -> Site:

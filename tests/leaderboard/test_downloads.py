@@ -199,7 +199,11 @@ def test_bibtex_has_the_fields_of_a_paper() -> None:
     authors, url = ("Yafei Zhang", "Yongle Shang"), "https://arxiv.org/abs/2507.06744"
     text = bibtex(
         [
-            Source(Paper("Two Grains, One Person", authors, 2025, "ACM MM", url), url, ("DGIA",)),
+            Source(
+                Paper("Two Grains, One Person", authors, 2025, "ACM MM", url),
+                url,
+                ("DGIA",),
+            ),
             Source(Paper("Slow", ("Ada Li",), 2024, "TPAMI", kind="article"), "", ("A",)),
             Source(Paper("Undated", ("Max Ott and Sons, Ltd",)), "", ("B",)),
             Source("Somebody et al. A paper. CVPR 2023.", "javascript:alert(1)", ("C", "D")),
@@ -227,7 +231,11 @@ def test_bibtex_has_the_fields_of_a_paper() -> None:
 def test_bibtex_entries_stay_whole(text: str) -> None:
     """Keys are letters and digits, differ, and braces are balanced in every field."""
     sources = [
-        Source(Paper(text, (text, text), 2024, text, text), f"https://example.org/{text}", (text,)),
+        Source(
+            Paper(text, (text, text), 2024, text, text),
+            f"https://example.org/{text}",
+            (text,),
+        ),
         Source(text, "", (text,)),
         Source(text, "", (text,)),
     ]

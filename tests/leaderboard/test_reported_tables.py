@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from harness.registry import list_methods
-from leaderboard.reported.tables import Figure, Paper, Row, load_papers, read_paper
+from leaderboard.reported.tables import Figure, ReportedPaper, Row, load_papers, read_paper
 
 SOUND = """
 method: one
@@ -37,12 +37,12 @@ def write_paper(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="module")
-def dgia() -> Paper:
+def dgia() -> ReportedPaper:
     """Return the shipped figures of DGIA's paper."""
     return load_papers()["dgia"]
 
 
-def row_of(paper: Paper, title: str, label: str) -> Row:
+def row_of(paper: ReportedPaper, title: str, label: str) -> Row:
     """Return a row by its table and label."""
     (table,) = [table for table in paper.tables if table.title == title]
     (row,) = [row for row in table.rows if row.label == label]
@@ -54,7 +54,7 @@ def values(row: Row) -> list[str]:
     return [str(figure.value) if figure else "-" for figure in row.figures]
 
 
-def test_the_shipped_file_holds_every_row(dgia: Paper) -> None:
+def test_the_shipped_file_holds_every_row(dgia: ReportedPaper) -> None:
     """Six tables with all their rows, rivals included, and the remark on the figure."""
     extent = {table.title: (len(table.rows), len(table.columns)) for table in dgia.tables}
     assert extent == {
@@ -81,13 +81,13 @@ def test_the_shipped_file_holds_every_row(dgia: Paper) -> None:
     ],
 )
 def test_figures_stand_as_the_paper_prints_them(
-    title: str, label: str, printed: str, dgia: Paper
+    title: str, label: str, printed: str, dgia: ReportedPaper
 ) -> None:
     """Each figure keeps its decimals, and a dash is no figure."""
     assert " ".join(values(row_of(dgia, title, label))) == printed
 
 
-def test_rows_that_are_methods_of_ours_say_so(dgia: Paper) -> None:
+def test_rows_that_are_methods_of_ours_say_so(dgia: ReportedPaper) -> None:
     """The paper's own method is named in every table that has it, with its group."""
     own = [
         (table.title, row.label, row.group)
@@ -104,7 +104,7 @@ def test_rows_that_are_methods_of_ours_say_so(dgia: Paper) -> None:
     assert row_of(dgia, "Table 1", "IRRA").method == "irra"
 
 
-def test_misprints_are_flagged_where_they_stand(dgia: Paper) -> None:
+def test_misprints_are_flagged_where_they_stand(dgia: ReportedPaper) -> None:
     """Exactly the figures that contradict the paper or its sources carry a reason."""
     flagged = {
         f"{table.title} {row.label} {column}": str(figure.value)

@@ -14,6 +14,7 @@ from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, T
 from harness.registry import register
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
 from methods.blocks.losses import infonce
 
 
@@ -25,7 +26,8 @@ class CLASSConfig(Config):
     temperature: float = 0.05
 
 
-@register("NAME", title="TITLE")
+# With paper=Paper(title, authors, year, venue, url), of harness.registry too, pages cite it.
+@register("NAME", title="TITLE", extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP})
 class CLASS(Method):
     """Each image against the captions of its batch, and each caption against the images."""
 

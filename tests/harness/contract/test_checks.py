@@ -91,6 +91,7 @@ def test_a_sound_method_passes(harness: Call, toy: Path) -> None:
     assert all(row["passed"] and row["told"] for row in found.values())
     assert "8 dimensions" in found["encodes images and captions"]["told"]
     assert "ms a step" in found["what it costs"]["told"]
+    assert "undisclosed" in found["tells its extra training data"]["told"]
 
 
 @pytest.mark.parametrize(("old", "new", "title", "told"), BROKEN.values(), ids=BROKEN.keys())

@@ -29,9 +29,10 @@ TRAINS = {
     "harness.files",
     "harness.method",
     "harness.registry.settings",
-    "harness.run.job",
+    "harness.run.opened",
     "harness.run.train",
     "harness.seeding",
+    "harness.training.building",
     "harness.training.checkpoints",
     "harness.training.handed",
     "harness.training.loop",
@@ -56,8 +57,9 @@ SCORES = {
     "harness.metrics.scores",
     "harness.registry.settings",
     "harness.run.evaluate",
-    "harness.run.job",
+    "harness.run.opened",
     "harness.seeding",
+    "harness.training.building",
 }
 MODULES = sorted(
     ".".join(("harness", *file.relative_to(HARNESS_FOLDER).with_suffix("").parts))
@@ -116,7 +118,7 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
     ("module", "old", "new", "moves"),
     [
         ("harness.run.evaluate", "trained.selected_epoch != trained.epoch", "False", {"figures"}),
-        ("harness.run.job", '"weights"', '"others"', {"weights", "figures"}),
+        ("harness.training.building", '"weights"', '"others"', {"weights", "figures"}),
         (
             "harness.registry.settings",
             "return msgspec.convert(values, declared)",

@@ -102,7 +102,7 @@ def test_a_failure_loses_no_weights(
     kept = state(plan_toy(), tmp_path)
     request.getfixturevalue("other_scoring")
     spec = plan_toy()
-    for broken_function in ("harness.evaluation.encode_split", "harness.run.execute.open_job"):
+    for broken_function in ("harness.evaluation.encode_split", "harness.run.execute.open_run"):
         with monkeypatch.context() as broken:
             broken.setattr(broken_function, lambda *arguments: 1 / 0)
             failed = run(spec, tmp_path, keep="none")

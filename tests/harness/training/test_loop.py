@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
 from harness.results import SELECTED
-from harness.training import NonFiniteLoss, Trained, Watchers, train
+from harness.training import NonFiniteLoss, TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
 
 COUNT = 40
@@ -62,7 +62,7 @@ def recipe(*stages: Stage) -> Recipe:
 
 def run(
     folder: Path, method: Method | None = None, stages: Recipe | None = None, **watch: Any
-) -> Trained:
+) -> TrainingResult:
     """Train from fixed weights."""
     torch.manual_seed(0)
     method = method or Regression()
@@ -144,7 +144,7 @@ def test_a_resumed_training_ends_with_the_same_bits(tmp_path: Path, stop_after: 
     assert all(torch.equal(first[name], second[name]) for name in first)
     assert resumed.selected_epoch == whole.selected_epoch == 2
 
-    def without_time(trained: Trained) -> list[dict[str, Any]]:
+    def without_time(trained: TrainingResult) -> list[dict[str, Any]]:
         return [{k: v for k, v in row.items() if k != "seconds"} for row in trained.history]
 
     assert without_time(resumed) == without_time(whole)
@@ -241,7 +241,7 @@ def test_a_shared_stage_changes_no_bit(tmp_path: Path) -> None:
         weight = float(method.state_dict()["layer.weight"].sum())
         return {"r1": weight, "map": 0.0}
 
-    def trained(folder: Path, shared: Path | None) -> tuple[Trained, Regression]:
+    def trained(folder: Path, shared: Path | None) -> tuple[TrainingResult, Regression]:
         torch.manual_seed(0)
         method = Regression()
         watch = Watchers(validate=validate)

@@ -8,24 +8,24 @@ from pathlib import Path
 
 import torch
 
-from harness import distributed, registry
+from harness import distributed
 from harness.data.declaration import SPLITS, Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
 from harness.data.schema import Split, TrainView
 from harness.evaluation.embeddings import embeddings_path
-from harness.method import Method, Recipe, Supervision, TrainSummary
+from harness.method import Method, Recipe, Supervision
 from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.registry.settings import build
 from harness.results import EVALUATIONS
 from harness.run.options import Options
-from harness.seeding import seed_everything
+from harness.training.building import build_method
 
 
 @dataclass(frozen=True)
-class Job:
+class OpenRun:
     """A run with all that it works on."""
 
     method: Method
@@ -49,9 +49,9 @@ class Job:
         return embeddings_path(self.work, located.fingerprint)
 
 
-def open_job(
+def open_run(
     spec: RunSpec, options: Options, work: Path, weights: Path, say: Callable[[Update], None]
-) -> Job:
+) -> OpenRun:
     """Load the data and build the method, with the threads and the device of the recipe."""
     recipe = build(Recipe, spec.recipe)
     torch.set_num_threads(
@@ -68,13 +68,13 @@ def open_job(
     data = Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
     view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
-    method = build_method(spec, view.summary())
+    method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
 
     def open_test(located: Located) -> tuple[Split, Pixels]:
         split = load_split(located, "test")
         return split, _open_pixels(split, located, spec, options, say)
 
-    return Job(
+    return OpenRun(
         method, recipe, spec.located, data, view, device, spec.seed, work, weights, open_test, say
     )
 
@@ -121,11 +121,3 @@ def _open_pixels(
 def _decoding(done: int, count: int, size: tuple[int, int]) -> Update:
     megabytes = cache_bytes(count, size) / 1e6
     return Update(f"decoding image {done} of {count} into a cache of {megabytes:.0f} MB")
-
-
-def build_method(spec: RunSpec, summary: TrainSummary) -> Method:
-    """Import a method and build it from the run's config, with weights that the seed decides."""
-    registration = registry.load_method(spec.method, spec.plugin)
-    config = build(registration.method.config_class, spec.config)
-    seed_everything(spec.seed, "weights")
-    return registration.method(config, summary)

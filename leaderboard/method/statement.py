@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from harness.results import METRICS
-from leaderboard.method.views import Verdict
+from leaderboard.method.views import Statement
 from leaderboard.ranking.cells import verdict
 from leaderboard.ranking.scores import Place
 from leaderboard.records.contest import Contest, Entry
@@ -17,7 +17,7 @@ from leaderboard.typography import counted, fixed, listed, spread_decimals
 Places = Mapping[str, Mapping[str, Place]]  # by metric and method
 
 
-def judge(contest: Contest, method: str, places: Places, paper: OwnFigures, why: str) -> Verdict:
+def judge(contest: Contest, method: str, places: Places, paper: OwnFigures, why: str) -> Statement:
     """Say in words how good a method is, how sure that is, and whether it was reproduced.
 
     `why` says why its answers cannot be used, where they cannot.
@@ -25,8 +25,8 @@ def judge(contest: Contest, method: str, places: Places, paper: OwnFigures, why:
     entry = (method, FULL)
     place = places[PRIMARY].get(method)
     if place is None:
-        return Verdict((f"It is not ranked here: {why}.",) if why else (), ())
-    return Verdict(
+        return Statement((f"It is not ranked here: {why}.",) if why else (), ())
+    return Statement(
         sentences=(_mean(contest, entry, place), _standing(len(places[PRIMARY]), place)),
         reported=tuple(_reproduced(method, places, paper)),
     )
