@@ -26,7 +26,7 @@ from transformers.models.bert.modeling_bert import (
 )
 
 from harness.method import Encoded
-from methods.blocks.backbones import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
+from methods.blocks.dual_encoder import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
 from methods.blocks.fusion import FusionEncoder, additive_mask
 from methods.blocks.pretrained import loading
 

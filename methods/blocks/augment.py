@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.blocks.backbones import MEAN
+from methods.blocks.dual_encoder import MEAN
 
 
 @dataclass(frozen=True)

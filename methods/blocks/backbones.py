@@ -1,130 +1,14 @@
-"""Dual encoders on open_clip's towers, tiny and full size, behind one interface.
-
-Shapes: B items, 3 x H x W pixels, D the width of the joint space, N patches, L text tokens.
-"""
+"""Encoders by name, tiny and full size, with the weights that they are published with."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
 
 import open_clip
-import torch
 from open_clip.timm_model import TimmModel
-from open_clip.transformer import TextTransformer, VisionTransformer
-from torch import Tensor, nn
 
-from harness.method import Encoded
+from methods.blocks.dual_encoder import DualEncoder, Encoder, Vocabulary
 from methods.blocks.pretrained import loading
-
-MEAN = (0.48145466, 0.4578275, 0.40821073)  # of CLIP's pixels, by channel
-DEVIATION = (0.26862954, 0.26130258, 0.27577711)
-REMEMBERED_CAPTIONS = 200_000
-
-
-@dataclass(frozen=True)
-class Vocabulary:
-    """The token ids that a method has to know. CLIP pools a text at the largest, its `end`."""
-
-    size: int
-    pad: int
-    start: int
-    mask: int
-    end: int
-    length: int  # the most tokens a text can have
-    trims: bool  # whether padding beyond the longest text of a batch can be left out exactly
-
-
-class Encoder(Protocol):
-    """An image and a text tower, with or without a joint space."""
-
-    vocabulary: Vocabulary
-    image_width: int  # of image tokens
-    text_width: int  # of text tokens
-    grid: tuple[int, int]  # rows and columns of patches
-
-    def encode_images(self, images: Tensor) -> Encoded:
-        """(B, 3, H, W) uint8 -> embedding, tokens: class token, patches row by row."""
-
-    def encode_tokens(self, ids: Tensor) -> Encoded:
-        """(B, L) token ids -> embedding, tokens, mask."""
-
-    def tokenize(self, captions: Sequence[str]) -> Tensor:
-        """B captions -> (B, L) ids on the encoder's device: start, words, end, padding."""
-
-
-class DualEncoder(nn.Module):
-    """An image and a text tower with a joint space of D dimensions."""
-
-    mean: Tensor
-    deviation: Tensor
-
-    def __init__(
-        self,
-        visual: VisionTransformer,
-        text: TextTransformer,
-        vocabulary: Vocabulary,
-        words: Callable[[str], list[int]],
-    ) -> None:
-        """`words` turns a caption into the ids of its word pieces."""
-        super().__init__()
-        visual.output_tokens = text.output_tokens = True
-        self.visual = visual
-        self.text = text
-        self.vocabulary = vocabulary
-        self.width = self.image_width = self.text_width = int(visual.output_dim)
-        self.grid: tuple[int, int] = visual.grid_size
-        self._words = lru_cache(REMEMBERED_CAPTIONS)(words)
-        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
-        deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1) * 255
-        self.register_buffer("deviation", deviation, persistent=False)
-
-    def encode_images(self, images: Tensor) -> Encoded:
-        """(B, 3, H, W) uint8 -> embedding (B, D), tokens (B, 1 + N, D): class token, patches."""
-        pixels = (images - self.mean) / self.deviation  # (B, 3, H, W)
-        embedding, patches = self.visual(pixels)  # (B, D), (B, N, width)
-        patches = patches @ self.visual.proj  # (B, N, D)
-        return Encoded(embedding, torch.cat([embedding[:, None], patches], dim=1))
-
-    def encode_texts(self, captions: Sequence[str]) -> Encoded:
-        """B captions -> embedding (B, D), tokens (B, L, D), mask (B, L)."""
-        return self.encode_tokens(self.tokenize(captions))
-
-    def encode_tokens(self, ids: Tensor) -> Encoded:
-        """(B, L) token ids -> embedding (B, D), tokens (B, L, D), mask (B, L)."""
-        embedding, tokens = self.text(ids)  # (B, D), (B, L, width)
-        return Encoded(embedding, tokens @ self.text.text_projection, self.real_tokens(ids))
-
-    def embed_images(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8 -> (B, D), where nobody asks for tokens."""
-        return self.encode_images(images).embedding
-
-    def embed_tokens(self, ids: Tensor) -> Tensor:
-        """(B, L) token ids -> (B, D), where nobody asks for tokens."""
-        return self.encode_tokens(ids).embedding
-
-    def tokenize(self, captions: Sequence[str]) -> Tensor:
-        """B captions -> (B, L) ids on the encoder's device: start, words, end, padding.
-
-        A caption that is too long loses its last words, never its end.
-        """
-        v = self.vocabulary
-        rows = [[v.start, *self._words(caption)[: v.length - 2], v.end] for caption in captions]
-        length = max(map(len, rows)) if v.trims else v.length
-        padded = [row + [v.pad] * (length - len(row)) for row in rows]
-        return torch.tensor(padded, device=self.mean.device)  # (B, L)
-
-    def word_pieces(self, text: str) -> list[int]:
-        """Return the ids of a text's word pieces."""
-        return self._words(text)
-
-    def real_tokens(self, ids: Tensor) -> Tensor:
-        """(B, L) ids -> (B, L) bool, True up to the end token. The padding id may be a word's."""
-        ends = (ids == self.vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
-        return torch.arange(ids.shape[1], device=ids.device) <= ends  # (B, L)
 
 
 def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:

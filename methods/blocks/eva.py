@@ -15,7 +15,7 @@ from open_clip.transformer import TextTransformer
 from torch import Tensor
 
 from harness.method import Encoded
-from methods.blocks.backbones import DualEncoder, Vocabulary
+from methods.blocks.dual_encoder import DualEncoder, Vocabulary
 
 
 class EvaEncoder(DualEncoder):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from methods.blocks.backbones import Vocabulary
+from methods.blocks.dual_encoder import Vocabulary
 from methods.blocks.phrases import Word, noun_phrases
 
 Phrase = list[list[int]]  # the word pieces of each word

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from methods.blocks.backbones import Vocabulary
+from methods.blocks.dual_encoder import Vocabulary
 
 
 @dataclass(frozen=True)

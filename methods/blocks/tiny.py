@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import nn
 
-from methods.blocks.backbones import DualEncoder, Vocabulary
+from methods.blocks.dual_encoder import DualEncoder, Vocabulary
 
 WEIGHTS = Path(__file__).with_name("weights")
 IMAGE_SIZE = (96, 32)

@@ -18,7 +18,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import AutoConfig, AutoTokenizer, BertModel
 
 from harness.method import Encoded
-from methods.blocks.backbones import REMEMBERED_CAPTIONS, Vocabulary
+from methods.blocks.dual_encoder import REMEMBERED_CAPTIONS, Vocabulary
 from methods.blocks.pretrained import loading, refuse_other_weights
 
 TEXT_LENGTH = 100  # tokens; the longest captions of the three benchmarks have about that many

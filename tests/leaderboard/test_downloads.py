@@ -4,6 +4,8 @@ import csv
 import io
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ from urllib.parse import unquote
 
 import pytest
 
+from harness import registry
+from harness.registry import settings
 from harness.results import METRICS, load_runs
 from harness.results.answers import read_answers
 from harness.results.paper import Paper
 from harness.significance import compare
 from leaderboard import downloads
 from leaderboard.downloads.bibtex import Source, bibtex
-from leaderboard.downloads.latex import TexTable, escape_tex, tex_table
+from leaderboard.downloads.latex import PREAMBLE, TexTable, escape_tex, tex_table
 from leaderboard.downloads.sheets import csv_text, json_text
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
@@ -251,6 +255,49 @@ def test_bibtex_entries_stay_whole(text: str) -> None:
             assert line.count("{") == line.count("}")
             plain = field[2], field[2][1:-1]  # a title has braces of its own
             assert field[1] == "url" or any(HARMLESS.fullmatch(value) for value in plain), line
+
+
+@pytest.mark.skipif(
+    not (shutil.which("pdflatex") and shutil.which("bibtex")), reason="there is no TeX"
+)
+def test_tables_and_bibliography_compile(
+    answered: Path, add_answers: Callable[..., Path], build: Callable[[], Path], tmp_path: Path
+) -> None:
+    """Every table and entry, hostile ones too, and BibTeX's plain style has nothing to warn of."""
+    papers = {each.name: each.description for each in registry.list_methods() if each.description}
+    for name, description in papers.items():
+        paper = settings.build(Paper, description["paper"])
+        add_answers(name, 0.5, paper=paper, title=description["title"])
+    for number, text in enumerate(HOSTILE):
+        add_answers(f"odd-{number}", 0.5, paper=Paper(text, (text,), 2024, text), title=text)
+    files = build() / "downloads"
+    tables = sorted(files.rglob("*.tex"))
+    assert len(tables) == 2
+    shutil.copy(files / "papers.bib", tmp_path)
+    inputs = [rf"\input{{{table}}}\clearpage" for table in tables]
+    (tmp_path / "paper.tex").write_text(
+        "\n".join(
+            (
+                r"\documentclass{article}", PREAMBLE.removeprefix("% "), r"\begin{document}",
+                *inputs, r"\nocite{*}", r"\bibliographystyle{plain}", r"\bibliography{papers}",
+                r"\end{document}",
+            )
+        ),
+        encoding="utf-8",
+    )  # fmt: skip
+    set_paper = ("pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper")
+    told = [call(tmp_path, *words) for words in (set_paper, ("bibtex", "paper"), set_paper)]
+    assert "Warning--" not in told[1], told[1]
+    assert "error message" not in told[1], told[1]
+    entries = (tmp_path / "paper.bbl").read_text(encoding="utf-8")
+    assert "Ding Jiang and Mang Ye." in entries
+
+
+def call(folder: Path, *words: str) -> str:
+    """Run a program in a folder, and return what it printed."""
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
 
 
 @pytest.mark.parametrize("start", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\t1", " =1", "\uff1d1"])

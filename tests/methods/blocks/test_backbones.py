@@ -4,7 +4,8 @@ import open_clip
 import pytest
 import torch
 
-from methods.blocks.backbones import DualEncoder, load_dual_encoder, load_encoder
+from methods.blocks.backbones import load_dual_encoder, load_encoder
+from methods.blocks.dual_encoder import DualEncoder
 from methods.blocks.tiny import WEIGHTS
 from methods.blocks.tiny_albef import load_tiny_albef
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from methods.blocks.backbones import Vocabulary
+from methods.blocks.dual_encoder import Vocabulary
 from methods.blocks.masking import Masked, hide_words, mask_words
 
 # The padding id is also a word's, as in CLIP's vocabulary.
