@@ -17,14 +17,14 @@ from PIL import Image
 
 from harness.data.columns import schema
 
-from .canvas import HEIGHT, WIDTH
-from .captions import Caption, describe, describe_differently
+from .captions.writing import Caption, describe, describe_differently
 from .chance import pick, stream
-from .drawing import draw
-from .families import people
+from .drawing.canvas import HEIGHT, WIDTH
+from .drawing.person import draw
+from .drawing.shots import take_shot, visible_facts
 from .looks import PAPERDOLLS, PRETRAINING, Look
-from .people import Person
-from .shots import take_shot, visible_facts
+from .people.attributes import Person
+from .people.families import people
 
 SPLITS = ("train", "val", "test")
 _IDS_OF_A_SPLIT = 100_000  # person ids of a split start at a multiple of this

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from .captions import Caption
-from .people import Person
+from .captions.writing import Caption
+from .people.attributes import Person
 
 # What a caption tends to name where there is any of it, so that silence speaks against it.
 _TELLING = ("hat", "scarf", "bag", "item", "glasses", "beard", "upper.second")

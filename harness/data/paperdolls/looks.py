@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from .canvas import Colour
-from .families import Families
+from .drawing.canvas import Colour
+from .people.families import Families
 
 
 @dataclass(frozen=True)

@@ -13,10 +13,10 @@ from itertools import islice
 from PIL import Image, ImageDraw, ImageFont
 
 from .build import Photo, Sizes, photographs_of
-from .canvas import HEIGHT, WIDTH
-from .families import families
+from .drawing.canvas import HEIGHT, WIDTH
 from .looks import PAPERDOLLS
-from .people import Person
+from .people.attributes import Person
+from .people.families import families
 
 _PAPER, _INK, _FAINT = (252, 250, 246), (44, 42, 40), (132, 126, 120)
 _GAP, _MARGIN = 6, 28

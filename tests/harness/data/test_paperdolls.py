@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.paperdolls import words
 from harness.data.paperdolls.build import (
     SPLITS,
     Sizes,
@@ -22,16 +21,17 @@ from harness.data.paperdolls.build import (
     pretraining_arrays,
     write_paperdolls,
 )
-from harness.data.paperdolls.captions import Caption, describe
+from harness.data.paperdolls.captions import words
+from harness.data.paperdolls.captions.words import Forms
+from harness.data.paperdolls.captions.writing import Caption, describe
 from harness.data.paperdolls.ceiling import rank1_ceiling
 from harness.data.paperdolls.chance import stream
-from harness.data.paperdolls.drawing import draw
-from harness.data.paperdolls.families import Families, families, people
+from harness.data.paperdolls.drawing.person import draw
+from harness.data.paperdolls.drawing.shots import Shot, take_shot, visible_facts
 from harness.data.paperdolls.looks import PAPERDOLLS, PRETRAINING, Look
-from harness.data.paperdolls.people import Person, Thing, is_coherent
+from harness.data.paperdolls.people.attributes import Person, Thing, is_coherent
+from harness.data.paperdolls.people.families import Families, families, people
 from harness.data.paperdolls.sheet import contact_sheet
-from harness.data.paperdolls.shots import Shot, take_shot, visible_facts
-from harness.data.paperdolls.words import Forms
 
 SMALL = Sizes(train=12, val=6, test=6)
 COLUMNS = ["image", "captions", "person_id", "image_id", "camera", "source_path"]

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from harness.data.auditing.attributes import QUALITIES, THINGS, count_attributes
-from harness.data.paperdolls.captions import Caption, describe
+from harness.data.paperdolls.captions.writing import Caption, describe
 from harness.data.paperdolls.chance import stream
-from harness.data.paperdolls.families import people
+from harness.data.paperdolls.drawing.shots import take_shot, visible_facts
 from harness.data.paperdolls.looks import PAPERDOLLS, PRETRAINING, Look
-from harness.data.paperdolls.shots import take_shot, visible_facts
+from harness.data.paperdolls.people.families import people
 
 
 @pytest.mark.parametrize(

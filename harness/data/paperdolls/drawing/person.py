@@ -8,13 +8,13 @@ import numpy as np
 from numpy.random import Generator
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from ..looks import Difficulty, Look
+from ..people.attributes import Person
 from .belongings import draw_bag, draw_bag_behind, draw_item
 from .canvas import CANVAS_SIZE, HEIGHT, OVERSAMPLING, WIDTH, Colour, Frame, Pen
 from .figure import BUILDS, Figure
 from .heads import draw_hair_behind, draw_head, draw_scarf
 from .legs import draw_legs
-from .looks import Difficulty, Look
-from .people import Person
 from .scenes import OCCLUDERS, SCENES
 from .shots import Shot
 from .uppers import draw_arm, draw_upper

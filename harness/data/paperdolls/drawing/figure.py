@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..people.attributes import Person
 from .canvas import Colour, Pen, Point
-from .people import Person
 
 Joints = tuple[Point, Point, Point]
 

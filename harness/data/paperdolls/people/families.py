@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 from numpy.random import Generator
 
-from .chance import pick, pick_weighted, stream
-from .people import Person, Thing, Upper, is_coherent, sample_person
+from ..chance import pick, pick_weighted, stream
+from .attributes import Person, Thing, Upper, is_coherent, sample_person
 
 # The share of all attribute sets that a split owns, in 256ths.
 SHARES: Mapping[str, range] = {

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from . import words
-from .chance import pick
+from harness.data.paperdolls.captions import words
+
+from ..chance import pick
 from .words import Forms
 
 _ANYTHING = "any"  # the entry of a word list that fits all of it

@@ -10,10 +10,10 @@ from string import Formatter
 
 from numpy.random import Generator
 
-from .chance import pick
+from ..chance import pick
+from ..looks import Wording
+from ..people.attributes import Person
 from .grammar import GRAMMARS, OPTIONAL_SLOTS
-from .looks import Wording
-from .people import Person
 from .phrases import Phrases, listed
 
 # In the order of telling.

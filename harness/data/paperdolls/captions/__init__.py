@@ -1,0 +1,1 @@
+"""Writes captions of what an image shows: words, phrases and sentences."""

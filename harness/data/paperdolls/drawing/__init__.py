@@ -1,0 +1,1 @@
+"""Draws one image of a person: place, body, clothes and what is carried."""
