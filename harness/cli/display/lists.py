@@ -1,0 +1,110 @@
+"""What `harness list` shows: methods, datasets, suites and runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.results import StoredRun
+from harness.results.origin import read_origin
+
+if TYPE_CHECKING:
+    from harness.data.declaration import Declaration
+    from harness.plan import Suite
+    from harness.registry import Listing
+from harness.cli.display.terminal import print_table
+
+
+def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
+    """Show methods; a broken plugin in place of its method, with its error."""
+    if as_json:
+        print(json.dumps([_method(listing) for listing in listings], indent=1))
+        return
+    rows = []
+    for listing in listings:
+        method = _method(listing)
+        if listing.error:
+            what = f"does not import: {listing.error['kind']}: {listing.error['message']}"
+            rows.append((listing.name, what, "", "", ""))
+        else:
+            count = str(len(method["variants"]))
+            recipes = ", ".join(method["recipes"])
+            rows.append((listing.name, method["title"], method["supervision"], recipes, count))
+    print_table(("name", "title", "supervision", "recipes", "variants"), rows)
+
+
+def _method(listing: Listing) -> dict[str, Any]:
+    description = listing.description or {}
+    return {
+        "name": listing.name,
+        "title": description.get("title", listing.name),
+        "summary": description.get("summary", ""),
+        "paper": description.get("paper", ""),
+        "url": description.get("url", ""),
+        "supervision": description.get("supervision"),
+        "variants": [variant["label"] for variant in description.get("variants", [])],
+        "recipes": list(description.get("scales", {})),
+        "source": str(listing.plugin.module.path),
+        "error": listing.error,
+    }
+
+
+def show_datasets(declarations: Sequence[Declaration], as_json: bool) -> None:
+    """Show datasets with where they come from."""
+    if as_json:
+        print(json.dumps([asdict(declaration) for declaration in declarations], indent=1))
+        return
+    rows = [(d.name, d.title, _source(d), d.licence) for d in declarations]
+    print_table(("name", "title", "source", "licence"), rows)
+
+
+def _source(declaration: Declaration) -> str:
+    if declaration.drawn:
+        return "drawn by the project"
+    if declaration.hub:
+        return f"hub: {declaration.hub} at {declaration.revision}"
+    there = "" if Path(declaration.folder or "").is_dir() else " (not there)"
+    return f"folder: {declaration.folder}{there}"
+
+
+def show_suites(suites: Sequence[Suite], as_json: bool) -> None:
+    """Show suites."""
+    if as_json:
+        print(json.dumps([asdict(suite) for suite in suites], indent=1))
+        return
+    rows = [
+        (s.name, s.title, ", ".join(s.datasets), s.scale, ", ".join(map(str, s.seeds)))
+        for s in suites
+    ]
+    print_table(("name", "title", "datasets", "scale", "seeds"), rows)
+
+
+def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
+    """Show recorded runs."""
+    if as_json:
+        values = [
+            {**asdict(run.record), "path": str(run.path), "origin": _origin(run)} for run in runs
+        ]
+        print(json.dumps(values, indent=1))
+        return
+    rows = []
+    for run in runs:
+        record, origin = run.record, read_origin(run.path)
+        r1 = f"{record.metrics['r1']:.2f}" if "r1" in record.metrics else ""
+        seconds = f"{record.total_seconds:.0f}"
+        name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
+        who = (origin.by or "nobody named") if origin else ""
+        rows.append((*name, record.status, r1, seconds, who))
+    headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
+    if any(row[-1] for row in rows):
+        print_table((*headers, "submitted by"), rows)
+    else:
+        print_table(headers, [row[:-1] for row in rows])
+
+
+def _origin(run: StoredRun) -> dict[str, str] | None:
+    origin = read_origin(run.path)
+    return asdict(origin) if origin else None
