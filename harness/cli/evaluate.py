@@ -64,7 +64,7 @@ def evaluate(
     Example: **harness evaluate --all --on streetdolls**
     """
     from harness import plan, registry
-    from harness.cli.display import runs, terminal
+    from harness.cli.display import running, terminal
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.data.catalogue import locate
 
@@ -82,7 +82,7 @@ def evaluate(
         others = {name: locate(one, show) for name, one in declarations.items()}
     trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
-    runs.say_plan(trained, waiting, results)
+    running.say_plan(trained, waiting, results)
     if waiting:
         plugins_used = [spec.plugin for spec in waiting]
         execute_runs(waiting, choose_options(results, jobs, device, plugins=plugins_used))

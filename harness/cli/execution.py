@@ -89,12 +89,12 @@ def execute_runs(
     specs: list[RunSpec], options: Options, cluster: Settings | None = None
 ) -> list[Any]:
     """Execute runs with progress bars and return the records of those that failed."""
-    from harness.cli.display import runs, terminal
+    from harness.cli.display import running, terminal
     from harness.execution import local
     from harness.slurm import queue
 
     at_once = min(options.jobs, len(specs))
-    with runs.RunsDisplay(len(specs), at_once) as display, _ending_as_interrupted():
+    with running.RunsDisplay(len(specs), at_once) as display, _ending_as_interrupted():
         try:
             if cluster is None:
                 local.execute_all(specs, options, display.watch())

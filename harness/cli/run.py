@@ -181,7 +181,7 @@ def run(
     to go on. With --rerank and --queries, trained weights are scored again, never trained again.
     """
     from harness import registry
-    from harness.cli.display import runs
+    from harness.cli.display import running
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.results.locks import clear_unless_taken
     from harness.run.broken_plugins import record_broken
@@ -200,9 +200,9 @@ def run(
     complete: list[RunSpec] = []
     for spec in specs:
         (complete if not force and spec.is_complete(results) else waiting).append(spec)
-    runs.say_plan(specs, waiting, results)
+    running.say_plan(specs, waiting, results)
     if dry_run:
-        runs.show_plan(specs, waiting, results)
+        running.show_plan(specs, waiting, results)
         return
     for spec in complete:
         clear_unless_taken(spec.path(results), results)
@@ -219,11 +219,11 @@ def run(
             shutil.rmtree(folder, ignore_errors=True)
     if every:
         record_broken(broken, specs, results)
-    runs.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
+    running.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
     show_evaluations(specs, results)
     if report:
         write_reports(results, site)
-    runs.show_failures(failures, broken)
+    running.show_failures(failures, broken)
     unevaluated = show_failed_evaluations(specs, results)
     if failures or broken or unevaluated:
         raise typer.Exit(1)
@@ -243,13 +243,13 @@ def plan_runs(
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first."""
     from harness import plan, registry
-    from harness.cli.display import runs, terminal
+    from harness.cli.display import running, terminal
     from harness.data.catalogue import locate
 
     suite = plan.read_suite(suite_name)
     choices = plan.choose(names, listings, suite.scale, ablations)
     if not names:
-        runs.say_left_out(listings, suite.scale)
+        running.say_left_out(listings, suite.scale)
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
         located = [locate(suite.find_declaration(name), show) for name in names_of_data]

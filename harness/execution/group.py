@@ -17,9 +17,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from harness.execution.descendants import describe_end, end_group
+from harness.execution.srun import start_nodes
 from harness.plan.spec import RunSpec
 from harness.run.options import Options
-from harness.slurm.srun import start_nodes
 
 HOST = "127.0.0.1"
 GRACE_SECONDS = 60.0  # for the first to record what made another fail, before all end

@@ -21,7 +21,7 @@ from harness.printable import printable
 from harness.results import METRICS, RunRecord, StoredRun
 from harness.results.paper import UNDISCLOSED
 from harness.submission.privacy import clean_command
-from harness.trained.choice import has_weights, weights_file
+from harness.trained.chosen_run import has_weights, weights_file
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData

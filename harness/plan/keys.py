@@ -31,9 +31,12 @@ Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
 HARNESS = Roots()
 
 # Where a run begins to make its weights, and to make its figures of them.
-TRAINS: tuple[Name, ...] = (("harness.run.opened", "open_run"), ("harness.run.train", "train_run"))
+TRAINS: tuple[Name, ...] = (
+    ("harness.run.open_run", "open_run"),
+    ("harness.run.train", "train_run"),
+)
 SCORES: tuple[Name, ...] = (
-    ("harness.run.opened", "open_run"),
+    ("harness.run.open_run", "open_run"),
     ("harness.run.evaluate", "score_run"),
 )
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
@@ -51,8 +54,8 @@ LEFT_OUT = {
     "harness.registry.ExtraData": "what pages tell of a method",
     "harness.registry.Paper": "where it comes from",
     "harness.registry.listing": "tells of methods",
-    "harness.registry.loading": "imports the code of a method, which the key holds itself",
-    "harness.registry.plugins": "finds it",
+    "harness.registry.importing": "imports the code of a method, which the key holds itself",
+    "harness.registry.finding": "finds it",
     "harness.registry.registration": "names it",
     "harness.results.paper": "what pages tell of a method",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",

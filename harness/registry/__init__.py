@@ -1,20 +1,11 @@
 """Finding methods: the bundled package, entry points, and --plugins."""
 
+from harness.registry.finding import ENTRY_POINTS, Plugin, find_plugins
+from harness.registry.importing import load_method, load_pretraining, load_queries, queries_hash
 from harness.registry.listing import (
     Listing,
     find_method,
     list_methods,
-)
-from harness.registry.loading import (
-    load_method,
-    load_pretraining,
-    load_queries,
-    queries_hash,
-)
-from harness.registry.plugins import (
-    ENTRY_POINTS,
-    Plugin,
-    find_plugins,
 )
 from harness.registry.registration import (
     Registration,

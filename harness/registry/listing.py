@@ -14,8 +14,8 @@ from typing import Any
 from harness import paths, sources
 from harness.errors import describe_error, unknown
 from harness.files import write_json
-from harness.registry.loading import import_plugin
-from harness.registry.plugins import Plugin, find_plugins
+from harness.registry.finding import Plugin, find_plugins
+from harness.registry.importing import import_plugin
 
 CACHE_VERSION = 1
 

@@ -174,7 +174,7 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    from harness.results.queries import read_queries
+    from harness.results.query_table import read_queries
 
     names = ("query_id", "person_id", "first_hit", *_COLUMNS.values())
     try:

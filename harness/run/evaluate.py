@@ -19,7 +19,7 @@ from harness.results import (
     SELECTED,
 )
 from harness.run.further import Evaluated
-from harness.run.opened import OpenRun
+from harness.run.open_run import OpenRun
 from harness.training import TrainingResult
 
 

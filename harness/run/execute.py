@@ -30,7 +30,7 @@ from harness.run.evaluate import encode_test, evaluated, load_weights, primary_m
 from harness.run.folder import finish_folder, prepare_folder, stored_training
 from harness.run.further import add_evaluations, record_failure
 from harness.run.highlights import write_highlights
-from harness.run.opened import OpenRun, open_run
+from harness.run.open_run import OpenRun, open_run
 from harness.run.options import Options
 from harness.run.tracking import Tracking
 from harness.run.train import take_over, train_run, write_history

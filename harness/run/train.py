@@ -19,7 +19,7 @@ from harness.results import (
     RunRecord,
 )
 from harness.run.evaluate import load_weights
-from harness.run.opened import OpenRun
+from harness.run.open_run import OpenRun
 from harness.run.tracking import Tracking
 from harness.training import TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST

@@ -20,7 +20,7 @@ from harness.search.cache import StoredEmbeddings
 from harness.search.folder import FolderReader
 from harness.search.gallery import Gallery, Reader
 from harness.search.hits import Answer, Asked
-from harness.trained.choice import choose_run, weights_file
+from harness.trained.chosen_run import choose_run, weights_file
 
 if TYPE_CHECKING:
     from harness.search.engine import Searcher

@@ -31,6 +31,7 @@ from harness.results import (
 )
 from harness.results.checksums import CHECKSUMS
 from harness.results.origin import read_origin
+from harness.submission.checksums import Content, hash_content, seal, sums_left_out
 from harness.submission.layout import (
     HEAVY,
     LONGEST_NAME,
@@ -41,7 +42,6 @@ from harness.submission.layout import (
     limit_of,
 )
 from harness.submission.privacy import clean_record, find_paths
-from harness.submission.seals import Content, hash_content, seal, sums_left_out
 from harness.verification.relevance import Library
 from harness.verification.runs import (
     verify_run,

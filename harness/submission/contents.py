@@ -19,7 +19,7 @@ import pyarrow.parquet
 
 from harness.data.digest import GALLERY, QUERIES
 from harness.printable import printable
-from harness.results.queries import COLUMNS
+from harness.results.query_table import COLUMNS
 from harness.submission.unpacking import Refused
 
 DEEPEST = 20

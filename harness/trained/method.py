@@ -21,7 +21,7 @@ from harness.method import Encoded, Method, Recipe, Supervision, TrainSummary
 from harness.progress import Show
 from harness.registry.settings import build
 from harness.results import RunRecord, StoredRun
-from harness.trained.choice import weights_file
+from harness.trained.chosen_run import weights_file
 from harness.training.building import build_method
 
 Floats = NDArray[np.float32]

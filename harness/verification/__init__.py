@@ -12,11 +12,11 @@ from harness.data.declaration import Located
 from harness.errors import HarnessError
 from harness.progress import Show
 from harness.registry import Listing
+from harness.verification.checksums import find_left_overs
 from harness.verification.findings import Finding, Kind, Report
 from harness.verification.grounds import find_mixed
 from harness.verification.relevance import Library
 from harness.verification.runs import VerifiedRun, verify_run
-from harness.verification.seals import find_left_overs
 from harness.verification.staleness import find_stale
 
 __all__ = ["Finding", "Kind", "Report", "verify"]

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results import METRICS
-from harness.results.queries import COLUMNS
+from harness.results.query_table import COLUMNS
 from harness.verification.findings import Unreadable
 from harness.verification.reading import read_table
 

@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from harness.printable import printable
 from harness.results import EvaluationRecord, RunRecord
-from harness.results.queries import Columns, refuse_columns
+from harness.results.query_table import Columns, refuse_columns
 from harness.results.record import parse_evaluation, parse_run
 from harness.verification.findings import Unreadable
 

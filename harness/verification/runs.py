@@ -22,6 +22,7 @@ from harness.results import (
     evaluation_path,
     run_path,
 )
+from harness.verification.checksums import check_seals
 from harness.verification.figures import (
     average,
     compare_means,
@@ -32,7 +33,6 @@ from harness.verification.figures import (
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_evaluation, read_figures, read_run
 from harness.verification.relevance import FINGERPRINT, Library, check_relevance
-from harness.verification.seals import check_seals
 
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
 OWN = (PRIMARY_EVALUATION, REVERSE_EVALUATION, LAST_EVALUATION)  # of every run, with no record

@@ -20,7 +20,7 @@ from harness.results import (
     QUERIES,
     StoredRun,
 )
-from harness.results.queries import read_queries
+from harness.results.query_table import read_queries
 
 DEPTH = 10  # images of a strip
 NOTHING = -1  # in place of a gallery row, where a gallery has fewer images

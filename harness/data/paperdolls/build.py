@@ -18,13 +18,13 @@ from PIL import Image
 from harness.data.columns import schema
 
 from .captions.writing import Caption, describe, describe_differently
-from .chance import pick, stream
 from .drawing.canvas import HEIGHT, WIDTH
 from .drawing.person import draw
 from .drawing.shots import take_shot, visible_facts
 from .looks import PAPERDOLLS, PRETRAINING, Look
 from .people.attributes import Person
 from .people.families import people
+from .random_streams import pick, stream
 
 SPLITS = ("train", "val", "test")
 _IDS_OF_A_SPLIT = 100_000  # person ids of a split start at a multiple of this

@@ -25,12 +25,12 @@ from harness.data.paperdolls.captions import words
 from harness.data.paperdolls.captions.words import Forms
 from harness.data.paperdolls.captions.writing import Caption, describe
 from harness.data.paperdolls.ceiling import rank1_ceiling
-from harness.data.paperdolls.chance import stream
 from harness.data.paperdolls.drawing.person import draw
 from harness.data.paperdolls.drawing.shots import Shot, take_shot, visible_facts
 from harness.data.paperdolls.looks import PAPERDOLLS, PRETRAINING, Look
 from harness.data.paperdolls.people.attributes import Person, Thing, is_coherent
 from harness.data.paperdolls.people.families import Families, families, people
+from harness.data.paperdolls.random_streams import stream
 from harness.data.paperdolls.sheet import contact_sheet
 
 SMALL = Sizes(train=12, val=6, test=6)

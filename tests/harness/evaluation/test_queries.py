@@ -13,7 +13,7 @@ from harness.data.loading import load_split
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.queries import transform_queries
-from harness.registry import loading
+from harness.registry import importing
 
 Call = Callable[..., Any]
 
@@ -22,8 +22,8 @@ Call = Callable[..., Any]
 def transforms(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
     """What is registered, to be added to."""
     registry.load_queries("masked-nouns")
-    found = dict(loading.QUERIES)
-    monkeypatch.setattr(loading, "QUERIES", found)
+    found = dict(importing.QUERIES)
+    monkeypatch.setattr(importing, "QUERIES", found)
     return found
 
 

@@ -29,7 +29,7 @@ TRAINS = {
     "harness.files",
     "harness.method",
     "harness.registry.settings",
-    "harness.run.opened",
+    "harness.run.open_run",
     "harness.run.train",
     "harness.seeding",
     "harness.training.building",
@@ -57,7 +57,7 @@ SCORES = {
     "harness.metrics.scores",
     "harness.registry.settings",
     "harness.run.evaluate",
-    "harness.run.opened",
+    "harness.run.open_run",
     "harness.seeding",
     "harness.training.building",
 }

@@ -155,7 +155,7 @@ def test_the_plan_and_verification_say_so(
     plan_toy: Plan, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """What would only be scored is told from what would be trained."""
-    from harness.cli.display.runs import _state
+    from harness.cli.display.running import _state
 
     spec = plan_toy()
     assert _state(spec, tmp_path, True) == "to do"

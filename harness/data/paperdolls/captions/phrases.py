@@ -9,7 +9,7 @@ from numpy.random import Generator
 
 from harness.data.paperdolls.captions import words
 
-from ..chance import pick
+from ..random_streams import pick
 from .words import Forms
 
 _ANYTHING = "any"  # the entry of a word list that fits all of it

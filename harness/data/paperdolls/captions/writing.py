@@ -10,9 +10,9 @@ from string import Formatter
 
 from numpy.random import Generator
 
-from ..chance import pick
 from ..looks import Wording
 from ..people.attributes import Person
+from ..random_streams import pick
 from .grammar import GRAMMARS, OPTIONAL_SLOTS
 from .phrases import Phrases, listed
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from ..chance import pick, pick_weighted
 from ..looks import Camera, Look
 from ..people.attributes import Person
+from ..random_streams import pick, pick_weighted
 
 # Occluders that hide what is close to the ground.
 LOW_OCCLUDERS = frozenset({"hedge", "car"})

@@ -9,7 +9,7 @@ from typing import Any
 
 from numpy.random import Generator
 
-from ..chance import pick, pick_weighted
+from ..random_streams import pick, pick_weighted
 from .wardrobe import (
     CLOTH_COLOURS,
     COVERED_BY_COAT,

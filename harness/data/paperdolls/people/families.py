@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from numpy.random import Generator
 
-from ..chance import pick, pick_weighted, stream
+from ..random_streams import pick, pick_weighted, stream
 from .attributes import Person, Thing, Upper, is_coherent, sample_person
 
 # The share of all attribute sets that a split owns, in 256ths.

@@ -6,10 +6,10 @@ import pytest
 
 from harness.data.auditing.attributes import QUALITIES, THINGS, count_attributes
 from harness.data.paperdolls.captions.writing import Caption, describe
-from harness.data.paperdolls.chance import stream
 from harness.data.paperdolls.drawing.shots import take_shot, visible_facts
 from harness.data.paperdolls.looks import PAPERDOLLS, PRETRAINING, Look
 from harness.data.paperdolls.people.families import people
+from harness.data.paperdolls.random_streams import stream
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Any
 from harness.files import ALGORITHM, hash_file, to_json
 from harness.results.checksums import CHECKSUMS
 from harness.submission.layout import HEAVY
-from harness.verification.seals import LEFT_OUT, read_left_out
+from harness.verification.checksums import LEFT_OUT, read_left_out
 
 Content = bytes | Path  # of a file: as it is, or where it lies
 

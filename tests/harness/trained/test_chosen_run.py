@@ -11,7 +11,7 @@ from harness.errors import HarnessError
 from harness.files import write_json
 from harness.results import SELECTED, RunRecord, run_path
 from harness.results.origin import ORIGIN
-from harness.trained.choice import choose_run
+from harness.trained.chosen_run import choose_run
 
 INSTALLED = {"one", "two"}
 

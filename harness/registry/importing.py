@@ -11,7 +11,7 @@ from typing import Any
 
 from harness import sources
 from harness.errors import unknown
-from harness.registry.plugins import Plugin, find_spec, followed_roots, list_entry_points
+from harness.registry.finding import Plugin, find_spec, followed_roots, list_entry_points
 from harness.registry.registration import (
     METHODS,
     PRETRAININGS,
