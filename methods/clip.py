@@ -26,7 +26,7 @@ from harness.method import (
 from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.objective import weighted
 
 CLIP = Paper(
@@ -40,7 +40,6 @@ CLIP = Paper(
     "ICML",
     "https://arxiv.org/abs/2103.00020",
 )  # fmt: skip
-EXTRA_DATA = {"tiny": TINY_CLIP, "paper": OPENAI_CLIP}
 
 TINY = "tiny-clip", (96, 32)
 PAPER = "ViT-B-16-quickgelu/openai", (384, 128)
@@ -53,7 +52,7 @@ class ZeroShotConfig(Config):
     supervision: Supervision = Supervision.NONE
 
 
-@register("clip", title="CLIP (zero-shot)", paper=CLIP, extra_data=EXTRA_DATA)
+@register("clip", title="CLIP (zero-shot)", paper=CLIP, extra_data=OF_ENCODERS)
 class Clip(Method):
     """The pre-trained dual encoder as it is: cosine of the class token and the end token."""
 
@@ -87,7 +86,7 @@ class ContrastiveConfig(Config):
     losses: Mapping[str, float] = field(default_factory=lambda: {"itc": 1.0})
 
 
-@register("clip-itc", title="CLIP + ITC", paper=CLIP, extra_data=EXTRA_DATA)
+@register("clip-itc", title="CLIP + ITC", paper=CLIP, extra_data=OF_ENCODERS)
 class ClipContrastive(Clip):
     """CLIP fine-tuned with image-text contrast on the pairs of the benchmark.
 

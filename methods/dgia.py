@@ -32,7 +32,7 @@ from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import cosine
 from methods.blocks.masking import hide_words
 from methods.blocks.memory import MemoryBank
@@ -97,7 +97,7 @@ GSRC_FR = {"losses": {"itc": 1.0, "rc_b": 1.0, "rc_g": 1.0}}
         "ACM MM",
         "https://arxiv.org/abs/2507.06744",
     ),
-    extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP},
+    extra_data=OF_ENCODERS,
 )
 class Dgia(Method):
     """Identity relations mined within the batch and over the whole training set, from pairs alone.

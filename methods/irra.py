@@ -31,7 +31,7 @@ from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.masking import Masked, mask_words
 from methods.blocks.objective import weighted
 
@@ -108,7 +108,7 @@ class InteractionEncoder(nn.Module):
         "CVPR",
         "https://arxiv.org/abs/2303.12501",
     ),
-    extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP},
+    extra_data=OF_ENCODERS,
 )
 class Irra(Method):
     """Similarity distribution matching, identity classification and masked-word reasoning.

@@ -35,7 +35,7 @@ from harness.method import (
 )
 from harness.registry import Paper, register
 from methods.blocks.albef import load_albef
-from methods.blocks.extra_data import ALBEF, TINY_ALBEF
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import cosine, precise
 from methods.blocks.masked_phrases import (
     MaskedPhrases,
@@ -153,7 +153,7 @@ def _weights(*names: str) -> dict[str, dict[str, float]]:
         "ICME",
         "https://arxiv.org/abs/2406.10845",
     ),
-    extra_data={"tiny": TINY_ALBEF, "paper": ALBEF},
+    extra_data=OF_ENCODERS,
 )
 class Laip(Method):
     """Phrases aligned with the patches that they attend to, forward and backward, on ALBEF.

@@ -36,7 +36,7 @@ from harness.method import (
 )
 from harness.registry import Paper, register
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import EVA_CLIP_AND_ROBERTA, TINY_CLIP
+from methods.blocks.extra_data import OF_MEFA
 from methods.blocks.losses import cosine, identity_target, infonce, precise
 from methods.blocks.objective import weighted
 from methods.blocks.phrases import Word, tag
@@ -110,7 +110,7 @@ def _rows(*paths: str) -> dict[str, dict[str, float]]:
         "https://arxiv.org/abs/2410.21318",
         kind="misc",
     ),
-    extra_data={"tiny": TINY_CLIP, "paper": EVA_CLIP_AND_ROBERTA},
+    extra_data=OF_MEFA,
 )
 class Mefa(Method):
     """Hard negatives, local features refined across modalities, and clues of middling similarity.

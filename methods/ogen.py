@@ -32,7 +32,7 @@ from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_encoder
-from methods.blocks.extra_data import TINY_CLIP, VIT_AND_BERT
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.granularity import ImageParts, TextParts
 from methods.blocks.losses import cosine, precise
 from methods.blocks.masking import hide_words
@@ -147,7 +147,7 @@ def _weights(*names: str) -> dict[str, dict[str, float]]:
         ("Chengji Wang", "Zhiming Luo", "Shaozi Li"),
         url="https://openreview.net/forum?id=DzQgBP9jSI",
     ),
-    extra_data={"tiny": TINY_CLIP, "paper": VIT_AND_BERT},
+    extra_data=OF_ENCODERS,
 )
 class Ogen(Method):
     """Parts at three granularities, aggregated across them, and a teacher on the same weights.

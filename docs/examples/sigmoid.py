@@ -16,7 +16,7 @@ from torch.nn.functional import logsigmoid
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
 from harness.registry import Paper, register
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import TINY_CLIP
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import cosine
 
 
@@ -39,7 +39,7 @@ class SigmoidConfig(Config):
         "ICCV",
         "https://arxiv.org/abs/2303.15343",
     ),
-    extra_data=TINY_CLIP,
+    extra_data=OF_ENCODERS,
 )
 class Sigmoid(Method):
     """A yes or no for every pair, so that two captions of one image may both be right."""

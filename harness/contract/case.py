@@ -148,7 +148,8 @@ class Subject:
     def extra_data(self) -> ExtraData | None:
         """What the method says it was trained on beside the benchmark; None where nothing."""
         assert self.listing.description is not None
-        told = self.listing.description["scales"][self.scale]["extra_data"]
+        backbone = self.listing.description["scales"][self.scale]["config"]["backbone"]
+        told = self.listing.description["extra_data"].get(backbone)
         return told and build(ExtraData, told)
 
     @property

@@ -48,7 +48,7 @@ def read_declaration(values: Any, folder: Path) -> Declaration:
         )
     if (values.get("folder") is None) == (values.get("hub") is None):
         raise HarnessError(f"Dataset {name!r}: say either folder or hub.")
-    given = {"title": name, **values, "name": name}
+    given = {"title": name, **without_gaps(values), "name": name}
     if given.get("folder"):
         given["folder"] = str((folder / str(given["folder"])).resolve())
     try:
@@ -63,6 +63,13 @@ def read_declaration(values: Any, folder: Path) -> Declaration:
     if declaration.validation_people < 0:
         raise HarnessError(f"Dataset {name!r}: validation_people is a number of people, 0 or more.")
     return declaration
+
+
+def without_gaps(values: Any) -> Any:
+    """Return a mapping from YAML without the names behind which nothing stands."""
+    if not isinstance(values, Mapping):
+        return values
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def find_declaration(name: str) -> Declaration:

@@ -33,7 +33,7 @@ TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 TASK = "text-to-image-retrieval"
 LICENCES = {"Apache-2.0": "apache-2.0", "MIT": "mit"}  # as a dataset declares -> as the hub says
 DECIMALS = 2
-LONGEST = 1000  # characters of a line of a record
+LONGEST, LONGEST_EXTRA_DATA = 1000, 2000  # characters of a line of a record
 
 
 def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
@@ -81,12 +81,12 @@ def write_card(runs: Sequence[StoredRun]) -> str:
         datasets=[_of_dataset(group) for group in _by_dataset(runs)],
         protocol="; ".join(f"{name}: {protocol[name]}" for name in protocol if name != "version"),
         stages=record.recipe.get("stages") or [],
-        extra_data=record.extra_data or UNDISCLOSED,
+        extra_data=_plain(record.extra_data or UNDISCLOSED, LONGEST_EXTRA_DATA),
         commands=[_plain_line(clean_command(run.record.command)) for run in runs],
         weights=WEIGHTS,
         plain=_plain,
     )
-    return str(card)
+    return f"{card}\n"
 
 
 def _of_dataset(runs: Sequence[StoredRun]) -> dict[str, Any]:
@@ -172,9 +172,9 @@ def _supervision(record: RunRecord) -> str:
     return known.get(record.supervision, "from captions and the identities of people")
 
 
-def _plain(told: object) -> str:
+def _plain(told: object, longest: int = LONGEST) -> str:
     """Return one line of a record so that Markdown shows it as it is."""
-    escaped = html.escape(printable(" ".join(str(told).split()), LONGEST), quote=False)
+    escaped = html.escape(printable(" ".join(str(told).split()), longest), quote=False)
     return "".join(f"\\{c}" if c in "\\`*_[]|#~" else c for c in escaped)
 
 

@@ -112,7 +112,7 @@ class RunSpec:
         """Return what is known of the run before it starts."""
         declaration = self.located.declaration
         description = self.description
-        extra_data = description["scales"][self.scale]["extra_data"]
+        extra_data = description["extra_data"].get(self.config["backbone"])
         return RunRecord(
             status="ok",
             key=self.key,

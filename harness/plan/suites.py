@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.data.catalogue import find_declaration, read_declaration
+from harness.data.catalogue import find_declaration, read_declaration, without_gaps
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError, unknown
 
@@ -51,7 +51,8 @@ def read_suite(name: str) -> Suite:
     if name not in known and path.suffix not in (".yaml", ".yml"):
         raise unknown("suite", name, known)
     try:
-        file = msgspec.convert(yaml.safe_load(path.read_text(encoding="utf-8")), _File)
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        file = msgspec.convert(without_gaps(values), _File)
     except (OSError, yaml.YAMLError, ValueError) as error:
         raise HarnessError(
             f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."

@@ -31,19 +31,20 @@ def describe(registration: Registration) -> dict[str, Any]:
         ValueError: the declarations contradict each other; the message says where.
     """
     method = registration.method
-    _refuse_scales(registration)
-    scales = {name: _scale(registration, name, one) for name, one in method.recipes.items()}
+    scales = {name: _scale(method, recipe) for name, recipe in method.recipes.items()}
     if not scales:
         raise ValueError(f"{method.__name__}.recipes is empty: declare at least one Recipe")
     first = next(iter(scales.values()))["config"]
     variants = _variants(method, first)
+    paper = registration.paper and _told(registration.paper)
     _refuse_names(registration, variants)
     return {
         "name": registration.name,
         "title": registration.title,
-        "paper": registration.paper and _told(registration.paper),
+        "paper": paper,
         "url": registration.url,
         "summary": (inspect.getdoc(method) or "").split("\n\n")[0].replace("\n", " "),
+        "extra_data": _extra_data(registration),
         "supervision": first["supervision"],
         "source": inspect.getsourcefile(method) or "",
         "scales": scales,
@@ -57,10 +58,8 @@ def _refuse_names(registration: Registration, variants: Sequence[Mapping[str, An
     """Refuse what would garble a terminal or a page."""
     refuse_unprintable("the title", registration.title, LONGEST_NAME)
     paper = registration.paper or Paper("")
-    for text in (paper.title, *paper.authors, paper.venue):
+    for text in (str(paper), *paper.authors, paper.url):
         refuse_unprintable("the paper", text, LONGEST_CITATION)
-    for extra in registration.extra_data.values():
-        refuse_unprintable("the extra data", str(extra), LONGEST_EXTRA_DATA)
     refuse_unprintable("the url", registration.url, LONGEST_CITATION)
     for url in filter(None, (registration.url, paper.url)):
         if not url.startswith(("https://", "http://")):
@@ -71,12 +70,16 @@ def _refuse_names(registration: Registration, variants: Sequence[Mapping[str, An
             refuse_unprintable("the ablation table", table, LONGEST_NAME)
 
 
-def _refuse_scales(registration: Registration) -> None:
-    recipes = registration.method.recipes
-    if unknown := [scale for scale in registration.extra_data if scale not in recipes]:
-        raise ValueError(
-            f"extra_data names the scale {unknown[0]!r}; there are: {', '.join(recipes)}"
-        )
+def _extra_data(registration: Registration) -> dict[str, Any]:
+    """Return what a method was trained on beside the benchmark, by backbone."""
+    by_backbone = registration.extra_data
+    if isinstance(by_backbone, ExtraData):
+        recipes = registration.method.recipes.values()
+        by_backbone = dict.fromkeys((recipe.backbone for recipe in recipes), by_backbone)
+    plain = {backbone: _told(one) for backbone, one in by_backbone.items()}
+    for one in by_backbone.values():
+        refuse_unprintable("the extra data", str(one), LONGEST_EXTRA_DATA)
+    return plain
 
 
 def _told(source: Paper | ExtraData) -> dict[str, Any]:
@@ -86,8 +89,7 @@ def _told(source: Paper | ExtraData) -> dict[str, Any]:
     return plain
 
 
-def _scale(registration: Registration, scale: str, recipe: Recipe) -> dict[str, Any]:
-    method, extra_data = registration.method, registration.extra_data.get(scale)
+def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     config = {f.name: getattr(method.config_class(), f.name) for f in fields(method.config_class)}
     config |= {"backbone": recipe.backbone, "image_size": recipe.image_size}
     config = merge(config, recipe.config, f"{method.__name__}.recipes")
@@ -98,7 +100,6 @@ def _scale(registration: Registration, scale: str, recipe: Recipe) -> dict[str, 
     return {
         "recipe": trained,
         "config": plain,
-        "extra_data": extra_data and _told(extra_data),
         "tables": [*method.ablations, *recipe.ablations],
     }
 
@@ -109,6 +110,7 @@ def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str,
     for table, label, position, changes in _rows(method):
         merge(config, changes, f"{method.__name__}, {table!r}, {label!r}")
         plain = {name: to_plain(value) for name, value in changes.items()}
+        build(method.config_class, {**config, **plain})
         effective = {n: v for n, v in plain.items() if v != config[n]}
         same = next((v for v in found if v["changes"] == effective), None)
         if same is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.files import slug
@@ -33,7 +34,7 @@ class Registration:
     title: str
     paper: Paper | None
     url: str
-    extra_data: Mapping[str, ExtraData | None]  # by scale
+    extra_data: ExtraData | Mapping[str, ExtraData]  # the latter by backbone
 
 
 METHODS: dict[str, dict[str, Registration]] = {}  # by the module that registers
@@ -47,7 +48,7 @@ def register(
     title: str,
     paper: Paper | None = None,
     url: str = "",
-    extra_data: ExtraData | Mapping[str, ExtraData] | None = None,
+    extra_data: ExtraData | Mapping[str, ExtraData] = MappingProxyType({}),
 ) -> Callable[[M], M]:
     """Register a method class under a name: lower case, as on the command line.
 
@@ -55,8 +56,8 @@ def register(
         title: what tables print.
         paper: from which its citations and its entry in the bibliography are made.
         url: a page about it, where that is not the paper's.
-        extra_data: what it was trained on beside the benchmark, for all scales or by scale; where
-            nothing is said, pages say "undisclosed".
+        extra_data: what it was trained on beside the benchmark, with the backbones of its recipes
+            or by backbone; where nothing is said, pages say "undisclosed".
     """
     if not isinstance(paper, Paper | None):
         raise TypeError(
@@ -66,17 +67,19 @@ def register(
     if slug(name) != name or name != name.lower() or ":" in name:
         raise ValueError(f"method name {name!r}: use lower-case letters, digits, '-' and '_'")
 
+    told = [*extra_data.values()] if isinstance(extra_data, Mapping) else [extra_data]
+    if not all(isinstance(one, ExtraData) for one in told):
+        raise TypeError(
+            f"method {name!r}: extra_data is to be ExtraData(weights=[...], pairs=[...], "
+            f"captions=[...]), or that by backbone, not {extra_data!r}"
+        )
+
     def decorate(method: M) -> M:
         in_module = METHODS.setdefault(method.__module__, {})
         if name in in_module:
             raise ValueError(f"method {name!r} is registered twice; names must be unique")
-        told = (
-            extra_data
-            if isinstance(extra_data, Mapping)
-            else dict.fromkeys(method.recipes, extra_data)
-        )
         address = url or (paper.url if paper else "")
-        in_module[name] = Registration(name, method, title, paper, address, told)
+        in_module[name] = Registration(name, method, title, paper, address, extra_data)
         return method
 
     return decorate

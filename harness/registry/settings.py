@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
-from dataclasses import fields
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,12 +23,25 @@ def build(declared: type[Declared], values: Mapping[str, Any]) -> Declared:
     import msgspec
 
     where = declared.__name__
-    if unknown := values.keys() - {field.name for field in fields(declared)}:
-        raise ValueError(f"{where}: unknown field {', '.join(sorted(unknown))}")
     try:
-        return msgspec.convert(values, declared)
-    except msgspec.ValidationError as error:
+        built = msgspec.convert(values, declared)
+    except (msgspec.ValidationError, TypeError) as error:  # TypeError: of the types themselves
         raise ValueError(f"{where}: {error}") from error
+    if unknown := sorted(set(_find_unknown(values, built))):
+        raise ValueError(f"{where}: unknown field {', '.join(unknown)}")
+    return built
+
+
+def _find_unknown(values: Any, built: Any) -> Iterator[str]:
+    """Yield the names in values that stand for no field of what was built of them."""
+    if is_dataclass(built):
+        names = {field.name for field in fields(built)}
+        yield from values.keys() - names
+        for name in values.keys() & names:
+            yield from _find_unknown(values[name], getattr(built, name))
+    elif isinstance(built, list | tuple):
+        for value, one in zip(values, built, strict=True):
+            yield from _find_unknown(value, one)
 
 
 def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from harness.sources.syntax import (
     Syntax,
     computes,
     dump,
+    is_said,
     runs_on_import,
     stored_names,
 )
@@ -266,7 +267,9 @@ def _read_outline(module: Module) -> _Outline:
         return _Outline(source, {LOOSE: [ast.Expr(ast.Constant(_hash(repr(source))))]}, {}, [])
     imports = _read_imports(tree, module)
     statements: dict[str, list[ast.stmt]] = defaultdict(list)
-    for statement in filter(computes, tree.body):
+    for statement in tree.body:
+        if not computes(statement) or is_said(statement, imports):
+            continue
         names = stored_names([statement])
         if runs_on_import(statement, imports):
             names.add(LOOSE)

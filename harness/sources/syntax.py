@@ -56,8 +56,17 @@ def runs_on_import(statement: ast.stmt, imports: Imports) -> bool:
         return True
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     names_only = all(isinstance(target, ast.Name | ast.Tuple) for target in targets)
-    calls = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
-    return not names_only or not all(_called(one, imports) <= SAID for one in calls)
+    return not names_only or any(isinstance(node, ast.Call) for node in ast.walk(statement))
+
+
+def is_said(statement: ast.stmt, imports: Imports) -> bool:
+    """Tell whether a statement gives a name to what is said of a method, alone or in a dict."""
+    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
+        return False
+    held = statement.value.values if isinstance(statement.value, ast.Dict) else [statement.value]
+    calls = [one for one in held if isinstance(one, ast.Call)]
+    others = all(isinstance(one, ast.Call | ast.Subscript | ast.Name) for one in held)
+    return bool(calls) and others and all(_called(one.func, imports) <= SAID for one in calls)
 
 
 class Syntax(ast.NodeTransformer):

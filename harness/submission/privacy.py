@@ -16,7 +16,9 @@ from typing import Any
 ENVIRONMENT = ("python", "platform", "packages", "commit", "device", "threads", "jobs")
 TAKES_A_PATH = ("--suite", "--dataset", "--on", "--plugins", "--results", "--site")
 
-_PATH = re.compile(r"(?<![\w:/.])(?:~[\w.-]*/|/[\w.@+-]+/|[A-Za-z]:\\|\\\\\w)|^[/~]")
+_PATH = re.compile(
+    r"(?<![\w:/.])(?:~(?:[A-Za-z_][\w.-]*)?/|/[\w.@+-]+/|[A-Za-z]:[\\/](?!/)|\\\\\w)|:/(?!/)[\w.@+-]+/|file:/|^/|^~$"
+)
 
 
 def clean_record(values: Mapping[str, Any]) -> dict[str, Any]:

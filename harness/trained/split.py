@@ -6,9 +6,11 @@ pixels or training captions are wanted, the dataset itself is opened, and has to
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -91,8 +93,11 @@ def locate_again(record: RunRecord, show: Show) -> Located:
 
 def _declaration(record: RunRecord) -> Declaration:
     """Return how the dataset is declared, by what named it when the run was made."""
-    suite = plan.read_suite(record.suite_argument or record.suite)
-    return suite.find_declaration(record.dataset_argument or record.dataset)
+    named = {"--suite": record.suite_argument, "--dataset": record.dataset_argument}
+    if not record.suite_argument:  # older code told it in the command alone
+        named = dict(pairwise(shlex.split(record.command)))
+    suite = plan.read_suite(named.get("--suite", record.suite))
+    return suite.find_declaration(named.get("--dataset", record.dataset))
 
 
 def _fingerprint(record: RunRecord) -> str:

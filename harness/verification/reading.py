@@ -43,7 +43,8 @@ def read_run(file: Path) -> RunRecord:
         record = parse_run(read_json(file))
     except ValueError as error:
         raise Unreadable(str(error)) from error
-    _refuse_numbers({**vars(record), **record.metrics})
+    _refuse_numbers(vars(record))
+    _refuse_numbers(record.metrics)
     return record
 
 
@@ -72,7 +73,8 @@ def _refuse_numbers(values: Mapping[str, Any]) -> None:
     """Refuse numbers that are none, or larger than can be reckoned with."""
     for name, value in values.items():
         if isinstance(value, int | float) and not -LARGEST < value < LARGEST:  # nor is NaN
-            raise Unreadable(f"says {name} = {value}, which is no such number")
+            told = f"{printable(name, 60)} = {printable(repr(value), 60)}"
+            raise Unreadable(f"says {told}, which is no such number")
 
 
 def read_table(file: Path, columns: Columns, rows: int | None = None) -> Any:

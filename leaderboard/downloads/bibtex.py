@@ -53,7 +53,7 @@ def _kind(paper: Paper) -> str:
 
 
 def _fields(source: Source, paper: Paper) -> dict[str, str]:
-    authors = " and ".join(map(_author, paper.authors))
+    authors = " and ".join(filter(None, map(_author, paper.authors)))
     parts = {
         "author": authors,
         "key": "" if authors else escape_tex(source.methods[0]),  # styles sort by one of the two
@@ -69,7 +69,7 @@ def _fields(source: Source, paper: Paper) -> dict[str, str]:
 def _author(name: str) -> str:
     """Return a name; one that BibTeX would take apart is kept together."""
     plain = _short(name)
-    return f"{{{plain}}}" if "," in plain or " and " in f" {plain} " else plain
+    return f"{{{plain}}}" if "," in plain or " and " in f" {plain.lower()} " else plain
 
 
 def _short(text: str) -> str:

@@ -72,8 +72,12 @@ def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics])
 
 def _extra_data(records: Sequence[RunRecord]) -> tuple[tuple[str, str], ...]:
     """Return, by scale, what a method was trained on beside the benchmark."""
-    by_start = sorted(records, key=lambda record: record.started)  # of several the latest tells
-    return tuple({one.scale: str(one.extra_data or UNDISCLOSED) for one in by_start}.items())
+    told = {record.scale: UNDISCLOSED for record in records}
+    # Of several the latest tells, and of all variants the method as published.
+    for one in sorted(records, key=lambda record: (record.variant == FULL, record.started)):
+        if one.extra_data is not None:
+            told[one.scale] = str(one.extra_data)
+    return tuple(told.items())
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def read_retrieved(run: StoredRun) -> Retrieved | None:
         rows = _padded(table["top_rows"])
         right = _right(table["hit_ranks"], rows.shape)
         first = table["first_hit"].to_numpy().astype(np.int64)
-    except (ValueError, TypeError):  # values are missing
+    except (ValueError, TypeError, pyarrow.ArrowException):  # values are missing, or too large
         return None
     retrieved = Retrieved(rows, right, first)
     return retrieved if _agrees(retrieved) else None

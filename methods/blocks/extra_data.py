@@ -2,37 +2,37 @@
 
 from harness.registry import ExtraData
 
-TINY_CLIP = ExtraData(
-    weights=("tiny-clip, by `harness pretrain` on drawn people, none of them of PaperDolls",)
+TINY = "by `harness pretrain` on drawn people, none of them of PaperDolls"
+CLIP = (
+    "CLIP ViT-B/16 of OpenAI, on 400 million images of the web with their texts "
+    "(https://arxiv.org/abs/2103.00020)"
 )
-TINY_ALBEF = ExtraData(
-    weights=("tiny-albef, by `harness pretrain` on drawn people, none of them of PaperDolls",)
+EVA = (
+    "EVA-02-CLIP B/16 of BAAI, on Merged-2B, 2 billion images of the web with their texts "
+    "(https://arxiv.org/abs/2303.15389)"
 )
-OPENAI_CLIP = ExtraData(
-    weights=(
-        "CLIP ViT-B/16 of OpenAI, on 400 million images of the web with their texts "
-        "(https://arxiv.org/abs/2103.00020)",
-    )
+ALBEF = (
+    "ALBEF of Salesforce, on 14 million images with texts, and on those of COCO where the weights "
+    "are called so (https://arxiv.org/abs/2107.07651)"
 )
-EVA_CLIP_AND_ROBERTA = ExtraData(
-    weights=(
-        "EVA-02-CLIP B/16 of BAAI, on Merged-2B, 2 billion images of the web with their texts "
-        "(https://arxiv.org/abs/2303.15389)",
+VIT = "ViT-B/16 on ImageNet-21k and ImageNet-1k (https://arxiv.org/abs/2106.10270)"
+BERT = "BERT base on BooksCorpus and Wikipedia (https://arxiv.org/abs/1810.04805)"
+ROBERTA = (
+    "for the loss of hard negatives, the benchmark's captions with words filled in by RoBERTa base "
+    "(https://arxiv.org/abs/1907.11692)"
+)
+
+OF_ENCODERS = {
+    "tiny-clip": ExtraData(weights=(f"tiny-clip, {TINY}",)),
+    "tiny-albef": ExtraData(weights=(f"tiny-albef, {TINY}",)),
+    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,)),
+    "albef": ExtraData(weights=(ALBEF,)),
+    "vit_base_patch16_224.augreg_in21k_ft_in1k+google-bert/bert-base-uncased": ExtraData(
+        weights=(VIT, BERT)
     ),
-    captions=(
-        "negatives: the benchmark's captions with words filled in by RoBERTa base "
-        "(https://arxiv.org/abs/1907.11692)",
-    ),
-)
-ALBEF = ExtraData(
-    weights=(
-        "ALBEF of Salesforce, on 14 million images with texts and then on COCO's "
-        "(https://arxiv.org/abs/2107.07651)",
-    )
-)
-VIT_AND_BERT = ExtraData(
-    weights=(
-        "ViT-B/16 on ImageNet-21k and ImageNet-1k (https://arxiv.org/abs/2106.10270)",
-        "BERT base on BooksCorpus and Wikipedia (https://arxiv.org/abs/1810.04805)",
-    )
-)
+}
+OF_MEFA = {
+    "tiny-clip": OF_ENCODERS["tiny-clip"],
+    "EVA02-B-16/merged2b_s8b_b131k": ExtraData(weights=(EVA,), captions=(ROBERTA,)),
+    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), captions=(ROBERTA,)),
+}

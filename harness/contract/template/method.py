@@ -14,7 +14,7 @@ from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, T
 from harness.registry import register
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_dual_encoder
-from methods.blocks.extra_data import OPENAI_CLIP, TINY_CLIP
+from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import infonce
 
 
@@ -27,7 +27,7 @@ class CLASSConfig(Config):
 
 
 # With paper=Paper(title, authors, year, venue, url), of harness.registry too, pages cite it.
-@register("NAME", title="TITLE", extra_data={"tiny": TINY_CLIP, "paper": OPENAI_CLIP})
+@register("NAME", title="TITLE", extra_data=OF_ENCODERS)
 class CLASS(Method):
     """Each image against the captions of its batch, and each caption against the images."""
 

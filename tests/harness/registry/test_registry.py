@@ -156,7 +156,8 @@ def test_a_second_listing_imports_nothing_heavy() -> None:
         ('title="Toy"', 'title="Toy", paper=Paper("A", "Ada")', "array"),
         ('title="Toy"', 'title="Toy", extra_data=ExtraData(("a\\x07b",))', "extra data"),
         ('title="Toy"', 'title="Toy", extra_data=ExtraData("CLIP")', "array"),
-        ('title="Toy"', 'title="Toy", extra_data={"large": ExtraData()}', "'large'"),
+        ('title="Toy"', 'title="Toy", paper=Paper(None)', "null"),
+        ('"narrow": {"width": 4}', '"narrow": {"width": 4.5}', "float"),
         ('title="Toy"', 'title="Toy", url="javascript:alert(1)"', "no address of a page"),
         ('"narrow"', '"nar\\x07row"', "the row"),
         ('"Table 1"', '"Table\\u202e 1"', "the ablation table"),
@@ -177,15 +178,20 @@ def test_names_that_garble_a_terminal_or_leave_a_folder_are_refused(
     assert all(letter.isprintable() or letter in "\n" for letter in done.stdout + done.stderr)
 
 
-def test_a_citation_in_words_is_refused_with_what_takes_its_place(
-    harness: Call, toy: Path, toy_source: str
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('paper="Ada, 2026"', "Paper(title=..., authors=[...], year=..., venue=..., url=...)"),
+        ('extra_data={"": "CLIP"}', "ExtraData(weights=[...], pairs=[...], captions=[...])"),
+    ],
+)
+def test_what_is_said_in_words_is_refused_with_what_takes_its_place(
+    harness: Call, toy: Path, toy_source: str, said: str, told: str
 ) -> None:
-    """A paper has fields; the message shows them."""
-    cited = 'title="Toy", paper="Ada, A toy, 2026"'
-    toy.write_text(toy_source.replace('title="Toy"', cited, 1), encoding="utf-8")
+    """A paper and extra data have fields; the message shows them."""
+    toy.write_text(toy_source.replace('title="Toy"', f'title="Toy", {said}', 1), encoding="utf-8")
     done = harness("list", "methods", "--plugins", toy)
-    text = " ".join((done.stdout + done.stderr).split())
-    assert "Paper(title=..., authors=[...], year=..., venue=..., url=...)" in text
+    assert told in " ".join((done.stdout + done.stderr).split())
 
 
 def test_what_a_plugin_raises_is_shown_without_control_codes(
