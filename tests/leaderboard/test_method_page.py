@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from harness.results.paper import ExtraData
 from leaderboard import method
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
@@ -43,6 +44,23 @@ def test_an_ablation_shows_its_rows_and_what_they_change(pages: dict[str, Any]) 
     assert row[3].startswith("32.0")
     assert f"30.0{DASH}35.0" in row[3]
     assert "without SDMlosses: itc 1.0" in "".join(page.text.split("\n"))
+
+
+def test_what_else_it_was_trained_on_is_told_or_undisclosed(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """By the method as published, whatever rows and records that tell nothing say later."""
+    told, other = ExtraData(weights=("CLIP <1>",)), ExtraData(pairs=("a million",))
+    add_run("one", 40.0, extra_data=told)
+    add_run("one", 30.0, variant="A", extra_data=other, started="2026-01-01T00:00:00+00:00")
+    add_run("one", 20.0, variant="B", started="2026-01-02T00:00:00+00:00")
+    add_run("two", 40.0, extra_data=ExtraData())
+    add_run("three", 40.0)
+    pages = build()
+    facts = {name: page.text.partition("Extra training data")[2] for name, page in pages.items()}
+    assert facts["one"].startswith("weights: CLIP <1>")
+    assert facts["two"].startswith("none")
+    assert facts["three"].startswith("undisclosed")
 
 
 def test_an_ablation_without_the_method_as_published_shows_it_for_reference(

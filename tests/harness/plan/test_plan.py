@@ -158,6 +158,15 @@ def test_a_suite_file_is_read_and_a_broken_one_is_refused(tmp_path: Path) -> Non
             plan.read_suite(str(file))
 
 
+def test_a_name_without_a_value_is_as_if_it_were_not_there(tmp_path: Path) -> None:
+    """In a suite and in what it declares."""
+    file = tmp_path / "mine.yaml"
+    dataset = "{name: people, folder: people, note: , licence: }"
+    file.write_text(f"title:\nscale: tiny\nseeds: [3]\ndatasets: [{dataset}]\n", encoding="utf-8")
+    suite = plan.read_suite(str(file))
+    assert (suite.title, suite.declared["people"].note) == ("mine", "")
+
+
 def suite_file(folder: Path, *datasets: str) -> Path:
     """Write a suite with these datasets, each as YAML."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -114,9 +114,16 @@ def test_commands_lose_their_paths_alone(command: str, clean: str) -> None:
 
 def test_paths_are_found_and_words_with_slashes_are_not() -> None:
     """What is looked through before it is handed on."""
-    private = {"a": ["/home/ann/x"], "b": {"~/x": 1}, "c": r"C:\x", "d": "see /scratch/ann/y"}
-    assert len(list(find_paths(private))) == 4
-    assert not list(find_paths({"a": "w/o L_k", "b": "https://example.org/a/b", "c": "R1 / R5"}))
+    private = (
+        "/home/ann/x", "~/x", "~ann/x", "~", r"C:\x", "C:/x", "see /scratch/ann/y",
+        "file:///home/ann/x", "weights:/home/ann/x",
+    )  # fmt: skip
+    assert len(list(find_paths([*private, {"~/x": 1}]))) == len(private) + 1
+    words = (
+        "w/o L_k", "https://example.org/a/b", "R1 / R5", "~400M web pairs",
+        "50 images, ~2.5/person", "100k images (~5/caption)", "CC0-1.0: free",
+    )  # fmt: skip
+    assert not list(find_paths(words))
 
 
 def test_a_path_in_the_config_is_refused(own_results: Path) -> None:
