@@ -25,8 +25,9 @@ from harness import results
 from harness.data.auditing.attributes import count_attributes
 from harness.data.auditing.audit import Integers, Rows, audit, count
 from harness.data.auditing.verdict import judge
-from harness.data.columns import stored_image
+from harness.data.columns import DECLARED, convert, stored_image
 from harness.data.declaration import Located
+from harness.data.rows import place
 from harness.files import process_tag, put_in_place, slug, write_json, write_table
 
 HEIGHT = 96  # of a thumbnail, in pixels
@@ -147,24 +148,40 @@ def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
         # By default a whole column of images would be taken into memory.
         with pyarrow.parquet.ParquetFile(file, buffer_size=BUFFER, pre_buffer=False) as parquet:
             columns = [name for name in COLUMNS if name in parquet.schema_arrow.names]
+            first = 0
             for batch in parquet.iter_batches(BATCH, columns=columns):
-                yield batch.to_pylist()
+                yield _declared(batch.to_pylist(), file, first)
+                first += len(batch)
 
 
 def read_rows(files: Sequence[Path]) -> Rows:
     """Return what the audit looks at of a split, without its images."""
     columns = ["person_id", "captions"]
-    tables = [pyarrow.parquet.read_table(file, columns=columns) for file in files]
-    rows = [row for table in tables for row in table.to_pylist()]
+    rows: list[Row] = []
+    for file in files:
+        table = pyarrow.parquet.ParquetFile(file).read(columns=columns)
+        rows += _declared(table.to_pylist(), file, 0)
     return gather_rows(rows, [None] * len(rows))
+
+
+def _declared(rows: list[Row], file: Path, first: int) -> list[Row]:
+    """Return rows of a file, of which each column holds what it is declared to."""
+    held = [name for name in DECLARED if rows and name in rows[0]]
+    columns = {
+        name: convert(name, (row[name] for row in rows), lambda row: place(file, first + row))
+        for name in held
+    }
+    return [
+        {**row, **{name: columns[name][number] for name in held}} for number, row in enumerate(rows)
+    ]
 
 
 def gather_rows(table: Sequence[Row], hashes: Sequence[bytes | None]) -> Rows:
     """Return what the audit looks at, of rows and the hashes of their images."""
-    captions = [row["captions"] or [] for row in table]
+    captions = [row["captions"] for row in table]
     return Rows(
         person_of_image=np.asarray([row["person_id"] for row in table], dtype=np.int64),
-        captions=[text or "" for texts in captions for text in texts],
+        captions=[text for texts in captions for text in texts],
         image_of_caption=np.repeat(np.arange(len(table)), [len(texts) for texts in captions]),
         image_hashes=hashes,
     )

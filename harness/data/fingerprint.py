@@ -21,9 +21,9 @@ BATCH = 256  # rows held at once, with their images
 
 
 def fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:
-    """Hash the rows of each split; remembered by path, size and time, because they are large."""
+    """Hash the rows of each split; remembered by path, size and times, because they are large."""
     stats = [
-        (split, str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns)
+        (split, str(path.resolve()), *_stand(path))
         for split, group in files.items()
         for path in group
     ]
@@ -40,6 +40,12 @@ def fingerprint(files: Mapping[str, tuple[Path, ...]]) -> str:
     with contextlib.suppress(OSError):  # without a cache it is only slower
         write_json(memory, value)
     return value["fingerprint"]
+
+
+def _stand(path: Path) -> tuple[int, ...]:
+    """Return what changes with a file's content, also where its size and time are set back."""
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
 
 
 def hash_rows(files: Sequence[Path]) -> str:

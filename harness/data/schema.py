@@ -27,7 +27,7 @@ class Split:
     captions: tuple[str, ...]  # N
     image_of_caption: Integers  # (N,)
     person_of_image: Integers  # (M,) as the dataset numbers people
-    cameras: tuple[str, ...] | None = None  # M
+    cameras: tuple[str | None, ...] | None = None  # M; None where nothing is known
 
     @cached_property
     def person_of_caption(self) -> Integers:

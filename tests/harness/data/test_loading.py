@@ -1,4 +1,6 @@
 import io
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow.parquet
 import pytest
 from PIL import Image
 
+from harness.data.auditing.examination import examine
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import cache_bytes, open_pixels
@@ -66,6 +69,92 @@ def test_what_is_wrong_is_said_with_its_row(
     """A dataset that breaks the schema is refused with the record that breaks it."""
     with pytest.raises(HarnessError, match=message):
         load(tmp_path / "d", table)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"person_id": "p9"},
+            r"Column person_id .* a whole number .*\.parquet, row 0 ",
+        ),
+        ({"person_id": 1.5}, r"row 1 \(from 0\): 1.5\.$"),
+        ({"person_id": None}, r"row 1 \(from 0\): nothing\.$"),
+        ({"image_id": None}, r"Column image_id .* row 1 \(from 0\): nothing"),
+        ({"captions": 3}, r"Column captions .* a text or a list of texts .*: 3"),
+    ],
+)
+def test_a_value_of_another_kind_is_named_with_its_column_and_row(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    """And nothing is cut or taken apart to fit."""
+    table = rows(**change)
+    if any(isinstance(value, str) or name == "captions" for name, value in change.items()):
+        table = [{**row, **change} for row in table]  # a column has one type
+    elif change.get("person_id"):
+        table[0]["person_id"] = 7.0
+    for read in (load, audited):
+        with pytest.raises(HarnessError, match=message):
+            read(tmp_path / "d", table)
+
+
+def audited(folder: Path, table: list[dict[str, Any]]) -> dict[str, Any]:
+    """Write a dataset of which every split is the table, and audit it."""
+    folder.mkdir(exist_ok=True)
+    for split in ("train", "val", "test"):
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), folder / f"{split}.parquet")
+    return examine(locate(find_declaration(str(folder))), lambda what, done, total: None)
+
+
+def test_a_text_is_one_caption(tmp_path: Path) -> None:
+    """For a run and for an audit, and no list of its letters."""
+    table = [{**row, "captions": f"一个{n}"} for n, row in enumerate(rows())]
+    assert load(tmp_path / "d", table).captions == ("一个0", "一个1")
+    assert audited(tmp_path / "d", table)["splits"]["test"]["captions"] == 2
+
+
+@pytest.mark.parametrize("name", ["set[1]", "a*", "wh?t", "{x,y}", "100%41"])
+def test_the_files_that_are_read_are_those_that_are_named(tmp_path: Path, name: str) -> None:
+    """A path is no pattern, whatever lies beside it, and no cache of another library is asked."""
+    for other in ("set1", "ab", "what", "x", "100A"):
+        load(tmp_path / other, rows(captions=["another dataset"]))
+    assert load(tmp_path / name, rows()).captions[-1] == "a woman"
+
+
+def test_images_are_found_in_every_row_group_and_file(tmp_path: Path) -> None:
+    """Whatever order they are asked for in."""
+    folder = tmp_path / "d"
+    folder.mkdir()
+    expected = []
+    for split in ("train", "val", "test"):
+        for shard in range(3):
+            table = [
+                {**rows()[0], "image": {"bytes": bytes([shard, n]), "path": None},
+                 "image_id": f"{shard} {n}"}
+                for n in range(7)
+            ]  # fmt: skip
+            file = folder / f"{split}-{shard}.parquet"
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist(table), file, row_group_size=3)
+            expected += [bytes([shard, n]) for n in range(7)] if split == "test" else []
+    split = load_split(locate(find_declaration(str(folder))), "test")
+    order = np.random.default_rng(0).permutation(len(expected))
+    assert [split.encoded(row) for row in order] == [expected[row] for row in order]
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(split.encoded, range(len(expected)))) == expected
+
+
+def test_a_file_that_was_replaced_has_another_fingerprint(tmp_path: Path) -> None:
+    """Also where size and time are those of the file before."""
+    load(tmp_path / "d", rows(captions=["a tall man"]))
+    before = locate(find_declaration(str(tmp_path / "d"))).fingerprint
+    file = tmp_path / "d" / "test.parquet"
+    times = file.stat().st_atime_ns, file.stat().st_mtime_ns
+    content = file.read_bytes()
+    changed = content.replace(b"a tall man", b"a slim man")
+    assert len(changed) == len(content) != changed
+    file.write_bytes(changed)
+    os.utime(file, ns=times)
+    assert locate(find_declaration(str(tmp_path / "d"))).fingerprint != before
 
 
 @pytest.mark.parametrize("form", ["a struct", "bytes", "a path", "half a struct"])
