@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 import torch.distributed as dist
+from joblib import cpu_count
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -57,8 +58,7 @@ def own_device(kind: str, count: int) -> torch.device:
 
 def fair_threads(jobs: int, count: int) -> int:
     """Return the share of a process in the cores that it may use, `count` being those of a run."""
-    has_affinity = hasattr(os, "sched_getaffinity")  # what a cluster allots; not on macOS
-    cores = len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1
+    cores = int(cpu_count())  # that it may use, by affinity and by the limits of a container
     beside = int(os.environ["LOCAL_WORLD_SIZE"]) if count > 1 else 1
     return max(1, cores // (jobs * beside))
 

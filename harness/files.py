@@ -16,13 +16,21 @@ from typing import Any
 ALGORITHM = "sha256"
 # Suffixes: of a folder that is worked in, of one that steps aside, of a file that is written.
 UNFINISHED, RETIRED, TEMPORARY = ".unfinished", ".retired", ".tmp"
+LONGEST_NAME, LONGEST_START = 150, 120  # bytes of a file name, of the 255 that there may be
 LEFT_OVERS = (UNFINISHED, RETIRED, TEMPORARY)  # what a killed process leaves
 
 
 def slug(label: str) -> str:
-    """Return a file name for a label: "B+LRC" stays, "w/o L_k" becomes "w-o-L_k", "A⁺" "A+"."""
+    """Return a file name for a label: "B+LRC" stays, "w/o L_k" becomes "w-o-L_k", "A⁺" "A+".
+
+    Of one that is too long for a file system the start is kept, and a digest of the whole.
+    """
     plain = unicodedata.normalize("NFKC", label)
-    return re.sub(r"[^\w+.,=()-]+", "-", plain).strip("-.") or "unnamed"
+    name = re.sub(r"[^\w+.,=()-]+", "-", plain).strip("-.") or "unnamed"
+    if len(name.encode()) <= LONGEST_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name.encode()[:LONGEST_START].decode(errors='ignore')}-{digest}"
 
 
 def process_tag() -> str:

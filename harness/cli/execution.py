@@ -133,10 +133,10 @@ def _choose_device(device: Device, cluster: Settings | None) -> str:
 
 
 def _default_jobs(device: str) -> int:
-    import os
-
     if device == "cpu":
-        return len(os.sched_getaffinity(0))
+        from joblib import cpu_count
+
+        return int(cpu_count())  # that it may use, by affinity and by the limits of a container
     import torch
 
     return max(1, torch.cuda.device_count()) if device == "cuda" else 1

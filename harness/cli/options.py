@@ -98,13 +98,19 @@ def parse_amount(option: str, kind: str, text: str) -> float:
     return float(found[1]) * units[found[2]]
 
 
+SEEDS = re.compile(r"(0|[1-9]\d{0,8})(?:-(0|[1-9]\d{0,8}))?", re.ASCII)
+
+
 def parse_seeds(text: str) -> tuple[int, ...]:
     """Read 0,1,2 or 0-4."""
     seeds: list[int] = []
-    try:
-        for part in text.split(","):
-            first, dash, last = part.partition("-")
-            seeds += range(int(first), int(last if dash else first) + 1)
-    except ValueError as error:
-        raise HarnessError(f"--seeds {text}: write numbers, as in 0,1,2 or 0-4.") from error
+    for part in text.split(","):
+        found = SEEDS.fullmatch(part.strip())
+        first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+        if last < first:
+            raise HarnessError(
+                f"--seeds {text}: {part.strip() or 'nothing'!r} is no seed and no range of them; "
+                "write whole numbers, as in 0,1,2 or 0-4."
+            )
+        seeds += range(first, last + 1)
     return tuple(dict.fromkeys(seeds))

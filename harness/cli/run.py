@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
 import shutil
 from collections.abc import Sequence
@@ -295,15 +294,12 @@ def _canonical(rerankings: Sequence[str]) -> list[str]:
 
 def _parse_setting(setting: str) -> tuple[str, Any]:
     """Split key=value; the value is read as YAML, so 1, 2e-3, true, [1, 2] and words work."""
-    import yaml
+    from harness.plan.values import read_values
 
     key, equals, value = setting.partition("=")
     if not equals or not key:
         raise HarnessError(f"--set {setting}: write key=value, for example --set epochs=1.")
     try:
-        read = yaml.safe_load(value)
-    except yaml.YAMLError as error:
+        return key, read_values(value)
+    except ValueError as error:
         raise HarnessError(f"--set {setting}: {value!r} is not YAML: {error}") from error
-    with contextlib.suppress(TypeError, ValueError):
-        return key, float(read) if isinstance(read, str) else read  # YAML takes 2e-3 for a word
-    return key, read

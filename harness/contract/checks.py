@@ -5,7 +5,6 @@ A check raises `Broken` with what it found, or returns what it measured, in word
 
 from __future__ import annotations
 
-import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +19,7 @@ from harness.data.schema import Split
 from harness.evaluation import rescores
 from harness.method import Encoded, Supervision
 from harness.results.paper import UNDISCLOSED
+from harness.run.environment import peak_memory
 
 TOLERANCE = 1e-4  # of an embedding, alone or among others: the order of sums may differ
 SHOWN = 5  # names in a message
@@ -182,8 +182,7 @@ def takes(subject: Subject) -> str:
         steps = -(-len(case.view.captions) // BATCH) * len(case.recipe.stages)
         seconds = sum(row["seconds"] for row in case.history)
         told += f", {1000 * seconds / steps:.0f} ms a step of {BATCH}"
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return f"{told}, {memory:.0f} MB"
+    return f"{told}, {peak_memory():.0f} MB"
 
 
 CHECKS = (

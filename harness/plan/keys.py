@@ -50,6 +50,7 @@ LEFT_OUT = {
     "harness.errors": "words for the user",
     "harness.execution": "where a run is executed, and how long it may take",
     "harness.paths": "where caches lie",
+    "harness.printable": "words for the user",
     "harness.progress": "what is shown while a run goes on",
     "harness.registry.ExtraData": "what pages tell of a method",
     "harness.registry.Paper": "where it comes from",

@@ -44,19 +44,25 @@ class _File:
 def read_suite(name: str) -> Suite:
     """Return a suite by name, or from a YAML file by path."""
     import msgspec
-    import yaml
+
+    from harness.plan.values import read_values
 
     known = {path.stem: path for path in SUITES.glob("*.yaml")}
     path = known.get(name, Path(name))
     if name not in known and path.suffix not in (".yaml", ".yml"):
         raise unknown("suite", name, known)
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = read_values(path.read_text(encoding="utf-8"))
         file = msgspec.convert(without_gaps(values), _File)
-    except (OSError, yaml.YAMLError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise HarnessError(
             f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
         ) from error
+    if not file.seeds or min(file.seeds) < 0 or len({*file.seeds}) < len(file.seeds):
+        raise HarnessError(
+            f"Suite {path}: seeds is {list(file.seeds)}; write whole numbers from 0, each once, as "
+            "in [0, 1, 2]."
+        )
     datasets = [
         one if isinstance(one, str) else read_declaration(one, path.parent) for one in file.datasets
     ]

@@ -10,6 +10,8 @@ from typing import Any
 from harness import registry, results
 from harness.errors import HarnessError, unknown
 
+LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
+
 
 @dataclass(frozen=True)
 class Resolved:
@@ -70,9 +72,9 @@ def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, 
         config[key] = _of_kind(key, value, config[key])
     elif recipe["stages"] and key in recipe["stages"][0]:
         for stage in recipe["stages"]:
-            stage[key] = _of_kind(key, value, stage[key])
+            stage[key] = _at_least(key, value, stage[key])
     elif key in recipe and key != "stages":
-        recipe[key] = _of_kind(key, value, recipe[key])
+        recipe[key] = _at_least(key, value, recipe[key])
     else:
         stage_fields = recipe["stages"][0] if recipe["stages"] else {}
         known = {*config, *stage_fields, *recipe} - {"stages"}
@@ -84,6 +86,17 @@ def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, 
 def _of_kind(key: str, value: Any, before: Any) -> Any:
     """Return a value that is of the kind it replaces; refuse one that is not."""
     kind = (int, float) if isinstance(before, float) else type(before)
-    if before is None or isinstance(value, kind):
-        return value
-    raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
+    is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
+    if before is not None and (is_switch or not isinstance(value, kind)):
+        raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
+    return value
+
+
+def _at_least(key: str, value: Any, before: Any) -> Any:
+    """Return a value of the recipe, which counts something or is a rate; refuse less than that."""
+    least = LEAST.get(key, 0)
+    value = _of_kind(key, value, before)
+    numbers = value if isinstance(value, list) else [value]
+    if any(isinstance(number, int | float) and number < least for number in numbers):
+        raise HarnessError(f"--set {key}: {value!r} is less than {least}, which means nothing.")
+    return value

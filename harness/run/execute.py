@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import tempfile
 import time
@@ -25,7 +24,7 @@ from harness.results import (
     WEIGHTS,
     RunRecord,
 )
-from harness.run.environment import describe_environment
+from harness.run.environment import describe_environment, peak_memory
 from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
 from harness.run.further import add_evaluations, record_failure
@@ -76,7 +75,7 @@ def execute(
     if record.error and before:  # whatever failed: what was trained is still in its place
         results.copy_trained(spec.path(options.results), work)
         keep = "all"
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    memory = peak_memory()
     record = replace(
         record,
         total_seconds=record.total_seconds + time.perf_counter() - began,

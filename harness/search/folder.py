@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import deque
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from joblib import cpu_count
 
 from harness.errors import HarnessError
 from harness.progress import Show
@@ -50,7 +50,7 @@ class FolderReader:
         self._found = found
         self._waiting: deque[Future[ReadImage]] = deque()
         self._unread = iter(found.images)
-        self._pool = ThreadPoolExecutor(os.cpu_count(), "gallery")
+        self._pool = ThreadPoolExecutor(cpu_count(), "gallery")
         for _ in range(max(BATCH, AHEAD_BYTES // (3 * size[0] * size[1]))):
             self._read_next()
 

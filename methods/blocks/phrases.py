@@ -20,6 +20,8 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple, Protocol
 
+from joblib import cpu_count
+
 from harness.paths import cache_folder
 from methods.blocks.lexicon import LexiconTagger
 
@@ -73,7 +75,7 @@ def _tag_in_processes(captions: Sequence[str], name: str) -> list[list[Word]]:
     """Tag on all cores: the perceptron takes two minutes for CUHK-PEDES on one."""
     parts = [captions[start : start + PART] for start in range(0, len(captions), PART)]
     with ProcessPoolExecutor(
-        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        cpu_count(),
         mp_context=multiprocessing.get_context("forkserver"),
         initializer=_end_with_parent,
     ) as pool:

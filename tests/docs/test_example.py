@@ -14,7 +14,7 @@ from harness.method import TrainSummary
 
 from .pages import EXAMPLE, ROOT
 
-LONGEST = 60  # lines, so that the page can show it whole
+LONGEST = 72  # lines, so that the page can show it whole
 
 
 @pytest.fixture

@@ -282,7 +282,6 @@ def test_what_a_killed_process_left_is_no_evaluation(
     "change",
     [
         {"rerank": 5}, {"query_milliseconds": "fast"}, {"error": "lost"}, {"command": None},
-        {"unknown": 1},
     ],
 )  # fmt: skip
 def test_a_record_of_wrong_types_breaks_nothing(
@@ -295,6 +294,16 @@ def test_a_record_of_wrong_types_breaks_nothing(
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     assert "re-ranked" not in build()["one"].text
     assert cells(build()["one"], "k-reciprocal")
+
+
+def test_what_a_later_version_says_besides_is_passed_over(
+    add_answers: Callable[..., Path], add_reranking: Callable[..., Path],
+    build: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    """The rest of its record is read."""
+    file = add_reranking(add_answers("one", 1.5), "k-reciprocal", 2.5) / "evaluation.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"unknown": 1}))
+    assert "re-ranked" in build()["one"].text
 
 
 @pytest.mark.parametrize("milliseconds", [0.0, float("nan"), -1.0, 1e200])

@@ -77,7 +77,9 @@ def test_errors_are_one_message(harness: Call, arguments: tuple[str, ...], messa
 def test_seeds_and_settings_are_checked(harness: Call, small_dolls: Path, toy: Path) -> None:
     """A wrong --seeds or --set is refused before anything runs."""
     base = ("run", "toy", "--plugins", toy, "--dataset", small_dolls)
-    assert "write numbers" in harness(*base, "--seeds", "a").stderr
+    for seeds in ("a", "4-0", "-1", "012", "1,", "1.5", "0-"):
+        told = " ".join(harness(*base, "--seeds", seeds).stderr.split())
+        assert "write whole numbers" in told, seeds
     assert "write key=value" in harness(*base, "--set", "epochs").stderr
     assert "Did you mean 'epochs'" in " ".join(harness(*base, "--set", "epoch=1").stderr.split())
     assert "'many' cannot take the place of 2" in harness(*base, "--set", "epochs=many").stderr

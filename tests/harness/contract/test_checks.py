@@ -39,7 +39,7 @@ BROKEN = {
     "own randomness": (
         "self.texts = nn.Linear(128, config.width)",
         "self.texts = nn.Linear(128, config.width); import os; "
-        "self.texts.bias.data[0] = os.urandom(1)[0] / 7",
+        "self.texts.bias.data[0] = int.from_bytes(os.urandom(4)) / 2**32",
         "the same seed gives the same bits",
         "texts.bias",
     ),

@@ -1,6 +1,7 @@
 import shlex
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet
 import pytest
@@ -11,6 +12,7 @@ from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError
 from harness.plan.spec import RunSpec
+from harness.plan.variants import resolve_variant
 
 DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
 
@@ -165,6 +167,34 @@ def test_a_name_without_a_value_is_as_if_it_were_not_there(tmp_path: Path) -> No
     file.write_text(f"title:\nscale: tiny\nseeds: [3]\ndatasets: [{dataset}]\n", encoding="utf-8")
     suite = plan.read_suite(str(file))
     assert (suite.title, suite.declared["people"].note) == ("mine", "")
+
+
+@pytest.mark.parametrize(
+    "seeds", ["[]", '"012"', "0-4", "[-1]", "[0, 0]", "[1:30]", "[1.0]", "[true]"]
+)
+def test_seeds_that_mean_nothing_are_refused(tmp_path: Path, seeds: str) -> None:
+    """A suite has whole numbers from 0, each once."""
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"scale: tiny\nseeds: {seeds}\ndatasets: [paperdolls]\n", encoding="utf-8")
+    with pytest.raises(HarnessError, match="seeds"):
+        plan.read_suite(str(file))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("epochs", -1), ("epochs", 0), ("epochs", "010"), ("epochs", True), ("batch_size", 0),
+        ("learning_rate", -0.1), ("learning_rate", True), ("learning_rate", "nan"), ("threads", -1),
+        ("width", "1:30"), ("width", True), ("losses.itc", True),
+    ],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(
+    small_dolls: Path, toy: Path, key: str, value: Any
+) -> None:
+    """Before anything runs, by the name of the setting."""
+    listings = registry.list_methods([toy])
+    with pytest.raises(HarnessError, match=f"--set {key}"):
+        resolve_variant(registry.find_method("toy", listings), "tiny", "full", {key: value})
 
 
 def suite_file(folder: Path, *datasets: str) -> Path:

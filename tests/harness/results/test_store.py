@@ -89,3 +89,14 @@ def test_the_records_module_needs_no_torch() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "False"
+
+
+def test_a_long_label_has_a_short_folder_of_its_own() -> None:
+    """Whatever was set; equal starts are told apart, and no letter is cut in two."""
+    names = {slug(f"full ({'wide=1, ' * 40}{end})") for end in ("a", "b", "\u00e9" * 200)}
+    assert len(names) == 3
+    for name in names:
+        assert len(name.encode()) <= 150
+        assert slug(name) == name
+        assert "\ufffd" not in name
+    assert slug("B+LRC") == "B+LRC"
