@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
 from harness.results import SELECTED
-from harness.training import Interrupted, Trained, Watchers, train
+from harness.training import Interrupted, TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
 
 from ...methods.test_contract import CPU, FULL, Case, case
@@ -81,7 +81,7 @@ def view() -> TrainView:
     return TrainView(split, lambda rows: images[rows], Supervision.PAIRS, seed=0)
 
 
-def train_stateful(folder: Path, asked_to_end: Callable[[int], bool]) -> Trained:
+def train_stateful(folder: Path, asked_to_end: Callable[[int], bool]) -> TrainingResult:
     """Train from fixed weights; `asked_to_end` is told the steps that this call has taken."""
     torch.manual_seed(0)
     taken: list[int] = []
@@ -94,7 +94,7 @@ def train_stateful(folder: Path, asked_to_end: Callable[[int], bool]) -> Trained
     return train(Stateful(), view(), RECIPE, 0, CPU, folder, watchers)
 
 
-def results_of(trained: Trained, folder: Path) -> tuple[Any, ...]:
+def results_of(trained: TrainingResult, folder: Path) -> tuple[Any, ...]:
     """Return all that training leaves but times."""
     rows = [{k: v for k, v in row.items() if k != "seconds"} for row in trained.history]
     last = torch.load(folder / LAST, weights_only=True)["method"]
