@@ -60,7 +60,7 @@ def import_data(
         records = read_layout(LAYOUTS[name], raw, unofficial, restarting)
         source = Source(name, LAYOUTS[name].title, licensed)
     else:
-        records = read_table(raw)
+        records = read_table(raw, terminal.note)
         source = Source(name, raw.stem, licensed)
     with terminal.steps() as show:
         written = write_dataset(records, place, source, show)

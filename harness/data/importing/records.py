@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +13,21 @@ import numpy as np
 
 from harness.data.declaration import SPLITS
 from harness.data.importing.layouts import Layout
+from harness.data.importing.tables import (
+    Fault,
+    Row,
+    kind_of,
+    parse_json,
+    read_rows,
+    read_text,
+    refuse_faults,
+)
 from harness.errors import HarnessError
+from harness.printable import printable
 
 CARVING_SEED = 0  # of the people that become a validation split
 COLUMNS = ("image", "caption", "person", "split")  # of a custom table
+TAKEN = (*COLUMNS, "camera")
 LONGEST_CAPTION = 10_000  # characters; the longest of the benchmarks has under a thousand
 
 
@@ -50,9 +59,9 @@ def read_layout(layout: Layout, raw: Path, unofficial: bool, restarting: bool) -
     images = raw / layout.images
     if not images.is_dir():
         raise HarnessError(f"{layout.title}: there is no folder {images} with its images.")
-    values = _read_json(file)
+    values = parse_json(read_text(file), str(file))
     if not isinstance(values, list):
-        raise HarnessError(f"{file} has to be a list of records, it is {_kind(values)}.")
+        raise HarnessError(f"{file} has to be a list of records, it is {kind_of(values)}.")
     root = images.resolve()
     found = [
         _record(value, f"{file.name}, record {number}", layout, root)
@@ -73,29 +82,92 @@ def read_layout(layout: Layout, raw: Path, unofficial: bool, restarting: bool) -
     return records
 
 
-def read_table(file: Path) -> list[Record]:
-    """Read a table of one's own: CSV, or JSON with a list of objects, a row a caption.
+def read_table(file: Path, tell: Callable[[str], None] = lambda told: None) -> list[Record]:
+    """Read a table of one's own, a row a caption.
 
-    Its columns are image (a path beside the table), caption, person and split. Rows of one image
-    become one record; people may have any names.
+    Its columns are image (a path beside the table), caption, person and split, and where there is
+    one camera. Rows of one image become one record; people may have any names, all numbers or all
+    texts. `tell` is called with what is not taken.
+
+    Raises:
+        HarnessError: rows are not what they should be; ten are named, and all are counted.
     """
-    rows = _read_json(file) if file.suffix.lower() == ".json" else _read_csv(file)
-    if not isinstance(rows, list):
-        raise HarnessError(f"{file} has to be a list of rows, it is {_kind(rows)}.")
-    root = file.parent.resolve()
-    people: dict[str, int] = {}
-    merged: dict[tuple[str, str], Record] = {}
-    for number, row in enumerate(rows):
-        record = _custom_record(row, f"{file.name}, row {number}", root, people)
-        key = record.split, record.source
-        if key in merged:
-            record = _merged(merged[key], record)
-        merged[key] = record
-    records = list(merged.values())
+    table = _Table(file.parent.resolve())
+    others: dict[str, None] = {}
+    for row in read_rows(file, COLUMNS):
+        table.add(row)
+        if isinstance(row, Row):
+            others |= dict.fromkeys(str(name) for name in row.values if name not in TAKEN)
+    refuse_faults(file, table.faults)
+    records = list(table.records.values())
     if missing := [split for split in SPLITS if split not in {r.split for r in records}]:
         raise HarnessError(f"{file} has no row of split {' and '.join(missing)}.")
     _refuse_shared_people(records)
+    if others:
+        tell(f"{file.name}: not taken: {printable(', '.join(others), 300)}.")
     return records
+
+
+class _Table:
+    """The records of a table's rows so far, and what is wrong with the others."""
+
+    def __init__(self, root: Path) -> None:
+        self.records: dict[tuple[str, str], Record] = {}
+        self.faults: list[HarnessError] = []
+        self._root = root
+        self._people: dict[str | int, int] = {}
+
+    def add(self, row: Row | Fault) -> None:
+        """Take a row."""
+        try:
+            if isinstance(row, Fault):
+                raise row
+            record = self._record(row)
+            key = record.split, record.source
+            merged = _merged(self.records[key], record) if key in self.records else record
+            self.records[key] = merged
+        except HarnessError as fault:
+            self.faults.append(fault)
+
+    def _record(self, row: Row) -> Record:
+        place, values = row.place, row.values
+        _refuse_missing(values, place, COLUMNS)
+        source = _source(values["image"], place)
+        return Record(
+            place=place,
+            split=_split(values["split"], place),
+            person=self._person(values["person"], place),
+            source=source,
+            file=_inside(self._root, source, place),
+            captions=_captions([values["caption"]], place),
+            image_id=source,
+            camera=_camera(values.get("camera"), place),
+        )
+
+    def _person(self, value: Any, place: str) -> int:
+        """Return a number for a person, whose name has to be of the kind of all others."""
+        if isinstance(value, str):
+            value = value.strip()
+        if value is None or value == "":
+            raise HarnessError(f"{place}: no person.")
+        if not isinstance(value, str | int) or isinstance(value, bool):
+            told = f"{value!r:.80} is neither a text nor a whole number"
+            raise HarnessError(f"{place}: person {told}.")
+        first = next(iter(self._people), value)
+        if type(value) is not type(first):
+            raise HarnessError(
+                f"{place}: person {value!r:.80} is {kind_of(value)}, and person {first!r:.80} "
+                f"{kind_of(first)}."
+            )
+        return self._people.setdefault(value, len(self._people))
+
+
+def _camera(value: Any, place: str) -> str | None:
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise HarnessError(f"{place}: camera {value!r:.80} is neither a text nor a whole number.")
+    return str(value)
 
 
 def count_records(records: Iterable[Record]) -> dict[str, tuple[int, int, int]]:
@@ -163,40 +235,6 @@ def _annotations(layout: Layout, raw: Path) -> Path:
     )
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = file.read_bytes()[: error.start].count(b"\n") + 1
-        raise HarnessError(
-            f"{file} is not UTF-8: byte {error.start}, in line {line}. Save it as UTF-8."
-        ) from error
-    except OSError as error:
-        raise HarnessError(f"{file} cannot be read: {error.strerror}.") from error
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(_read_text(file))
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise HarnessError(f"{file} is not JSON: {error}.") from error
-
-
-def _read_csv(file: Path) -> list[dict[str, str]]:
-    rows = csv.DictReader(_read_text(file).splitlines(keepends=True), strict=True)
-    try:
-        found = list(rows)
-    except csv.Error as error:
-        raise HarnessError(f"{file}, line {rows.line_num} is not CSV: {error}.") from error
-    missing = [name for name in COLUMNS if name not in (rows.fieldnames or ())]
-    if missing:
-        raise HarnessError(
-            f"{file} has no column {', '.join(missing)}; its first line names "
-            f"{', '.join(rows.fieldnames or ()) or 'none'}."
-        )
-    return found
-
-
 def _record(value: Any, place: str, layout: Layout, root: Path) -> Record:
     keys = ("split", "captions", "id", layout.path_key)
     _refuse_missing(value, place, keys)
@@ -214,23 +252,6 @@ def _record(value: Any, place: str, layout: Layout, root: Path) -> Record:
     )
 
 
-def _custom_record(value: Any, place: str, root: Path, people: dict[str, int]) -> Record:
-    _refuse_missing(value, place, COLUMNS)
-    source = _source(value["image"], place)
-    person = str(value["person"] if value["person"] is not None else "").strip()
-    if not person:
-        raise HarnessError(f"{place}: no person.")
-    return Record(
-        place=place,
-        split=_split(value["split"], place),
-        person=people.setdefault(person, len(people)),
-        source=source,
-        file=_inside(root, source, place),
-        captions=_captions([value["caption"]], place),
-        image_id=source,
-    )
-
-
 def _merged(first: Record, second: Record) -> Record:
     """Return a record with the captions of two rows of one image."""
     if first.person != second.person:
@@ -243,8 +264,8 @@ def _merged(first: Record, second: Record) -> Record:
 
 
 def _refuse_missing(value: Any, place: str, keys: Sequence[str]) -> None:
-    if not isinstance(value, dict):
-        raise HarnessError(f"{place} has to be an object, it is {_kind(value)}.")
+    if not isinstance(value, Mapping):
+        raise HarnessError(f"{place} has to be an object, it is {kind_of(value)}.")
     if missing := [key for key in keys if key not in value]:
         lacking, there = " and no ".join(map(repr, missing)), ", ".join(map(str, value))
         raise HarnessError(f"{place}: no {lacking}; it has {there or 'nothing'}.")
@@ -356,8 +377,3 @@ def _told(counts: tuple[int, int, int] | None) -> str:
     if counts is None:
         return "nothing"
     return "{:,} people, {:,} images, {:,} captions".format(*counts)
-
-
-def _kind(value: Any) -> str:
-    names = {dict: "an object", list: "a list", str: "a text", type(None): "nothing"}
-    return names.get(type(value), f"a {type(value).__name__}")

@@ -1,5 +1,6 @@
 """From raw folders, whole and broken, to Parquet."""
 
+import csv
 import json
 import os
 import shutil
@@ -213,17 +214,21 @@ def custom_table(folder: Path, people: int = 4, kind: str = "csv") -> Path:
     file = folder / f"people.{kind}"
     if kind == "json":
         file.write_text(json.dumps(rows))
-        return file
-    import csv
-
-    with file.open("w", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, ["image", "caption", "person", "split"])
-        writer.writeheader()
-        writer.writerows(rows)
+    elif kind in ("jsonl", "ndjson"):
+        file.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    elif kind == "parquet":
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), file)
+    else:
+        delimiter = "\t" if kind == "tsv" else ","
+        with file.open("w", newline="", encoding="utf-8") as handle:
+            names = ["image", "caption", "person", "split"]
+            writer = csv.DictWriter(handle, names, delimiter=delimiter)
+            writer.writeheader()
+            writer.writerows(rows)
     return file
 
 
-@pytest.mark.parametrize("kind", ["csv", "json"])
+@pytest.mark.parametrize("kind", ["csv", "tsv", "json", "jsonl", "ndjson", "parquet"])
 def test_a_table_of_ones_own(kind: str, tmp_path: Path) -> None:
     """Rows of an image become one; people may have any names; quotes and line breaks survive."""
     records = read_table(custom_table(tmp_path / "raw", kind=kind))
@@ -438,18 +443,20 @@ def test_restarting_ids_are_told_apart(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a.png,,Ann,train", "row 0: caption 0 is ''"),
-        ("a.png,A man.,,train", "row 0: no person"),
-        ("a.png,A man.,Ann,dev", "row 0: split 'dev'"),
-        ("b.png,A man.,Ann,train", "row 0: there is no image 'b.png'"),
-        ("../x.png,A man.,Ann,train", "row 0: there is no image|leads out"),
-        ("a.png,A man.", "row 0: no person|row 0: split None"),
-        ('a.png,"A man.,Ann,train', "is not CSV"),
+        ("a.png,,Ann,train", "people.csv, line 2: caption 0 is ''"),
+        ("a.png,A man.,,train", "line 2: no person"),
+        ("a.png,A man.,Ann,dev", "line 2: split 'dev'"),
+        ("b.png,A man.,Ann,train", "line 2: there is no image 'b.png'"),
+        ("../x.png,A man.,Ann,train", "line 2: there is no image|leads out"),
+        ("a.png,A man.", "line 2: 2 fields where the first line names 4 columns"),
+        ("a.png,A man, in red,Ann,train", "line 2: 5 fields .* stands in quotes"),
+        ('a.png,"A man.,Ann,train', "line 2: unexpected end of data, up to line 2"),
+        ('a.png,"A man."x,Ann,train', "line 2: .* expected after"),
         ("a.png,A man.,Ann,train", "has no row of split val and test"),
     ],
 )
 def test_a_broken_table_is_refused(line: str, message: str, tmp_path: Path) -> None:
-    """With the row."""
+    """With the line at which an editor shows it."""
     (tmp_path / "a.png").write_bytes(b"")
     file = tmp_path / "people.csv"
     file.write_text(f"image,caption,person,split\n{line}\n")
@@ -457,11 +464,61 @@ def test_a_broken_table_is_refused(line: str, message: str, tmp_path: Path) -> N
         read_table(file)
 
 
-def test_a_table_without_its_columns_is_refused(tmp_path: Path) -> None:
-    """The message names those that are missing and those that are there."""
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("picture,caption", r"no column image, person, split; .* picture, caption"),
+        ("image,caption,person,split,image", "column image stands twice"),
+        ("image,caption,person,split,,", "column without a name stands twice"),
+        ("", "is empty"),
+    ],
+)
+def test_a_header_that_is_none_is_refused(header: str, message: str, tmp_path: Path) -> None:
+    """The message names what is missing and what is there."""
     file = tmp_path / "people.csv"
-    file.write_text("picture,caption\n")
-    with pytest.raises(HarnessError, match=r"no column image, person, split; .* picture, caption"):
+    file.write_text(f"{header}\n" if header else "")
+    with pytest.raises(HarnessError, match=message):
+        read_table(file)
+
+
+def test_all_faults_are_counted_and_ten_are_named(tmp_path: Path) -> None:
+    """Nobody wants to mend one an import."""
+    file = tmp_path / "people.csv"
+    rows = [f"{number}.png,A man.,Ann,train" for number in range(14)]
+    file.write_text("\n".join(["image,caption,person,split", *rows]))
+    with pytest.raises(HarnessError, match=r"people\.csv has 14 faults: .*; and 4 more") as refused:
+        read_table(file)
+    assert str(refused.value).count("there is no image") == 10
+    assert "people.csv, line 2: " in str(refused.value)
+    assert "people.csv, line 11: " in str(refused.value)
+
+
+def test_a_camera_is_kept_and_what_is_not_taken_is_named(tmp_path: Path) -> None:
+    """A column that is misspelt does not vanish without a word."""
+    file = custom_table(tmp_path / "raw")
+    with file.open(newline="") as handle:
+        rows = list(csv.reader(handle))
+    added = [["camera", "colour"], *([["c1", "red"]] * (len(rows) - 1))]
+    lines = [[*row, *more] for row, more in zip(rows, added, strict=True)]
+    with file.open("w", newline="") as out:
+        csv.writer(out).writerows(lines)
+    told: list[str] = []
+    records = read_table(file, told.append)
+    assert {record.camera for record in records} == {"c1"}
+    assert told == [f"{file.name}: not taken: colour."]
+
+
+@pytest.mark.parametrize("names", [(1, "1"), ("a", 2)])
+def test_people_are_all_numbers_or_all_texts(names: tuple[Any, Any], tmp_path: Path) -> None:
+    """1 and "1" may be one person or two."""
+    rows = [
+        {"image": "a.png", "caption": f"A man {n}.", "person": name, "split": "train"}
+        for n, name in enumerate(names)
+    ]
+    (tmp_path / "a.png").write_bytes(b"")
+    file = tmp_path / "people.json"
+    file.write_text(json.dumps(rows, indent=1))
+    with pytest.raises(HarnessError, match=r"line 8: person .* is a .*, and person"):
         read_table(file)
 
 
