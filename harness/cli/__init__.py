@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
@@ -32,11 +33,6 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    help="""Benchmark text-to-image person retrieval: train and score methods under one protocol.
-
-    Start with **harness run --all**: it trains every method on the drawn demo dataset and writes
-    the leaderboard to ./site. Nothing that is complete is ever run again.
-    """,
 )
 # What people do with it, in the order in which they come to it: the headings of the help.
 RUN, READ, SHARE, WRITE = "Run", "Read and compare", "Share", "Write a method"
@@ -57,6 +53,28 @@ app.command("new-method", rich_help_panel=WRITE)(new_method.new_method)
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=WRITE)
 app.command("pretrain", rich_help_panel=WRITE)(pretrain.pretrain)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"tbpr-bench {version('tbpr-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Which one it is."),
+    ] = False,
+) -> None:
+    """Benchmark text-to-image person retrieval: train and score methods under one protocol.
+
+    Start with **harness run --all**: it trains every method on the drawn demo dataset and writes
+    the leaderboard to ./site. Nothing that is complete is ever run again.
+    """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

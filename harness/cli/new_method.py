@@ -73,7 +73,7 @@ def _write(file: Path, template: str, values: dict[str, str]) -> Path:
     """Write a template with its words replaced; what is there already stays."""
     text = (TEMPLATES / template).read_text(encoding="utf-8")
     for word, value in values.items():
-        text = re.sub(rf"(?<![A-Z]){word}(?![A-Z])", value, text)
+        text = text.replace(word, value)
     if file.exists():
         raise HarnessError(f"{file} is there already: remove it, or take another name.")
     file.parent.mkdir(parents=True, exist_ok=True)

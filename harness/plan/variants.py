@@ -10,6 +10,7 @@ from typing import Any
 from harness import registry, results
 from harness.errors import HarnessError, unknown
 
+NOT_TRAINED = "none"  # a supervision
 LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
 
 
@@ -41,6 +42,7 @@ def resolve_variant(
     recipe = json.loads(json.dumps(scales[scale]["recipe"]))
     for key, value in settings.items():
         _set(listing.name, config, recipe, key, value)
+    _refuse_undeclared_training(listing.name, label, config, recipe)
     if recipe["processes"] > 1 and not listing.description["spreads"]:
         raise HarnessError(
             f"{listing.name} is trained by one process: it does not say that its encoders are "
@@ -61,6 +63,17 @@ def resolve_variant(
         config=config,
         recipe=recipe,
     )
+
+
+def _refuse_undeclared_training(
+    method: str, label: str, config: Mapping[str, Any], recipe: Mapping[str, Any]
+) -> None:
+    """Refuse to train what declares that it is not trained. Raises HarnessError."""
+    if config["supervision"] == NOT_TRAINED and recipe["stages"]:
+        raise HarnessError(
+            f"{method}:{label} declares the supervision none, which is not trained, and its recipe "
+            "has stages: declare pairs or identity, or a recipe without stages."
+        )
 
 
 def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> None:

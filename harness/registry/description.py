@@ -8,7 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from harness.files import slug
-from harness.method import Method, Recipe
+from harness.method import Method, Recipe, Supervision
 from harness.printable import refuse_unprintable
 from harness.registry import Registration
 from harness.registry.settings import build, merge, to_plain
@@ -97,6 +97,11 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     build(method.config_class, plain)
     trained = asdict(recipe)
     del trained["config"], trained["ablations"]
+    if plain["supervision"] == Supervision.NONE.value and recipe.stages:
+        raise ValueError(
+            f"{method.__name__} declares Supervision.NONE, which is not trained, and a recipe with "
+            "stages: declare PAIRS or IDENTITY in its config, or a recipe without stages"
+        )
     return {
         "recipe": trained,
         "config": plain,

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,11 @@ def test_errors_are_one_message(harness: Call, arguments: tuple[str, ...], messa
     assert done.returncode == 2
     assert message in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
+
+
+def test_the_version_is_told(harness: Call) -> None:
+    """It is that of the package that is installed."""
+    assert harness("--version").stdout == f"tbpr-bench {version('tbpr-bench')}\n"
 
 
 def test_seeds_and_settings_are_checked(harness: Call, small_dolls: Path, toy: Path) -> None:

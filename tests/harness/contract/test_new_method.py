@@ -16,6 +16,9 @@ Call = Callable[..., Any]
 def test_from_nothing_to_a_ranked_method(harness: Call, small_dolls: Path, tmp_path: Path) -> None:
     """The file passes the contract, trains at once and stands in the ranking."""
     assert harness("new-method", "my-method").returncode == 0
+    text = (tmp_path / "my_method.py").read_text(encoding="utf-8")
+    assert not [word for word in ("CLASS", "TITLE", "NAME", "MODULE") if word in text]
+    assert "class MyMethodConfig(Config):" in text
     checked = harness("check", "my-method", "--plugins", ".")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     where = "--plugins", ".", "--dataset", small_dolls, "--seeds", "0", "--set", "epochs=1"

@@ -180,6 +180,13 @@ def test_seeds_that_mean_nothing_are_refused(tmp_path: Path, seeds: str) -> None
         plan.read_suite(str(file))
 
 
+def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
+    """By --set neither: a supervision that is declared is held."""
+    toy_listing = registry.find_method("toy", registry.list_methods([toy]))
+    with pytest.raises(HarnessError, match="toy:full declares the supervision none"):
+        resolve_variant(toy_listing, "tiny", "full", {"supervision": "none"})
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

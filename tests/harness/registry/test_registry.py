@@ -147,6 +147,9 @@ def test_a_second_listing_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "set()"
 
 
+NAMED = "import ExtraData, Paper, register\nfrom harness.method import Supervision"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
@@ -159,6 +162,11 @@ def test_a_second_listing_imports_nothing_heavy() -> None:
         ('title="Toy"', 'title="Toy", paper=Paper(None)', "null"),
         ('"narrow": {"width": 4}', '"narrow": {"width": 4.5}', "float"),
         ('title="Toy"', 'title="Toy", url="javascript:alert(1)"', "no address of a page"),
+        (
+            "width: int = 8",
+            "width: int = 8; supervision: Supervision = Supervision.NONE",
+            "without stages",
+        ),
         ('"narrow"', '"nar\\x07row"', "the row"),
         ('"Table 1"', '"Table\\u202e 1"', "the ablation table"),
         ('"toy"', '"../../toy"', "use lower-case letters"),
@@ -169,7 +177,7 @@ def test_names_that_garble_a_terminal_or_leave_a_folder_are_refused(
 ) -> None:
     """The plugin is listed with its error, in characters that can be printed."""
     assert old in toy_source
-    named = toy_source.replace("import register", "import ExtraData, Paper, register")
+    named = toy_source.replace("import register", NAMED)
     toy.write_text(named.replace(old, new, 1), encoding="utf-8")
     done = harness("list", "methods", "--plugins", toy)
     text = " ".join((done.stdout + done.stderr).split())
