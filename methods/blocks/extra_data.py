@@ -2,7 +2,7 @@
 
 from harness.registry import ExtraData
 
-TINY = "by `harness pretrain` on drawn people, none of them of PaperDolls"
+TINY = "by harness pretrain on drawn people, none of them of PaperDolls"
 CLIP = (
     "CLIP ViT-B/16 of OpenAI, on 400 million images of the web with their texts "
     "(https://arxiv.org/abs/2103.00020)"

@@ -57,7 +57,7 @@ def test_what_else_it_was_trained_on_is_told_or_undisclosed(
     add_run("two", 40.0, extra_data=ExtraData())
     add_run("three", 40.0)
     pages = build()
-    facts = {name: page.text.partition("Extra training data")[2] for name, page in pages.items()}
+    facts = {name: page.text.partition("Extra data")[2] for name, page in pages.items()}
     assert facts["one"].startswith("weights: CLIP <1>")
     assert facts["two"].startswith("none")
     assert facts["three"].startswith("undisclosed")
