@@ -59,20 +59,25 @@ def find_method(name: str, listings: Iterable[Listing]) -> Listing:
 def _describe(plugin: Plugin) -> list[Listing]:
     """Return the cached descriptions of a plugin's methods, importing it where there are none."""
     cached = _cache_file(plugin)
-    try:
-        descriptions = json.loads(cached.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    descriptions = _read(cached)
+    if descriptions is None:
         try:
             descriptions = _describe_by_import(plugin)
         except BaseException as error:  # a plugin may raise anything, SystemExit too
             if isinstance(error, KeyboardInterrupt):
                 raise
-            return [
-                Listing(plugin.module.name.rpartition(".")[2], plugin, None, describe_error(error))
-            ]
+            name = plugin.module.name.rpartition(".")[2]
+            return [Listing(name, plugin, None, describe_error(error))]
         with contextlib.suppress(OSError):  # without a cache it is only slower
             write_json(cached, descriptions)
     return [Listing(description["name"], plugin, description) for description in descriptions]
+
+
+def _read(cached: Path) -> list[dict[str, Any]] | None:
+    try:
+        return list(json.loads(cached.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        return None
 
 
 def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:

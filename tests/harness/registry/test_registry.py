@@ -200,6 +200,9 @@ def test_what_is_said_in_words_is_refused_with_what_takes_its_place(
     toy.write_text(toy_source.replace('title="Toy"', f'title="Toy", {said}', 1), encoding="utf-8")
     done = harness("list", "methods", "--plugins", toy)
     assert told in " ".join((done.stdout + done.stderr).split())
+    traced = harness("check", "toy", "--plugins", toy).stderr
+    assert "Traceback" in traced
+    assert "During handling" not in traced  # of what is read before it: the plugin is not to blame
 
 
 def test_what_a_plugin_raises_is_shown_without_control_codes(
