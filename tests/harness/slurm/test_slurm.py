@@ -40,11 +40,15 @@ from .slurm_runs import Told, figures, has_checkpoint, job_of, plan_seeds
 pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]  # on a busy machine
 needs_slurm = pytest.mark.skipif(bool(why_not()), reason=f"no Slurm: {why_not()}")
 
-# It takes as long as it is told, and prints which steps each start of its job has done.
+# It takes as long as it is told, and prints which steps each start of its job has done. In its
+# second epoch it waits for as long as there is a file called like its job.
 SLOW = """
     import os, time
     print("start", os.environ.get("SLURM_RESTART_COUNT", "0"), "step", run.step, flush=True)
     time.sleep(float(os.environ.get("TEST_STEP_SECONDS", "0")))
+    job = "_".join(os.environ.get(f"SLURM_ARRAY_{one}_ID", "") for one in ("JOB", "TASK"))
+    while run.step == 8 and os.path.exists(os.path.join(os.environ.get("TEST_HELD", ""), job)):
+        time.sleep(0.05)
 """
 DOOMED, KILLED, REQUEUED, TIMED, LAST = range(5)  # seeds, by what happens to their jobs
 STEPS = 12  # of a run of the toy on small dolls: two epochs
@@ -101,6 +105,7 @@ def outcome(
     options = Options(folder / "slurm", jobs=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_STEP_SECONDS", "0.7")
+        patch.setenv("TEST_HELD", str(tmp_path_factory.mktemp("held")))
         patch.setattr(queue, "SETTLE_SECONDS", 2.0)
         patch.setattr(queue, "POLL_SECONDS", (0.5, 1.0))
         arguments = list(specs.values()), options, told.watch()
@@ -121,13 +126,18 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     """Kill a job, requeue one, end one's time; stop daemons for a while; kill one's every job."""
     doomed, killed, requeued, timed, last = specs
     wait_until(lambda: len(cluster.jobs()) == 5)
+    held = [Path(os.environ["TEST_HELD"]) / job_of(spec, folder) for spec in (requeued, timed)]
+    for file in held:  # they do not end before they are interfered with, however slow this is
+        file.touch()
     first = job_of(doomed, folder)
     kill(cluster, first)
     _kill_with_checkpoint(cluster, killed, folder)
     wait_until(lambda: has_checkpoint(requeued, folder))
     cluster.ask("scontrol", "requeue", job_of(requeued, folder))
+    held[0].unlink()
     wait_until(lambda: has_checkpoint(timed, folder))
     cluster.ask("scancel", "--signal=USR2", "--batch", job_of(timed, folder))
+    held[1].unlink()
     cluster.stop("node1")
     time.sleep(2)
     cluster.start_node("node1")
