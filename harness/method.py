@@ -178,13 +178,15 @@ class Method(nn.Module, ABC):
     the paper's tables: table -> row label -> the config fields that the row changes. Heads are
     built whether or not a row uses them, so that all rows of one seed start from the same weights.
     `evaluations` holds what the paper prints of the trained method scored in another way: the
-    label it prints -> re-rankings, as `harness run --rerank` takes them.
+    label it prints -> re-rankings, as `harness run --rerank` takes them. `reads` names the data
+    files beside its module that it opens, written out: another content of them is another method.
     """
 
     config_class: ClassVar[type[Config]] = Config
     recipes: ClassVar[Mapping[str, Recipe]] = {}
     ablations: ClassVar[Mapping[str, Mapping[str, Mapping[str, Any]]]] = {}
     evaluations: ClassVar[Mapping[str, Sequence[str]]] = {}
+    reads: ClassVar[Sequence[str]] = ()
     spreads: ClassVar[bool] = False  # whether its encoders are called through `run.spread`
 
     def __init__(self, config: Any, train: TrainSummary) -> None:

@@ -91,7 +91,9 @@ class Codes:
         scope = Scope(plugin.roots, frozenset(LEFT_OUT))
         reading = self._readings.setdefault(plugin.roots, Reading(scope))
         own = reading.hash([Definition(plugin.module, WHOLE)])
-        weights = sources.bytes_hash(sources.weight_files(plugin.sources()))
+        modules = plugin.sources()
+        files = [*sources.weight_files(modules), *sources.data_files(modules)]
+        weights = sources.bytes_hash(files)
         return Code(f"{self._trains} {own} {weights}", f"{self._scores} {own} {weights}")
 
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
+from harness import sources
 from harness.files import slug
 from harness.method import Method, Recipe, Supervision
 from harness.printable import refuse_unprintable
@@ -37,6 +39,7 @@ def describe(registration: Registration) -> dict[str, Any]:
     first = next(iter(scales.values()))["config"]
     variants = _variants(method, first)
     paper = registration.paper and _told(registration.paper)
+    _refuse_unread_files(method)
     _refuse_names(registration, variants)
     return {
         "name": registration.name,
@@ -52,6 +55,22 @@ def describe(registration: Registration) -> dict[str, Any]:
         "spreads": method.spreads,
         "evaluations": _evaluations(method),
     }
+
+
+def _refuse_unread_files(method: type[Method]) -> None:
+    """Refuse data files that are not there, or whose names cannot be read without an import."""
+    declaring = next(one for one in method.__mro__ if "reads" in vars(one))
+    module = sources.Module(declaring.__module__, Path(inspect.getfile(declaring)))
+    found = [file.resolve() for file in sources.data_files([module])]
+    for name in method.reads:
+        file = module.path.parent / name
+        if not file.is_file():
+            raise ValueError(f"{method.__name__}.reads names {name!r}: there is no {file}")
+        if file.resolve() not in found:
+            raise ValueError(
+                f"{method.__name__}.reads: write its names out, as in reads = ({name!r},): it is "
+                "read without an import"
+            )
 
 
 def _refuse_names(registration: Registration, variants: Sequence[Mapping[str, Any]]) -> None:

@@ -6,16 +6,15 @@ changed plugin is imported. A plugin that fails to import is listed with its err
 
 from __future__ import annotations
 
-import importlib
+import hashlib
 import importlib.metadata
-import importlib.util
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from harness import sources
 from harness.errors import HarnessError
+from harness.sources import Folder, find_spec
 
 ENTRY_POINTS = "harness.methods"
 
@@ -41,9 +40,9 @@ class Plugin:
 def find_plugins(paths_given: Sequence[Path] = ()) -> list[Plugin]:
     """Return every module that may register methods, without importing one."""
     found = [plugin for entry in list_entry_points() for plugin in _of_entry_point(entry)]
-    for path in paths_given:
-        found += _of_path(path.expanduser().resolve())
-    return found
+    for path in dict.fromkeys(given.expanduser().resolve() for given in paths_given):
+        found += _of_path(path)
+    return list({plugin.module.path: plugin for plugin in found}.values())
 
 
 def list_entry_points() -> list[importlib.metadata.EntryPoint]:
@@ -51,9 +50,13 @@ def list_entry_points() -> list[importlib.metadata.EntryPoint]:
     return sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
 
 
-def followed_roots(folders: tuple[Path, ...] = ()) -> sources.Roots:
+def followed_roots(folder: Folder | None = None) -> sources.Roots:
     """Return where a plugin's imports are followed: the harness, every package of methods (its
     blocks may serve others), and the plugin's own folder."""
+    return sources.Roots(tuple(_followed_packages().items()), folder)
+
+
+def _followed_packages() -> dict[str, Path]:
     packages = dict(sources.Roots().packages)
     for entry in list_entry_points():
         name = entry.value.partition(":")[0].partition(".")[0]
@@ -61,15 +64,7 @@ def followed_roots(folders: tuple[Path, ...] = ()) -> sources.Roots:
         if spec and spec.origin:
             file = Path(spec.origin)
             packages[name] = file.parent if file.name == "__init__.py" else file
-    return sources.Roots(tuple(packages.items()), folders)
-
-
-def find_spec(name: str) -> ModuleSpec | None:
-    """Return where a module would be imported from, or None."""
-    try:
-        return importlib.util.find_spec(name)
-    except (ImportError, ValueError):
-        return None
+    return packages
 
 
 def _of_entry_point(entry: importlib.metadata.EntryPoint) -> Iterator[Plugin]:
@@ -89,25 +84,42 @@ def _of_entry_point(entry: importlib.metadata.EntryPoint) -> Iterator[Plugin]:
 
 def _of_package(name: str, folder: Path, roots: sources.Roots) -> Iterator[Plugin]:
     """Yield the modules directly in a package; a package among them counts as a whole."""
+    packages = [place for _, place in roots.packages]
     for path in sorted(folder.iterdir()):
         inner = path / "__init__.py" if path.is_dir() else path
         if inner.suffix != ".py" or not inner.is_file() or inner == folder / "__init__.py":
             continue
+        if path in packages:
+            continue
         if _may_register(path.glob("*.py") if path.is_dir() else [path]):
-            module = sources.Module(f"{name}.{path.stem}", inner)
+            module = sources.Module(f"{name}.{path.stem}", inner, roots.folder)
             yield Plugin(module, roots, whole=path.is_dir())
 
 
 def _of_path(path: Path) -> Iterator[Plugin]:
-    """Yield the plugin files of --plugins: one file, or each file of a folder that registers."""
+    """Yield the plugins of --plugins: a file, or what in a folder or a package registers."""
     if not path.exists():
         raise HarnessError(f"--plugins {path}: there is no such file or folder.")
-    files = [path] if path.is_file() else sorted(path.glob("*.py"))
-    folder = path if path.is_dir() else path.parent
-    roots = followed_roots((folder,))
-    for file in files:
-        if path.is_file() or _may_register([file]):
-            yield Plugin(sources.Module(file.stem, file), roots)
+    beside = path if path.is_dir() else path.parent
+    folder = _folder_of_plugins(beside)
+    roots = followed_roots(folder)
+    name = ".".join([folder.name, *beside.relative_to(folder.path).parts])
+    inside = path / "__init__.py" if path.is_dir() else path
+    if path.is_file() or (inside.is_file() and _may_register([inside])):
+        own = [] if inside.name == "__init__.py" else [inside.stem.replace(".", "_")]
+        yield Plugin(sources.Module(".".join([name, *own]), inside, folder), roots)
+    if path.is_dir():
+        yield from _of_package(name, path, roots)
+
+
+def _folder_of_plugins(beside: Path) -> Folder:
+    """Return the folder that plugins import from: where they lie, or the whole package."""
+    top = beside
+    while (top / "__init__.py").is_file() and (top.parent / "__init__.py").is_file():
+        top = top.parent
+    mark = hashlib.sha256(str(top).encode()).hexdigest()[:12]  # no other folder has this name
+    shared = (name for name, place in _followed_packages().items() if place == top / name)
+    return Folder(f"plugin_{mark}", top, frozenset({"harness", *shared}))
 
 
 def _may_register(files: Iterable[Path]) -> bool:

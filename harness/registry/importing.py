@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.metadata
-import importlib.util
-import sys
-from typing import Any
 
 from harness import sources
 from harness.errors import unknown
-from harness.registry.finding import Plugin, find_spec, followed_roots, list_entry_points
+from harness.registry import plugin_folders
+from harness.registry.finding import Plugin, followed_roots, list_entry_points
 from harness.registry.registration import (
     METHODS,
     PRETRAININGS,
@@ -20,7 +16,7 @@ from harness.registry.registration import (
     QueryTransform,
     Registration,
 )
-from harness.sources import WHOLE, Scope, find_definitions, hash_definitions
+from harness.sources import WHOLE, Scope, find_definitions, find_spec, hash_definitions
 
 
 def load_method(name: str, plugin: Plugin) -> Registration:
@@ -75,41 +71,13 @@ def import_plugin(plugin: Plugin) -> dict[str, Registration]:
     from harness.compatibility import mend_torchvision
 
     mend_torchvision()
-    name = _import_name(plugin)
-    if name not in sys.modules:
-        METHODS.pop(name, None)
-        _load(plugin)
+    name = plugin.module.name
+    if plugin.module.folder:
+        plugin_folders.load(plugin.module, plugin.module.folder)
+    else:
+        importlib.import_module(name)
     found = dict(METHODS.get(name, {}))
     for module, registrations in METHODS.items():
         if plugin.whole and module.startswith(f"{name}."):
             found |= registrations
     return found
-
-
-def _load(plugin: Plugin) -> Any:
-    name = _import_name(plugin)
-    if not plugin.roots.folders:
-        return importlib.import_module(name)
-    for folder in plugin.roots.folders:
-        if str(folder) not in sys.path:
-            sys.path.append(str(folder))  # so that a plugin can import the files beside it
-    spec = importlib.util.spec_from_file_location(name, plugin.module.path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"{plugin.module.path} is not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
-
-
-def _import_name(plugin: Plugin) -> str:
-    """A loose file is imported under a name of its own, so that clip.py does not hide a package."""
-    if not plugin.roots.folders:
-        return plugin.module.name
-    content = sources.bytes_hash([plugin.module.path])
-    mark = hashlib.sha256(f"{plugin.module.path} {content}".encode()).hexdigest()[:8]
-    return f"plugin_{plugin.module.name}_{mark}"

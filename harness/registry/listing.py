@@ -88,7 +88,8 @@ def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
 
 
 def _cache_file(plugin: Plugin) -> Path:
-    files = [module.path for module in sources.closure([plugin.module], plugin.roots)]
+    modules = sources.closure([plugin.module], plugin.roots)
+    files = [*(module.path for module in modules), *sources.data_files(modules)]
     folder = sources.HARNESS_FOLDER
     names = ("method.py", "results/paper.py", "rerank.py")
     contract = [*sorted(folder.glob("registry/*.py")), *(folder / name for name in names)]

@@ -306,7 +306,7 @@ def _read_imports(tree: ast.Module, module: Module) -> dict[str, list[str]]:
         if isinstance(node, ast.Import):
             for alias in node.names:
                 bound = alias.asname or alias.name.partition(".")[0]
-                found[bound].append(alias.name if alias.asname else bound)
+                found[bound].append(module.resolve(alias.name if alias.asname else bound))
         elif isinstance(node, ast.ImportFrom):
             base = absolute_name(node, module)
             for alias in node.names:

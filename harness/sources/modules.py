@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 import functools
 import hashlib
-from collections.abc import Iterable, Iterator
+import importlib.util
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
 from pathlib import Path
 
 HARNESS_FOLDER = Path(__file__).parents[1]
@@ -15,33 +17,84 @@ WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
 
 
 @dataclass(frozen=True)
+class Folder:
+    """A folder of files that import each other by their bare names, as scripts do.
+
+    A file here comes before whatever else has its name, the standard library's modules included. A
+    folder without `__init__.py` comes after what is installed, as in Python itself: `datasets/` may
+    hold data.
+    """
+
+    name: str  # the dotted name of the folder itself
+    path: Path
+    shared: frozenset[str] = frozenset({"harness"})  # mean here what they mean everywhere
+
+    def find(self, top: str) -> str | None:
+        """Return the dotted name that a bare one stands for, or None where it is not from here."""
+        if top in self.shared:
+            return None
+        if top == self.path.name and (self.path / "__init__.py").is_file():
+            return self.name
+        return f"{self.name}.{top}" if self._holds(top) else None
+
+    def _holds(self, top: str) -> bool:
+        inner = self.path / top
+        if (inner / "__init__.py").is_file():
+            return True
+        if any(inner.with_name(f"{top}{end}").is_file() for end in (".py", *EXTENSION_SUFFIXES)):
+            return True
+        return any(inner.glob("*.py")) and find_spec(top) is None
+
+
+@dataclass(frozen=True)
 class Module:
     """A source file and the dotted name it is imported under."""
 
     name: str
     path: Path
+    folder: Folder | None = None  # of its plugin: what it may import by a bare name
 
     @property
     def package(self) -> str:
         """The dotted name that a relative import starts from."""
         return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
 
+    def resolve(self, dotted: str) -> str:
+        """Return what the name in an absolute import is called: a file of its plugin, or itself."""
+        top, dot, rest = dotted.partition(".")
+        found = self.folder.find(top) if self.folder else None
+        return f"{found or top}{dot}{rest}"
+
 
 @dataclass(frozen=True)
 class Roots:
-    """Where imports are followed: named top-level packages, and loose files of plugin folders."""
+    """Where imports are followed: named top-level packages, and the folder of a plugin."""
 
     packages: tuple[tuple[str, Path], ...] = (("harness", HARNESS_FOLDER),)
-    folders: tuple[Path, ...] = ()
+    folder: Folder | None = None
 
     def find(self, dotted: str) -> Module | None:
         """Return the module of a dotted name, or None where it is not followed."""
         top, *rest = dotted.split(".")
-        for base in [p for n, p in self.packages if n == top] + [f / top for f in self.folders]:
-            path = base.joinpath(*rest)
-            for candidate in (path.with_suffix(".py"), path / "__init__.py"):
-                if candidate.is_file():
-                    return Module(dotted, candidate)
+        if self.folder and top == self.folder.name:
+            file = _file_of(self.folder.path, rest)
+            return Module(dotted, file, self.folder) if file else None
+        found = (_file_of(base, rest) for name, base in self.packages if name == top)
+        return next((Module(dotted, file) for file in found if file), None)
+
+
+def _file_of(base: Path, names: Sequence[str]) -> Path | None:
+    """Return the file of a module below a package's folder, or below a file that is a module."""
+    path = base.joinpath(*names)
+    candidates = [path / "__init__.py", path.with_name(f"{path.name}.py") if names else path]
+    return next((file for file in candidates if file.is_file()), None)
+
+
+def find_spec(name: str) -> ModuleSpec | None:
+    """Return where a module would be imported from, or None."""
+    try:
+        return importlib.util.find_spec(name)
+    except (ImportError, ValueError):
         return None
 
 
@@ -77,11 +130,21 @@ def weight_files(modules: Iterable[Module]) -> list[Path]:
     return sorted(file for folder in folders for file in folder.glob("*") if file.is_file())
 
 
+def data_files(modules: Iterable[Module]) -> list[Path]:
+    """Return the files beside the modules that their classes name in `reads`."""
+    named = {
+        module.path.parent / name
+        for module in modules
+        for name in _names_in_reads(module.path.read_bytes())
+    }
+    return sorted(file for file in named if file.is_file())
+
+
 def imported_names(module: Module) -> Iterator[str]:
     """Yield dotted names a module may import; `from a import b` yields both a and a.b."""
     for node in _import_statements(module.path.read_bytes()):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (module.resolve(alias.name) for alias in node.names)
         else:
             base = absolute_name(node, module)
             yield base
@@ -89,9 +152,9 @@ def imported_names(module: Module) -> Iterator[str]:
 
 
 def absolute_name(node: ast.ImportFrom, module: Module) -> str:
-    """Resolve `from ..x import y` against the module's package."""
+    """Resolve `from ..x import y` against the module's package, `from x` against its plugin."""
     if not node.level:
-        return node.module or ""
+        return module.resolve(node.module or "")
     parts = module.package.split(".")
     parts = parts[: len(parts) - node.level + 1]
     return ".".join([*parts, *([node.module] if node.module else [])])
@@ -99,8 +162,33 @@ def absolute_name(node: ast.ImportFrom, module: Module) -> str:
 
 @functools.cache
 def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    nodes = ast.walk(_parse(source))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+@functools.cache
+def _names_in_reads(source: bytes) -> tuple[str, ...]:
+    if b"reads" not in source:
+        return ()
+    classes = (node for node in ast.walk(_parse(source)) if isinstance(node, ast.ClassDef))
+    return tuple(
+        element.value
+        for one in classes
+        for statement in one.body
+        if "reads" in _assigned(statement)
+        for element in ast.walk(statement)
+        if isinstance(element, ast.Constant) and isinstance(element.value, str)
+    )
+
+
+def _assigned(statement: ast.stmt) -> list[str]:
+    targets = statement.targets if isinstance(statement, ast.Assign) else []
+    named = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
+    return [target.id for target in named if isinstance(target, ast.Name)]
+
+
+def _parse(source: bytes) -> ast.Module:
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError):
-        return ()  # importing it will say what is wrong
-    return tuple(node for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom))
+        return ast.Module([], [])  # importing it will say what is wrong

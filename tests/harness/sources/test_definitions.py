@@ -5,6 +5,7 @@ import pytest
 from harness.sources import (
     WHOLE,
     Definition,
+    Folder,
     Module,
     Roots,
     Scope,
@@ -12,7 +13,12 @@ from harness.sources import (
     hash_definitions,
 )
 
-LEFT_OUT = frozenset({"words"})
+LEFT_OUT = frozenset({"plugin.words"})
+
+
+def method_of(folder: Path) -> Module:
+    """Return the module `method` of a folder of plugins."""
+    return Module("plugin.method", folder / "method.py", Folder("plugin", folder))
 
 
 def code(folder: Path, **files: str) -> str:
@@ -22,8 +28,8 @@ def code(folder: Path, **files: str) -> str:
         file.unlink()
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    start = Definition(Module("method", folder / "method.py"), "start")
-    return hash_definitions([start], Scope(Roots(folders=(folder,)), LEFT_OUT))
+    start = Definition(method_of(folder), "start")
+    return hash_definitions([start], Scope(Roots(folder=Folder("plugin", folder)), LEFT_OUT))
 
 
 START = "from block import scale\nN = 2\n\ndef start(x):\n    return scale(x) + N\n"
@@ -176,8 +182,8 @@ def test_all_that_a_module_holds_can_be_hashed(tmp_path: Path) -> None:
 
     def whole(text: str, block: str) -> str:
         code(tmp_path, method=f"{text}def start(): ...\n", block=block)
-        start = [Definition(Module("method", tmp_path / "method.py"), WHOLE)]
-        return hash_definitions(start, Scope(Roots(folders=(tmp_path,))))
+        start = [Definition(method_of(tmp_path), WHOLE)]
+        return hash_definitions(start, Scope(Roots(folder=Folder("plugin", tmp_path))))
 
     assert whole("import block\n", "A = 1\n") != whole("import block\n", "A = 2\n")
     assert whole("from block import A\n", "A = 1\n") != whole("from block import A\n", "A = 2\n")
@@ -278,8 +284,8 @@ CIRCLES = {
 def test_imports_in_circles_end(tmp_path: Path, files: dict[str, str]) -> None:
     """However modules import each other, there is a hash, of the part and of the whole."""
     assert code(tmp_path, **files)
-    start = [Definition(Module("method", tmp_path / "method.py"), WHOLE)]
-    assert hash_definitions(start, Scope(Roots(folders=(tmp_path,))))
+    start = [Definition(method_of(tmp_path), WHOLE)]
+    assert hash_definitions(start, Scope(Roots(folder=Folder("plugin", tmp_path))))
 
 
 def test_code_that_cannot_be_read_counts_as_it_is(tmp_path: Path) -> None:

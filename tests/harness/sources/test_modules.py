@@ -1,14 +1,19 @@
 from pathlib import Path
 
 from harness import sources
-from harness.sources import Module, Roots
+from harness.sources import Folder, Module, Roots
+
+
+def method_of(folder: Path) -> Module:
+    """Return the module `method` of a folder of plugins."""
+    return Module("plugin.method", folder / "method.py", Folder("plugin", folder))
 
 
 def write(folder: Path, **files: str) -> Roots:
     """Write modules into a plugin folder and return roots that find them."""
     for name, text in files.items():
         (folder / f"{name}.py").write_text(text, encoding="utf-8")
-    return Roots(folders=(folder,))
+    return Roots(folder=Folder("plugin", folder))
 
 
 def test_the_closure_follows_imports_inside_the_roots_only(tmp_path: Path) -> None:
@@ -20,8 +25,8 @@ def test_the_closure_follows_imports_inside_the_roots_only(tmp_path: Path) -> No
         deep="",
         stranger="",
     )
-    found = sources.closure([Module("method", tmp_path / "method.py")], roots)
-    assert [module.name for module in found] == ["block", "deep", "method"]
+    found = sources.closure([method_of(tmp_path)], roots)
+    assert [module.name for module in found] == ["plugin.block", "plugin.deep", "plugin.method"]
 
 
 def test_relative_imports_are_resolved(tmp_path: Path) -> None:
