@@ -218,7 +218,8 @@ class Method(nn.Module, ABC):
         """Once before the first step: mine negatives, fill memory banks."""
 
     def begin_epoch(self, run: Run) -> None:
-        """Before each epoch. What it leaves has to be a buffer: a resumed epoch begins midway."""
+        """Before each epoch, with `run.step` at its first. A resumed epoch begins midway: what it
+        leaves has to be a buffer, which may change its size."""
 
     def after_step(self, batch: Batch, run: Run) -> None:
         """After each optimiser step: update what gradients do not."""

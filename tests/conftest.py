@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -24,6 +25,7 @@ share_cores()  # before torch is imported, which this does:
 mend_torchvision()  # as every process of the harness does before it imports a method
 
 MEMORY = Path("/dev/shm")  # a folder in memory, on Linux
+COMPILED = "tbpr-bench-compiled"  # a folder that test runs share: compiling takes seconds
 ROOM = 8 * 2**30  # bytes that have to be free there: tests write a third of it at most
 
 TOY = '''
@@ -83,6 +85,7 @@ def pytest_configure() -> None:
 
     The background of a script ignores SIGINT, and so would all that is started there.
     """
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(tempfile.gettempdir()) / COMPILED))
     if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM:
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN

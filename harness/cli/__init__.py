@@ -12,6 +12,7 @@ from harness.cli import (
     check,
     compare,
     data,
+    drop,
     evaluate,
     export,
     export_embeddings,
@@ -41,6 +42,7 @@ app.command("evaluate", rich_help_panel=RUN)(evaluate.evaluate)
 app.add_typer(data.app, name="data", rich_help_panel=RUN)
 app.add_typer(listing.app, name="list", rich_help_panel=READ)
 app.command("report", rich_help_panel=READ)(report.report)
+app.command("drop", rich_help_panel=READ)(drop.drop)
 app.command("compare", rich_help_panel=READ)(compare.compare)
 app.command("plan-power", rich_help_panel=READ)(compare.plan_power)
 app.command("search", rich_help_panel=READ)(search.search)
@@ -88,4 +90,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from harness.cli.display.terminal import fail
 
         fail(str(error))
+        sys.exit(2)
+    except OSError as error:
+        from harness.cli.display.terminal import fail
+        from harness.paths import explain
+
+        told = explain(error)
+        if told is None:
+            raise
+        fail(told)
         sys.exit(2)

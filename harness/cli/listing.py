@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from harness.cli.options import AsJson, Plugins, Results
+from harness.data.declaration import Declaration
+
+if TYPE_CHECKING:
+    from harness.results import StoredRun
 
 app = typer.Typer(no_args_is_help=True, help="Show what there is: methods, datasets, suites, runs.")
 
@@ -39,9 +45,31 @@ def list_suites(as_json: AsJson = False) -> None:
 
 
 @app.command("runs")
-def list_runs(as_json: AsJson = False, results: Results = Path("results")) -> None:
-    """Show every recorded run."""
+def list_runs(
+    as_json: AsJson = False, plugins: Plugins = None, results: Results = Path("results")
+) -> None:
+    """Show every recorded run, and which of them the code and data that are here would repeat."""
     from harness.cli.display import lists
     from harness.results import load_runs
 
-    lists.show_runs(list(load_runs(results)), as_json)
+    runs = list(load_runs(results))
+    lists.show_runs(runs, find_outdated(runs, plugins or []), as_json)
+
+
+def find_outdated(runs: Sequence[StoredRun], plugins: Sequence[Path]) -> dict[Path, str | None]:
+    """Return, by the folders of runs that would be made again, why; None where nobody can tell."""
+    from harness import registry
+    from harness.data.catalogue import find_here, read_catalogue
+    from harness.verification import staleness
+
+    if not runs:
+        return {}
+    folders = {run.record.dataset_argument for run in runs} - {""}
+    own = [_declared(Path(folder)) for folder in folders if Path(folder).is_dir()]
+    here = [find_here(declaration) for declaration in (*read_catalogue().values(), *own)]
+    located = [one for one in here if one]
+    return staleness.find_outdated(runs, registry.list_methods(plugins), located)
+
+
+def _declared(folder: Path) -> Declaration:
+    return Declaration(folder.name, folder.name, folder=str(folder))

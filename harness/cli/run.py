@@ -182,6 +182,7 @@ def run(
     from harness import registry
     from harness.cli.display import running
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
+    from harness.plan.collisions import refuse_collisions
     from harness.results.locks import clear_unless_taken
     from harness.run.broken_plugins import record_broken
 
@@ -195,6 +196,7 @@ def run(
         methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
         rerank or [], queries or [],
     )  # fmt: skip
+    refuse_collisions(specs, results)
     waiting: list[RunSpec] = []
     complete: list[RunSpec] = []
     for spec in specs:
@@ -218,7 +220,7 @@ def run(
             shutil.rmtree(folder, ignore_errors=True)
     if every:
         record_broken(broken, specs, results)
-    running.show_ranking(results, {(spec.suite, spec.dataset) for spec in specs})
+    running.show_ranking(results, specs)
     show_evaluations(specs, results)
     if report:
         write_reports(results, site)
@@ -244,6 +246,7 @@ def plan_runs(
     from harness import plan, registry
     from harness.cli.display import running, terminal
     from harness.data.catalogue import locate
+    from harness.plan.collisions import once, refuse_two_of_a_name
 
     suite = plan.read_suite(suite_name)
     choices = plan.choose(names, listings, suite.scale, ablations)
@@ -252,6 +255,7 @@ def plan_runs(
     with terminal.steps() as show:
         names_of_data = dataset_names or suite.datasets
         located = [locate(suite.find_declaration(name), show) for name in names_of_data]
+    refuse_two_of_a_name(located)
     for one in located:
         refuse_unfit(one)
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
@@ -261,7 +265,8 @@ def plan_runs(
     canonical = _canonical(rerankings)
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
-    return plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
+    specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
+    return list(once(specs))
 
 
 def refuse_unfit(located: Located) -> None:

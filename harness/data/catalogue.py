@@ -79,6 +79,11 @@ def find_declaration(name: str) -> Declaration:
         return catalogue[name]
     if Path(name).is_dir():
         folder = Path(name).resolve()
+        if folder.name in catalogue and catalogue[folder.name].drawn:
+            raise HarnessError(
+                f"The folder {folder} is called like the dataset {folder.name!r} that the project "
+                "draws: rename it, or give it a name in a suite."
+            )
         return Declaration(folder.name, folder.name, folder=str(folder))
     raise unknown("dataset", name, catalogue)
 

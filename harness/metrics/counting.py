@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from harness.metrics.compilation import compiled
 
 TILE = 2048  # scores that stay in the first-level cache while all positives are counted
 TOP_TILE = 64  # scores that are passed over together where none enters the top list
@@ -36,8 +37,7 @@ class Tally(NamedTuple):
     top_scores: Floats  # (Q, T)
 
 
-# Compiled at the first call, later read from the cache on disk; run without Python's lock.
-_compiled = numba.njit(nogil=True, cache=True)
+_compiled = compiled()
 
 
 @_compiled

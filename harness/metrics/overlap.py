@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
 
+from harness.metrics.compilation import compiled
 from harness.metrics.counting import Floats, Integers
 
 
@@ -24,8 +24,7 @@ class SparseRows(NamedTuple):
     offsets: Integers  # (rows + 1,) where each row starts
 
 
-# Compiled at the first call, later read from the cache on disk; run without Python's lock.
-_compiled = numba.njit(nogil=True, cache=True)
+_compiled = compiled()
 
 
 def uniform_rows(members: Integers) -> SparseRows:

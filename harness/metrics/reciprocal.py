@@ -12,9 +12,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 
+from harness.metrics.compilation import compiled
 from harness.metrics.counting import Floats, Integers
 from harness.metrics.neighbours import Units, each_block
 from harness.metrics.overlap import SparseRows
@@ -27,10 +27,9 @@ class Groups(NamedTuple):
     sizes: Integers  # (M,)
 
 
-# Compiled at the first call, later read from the cache on disk; run without Python's lock.
-_compiled = numba.njit(nogil=True, cache=True)
+_compiled = compiled()
 # A sum in any order fits in vector registers; which order is settled when it is compiled.
-_compiled_sum = numba.njit(nogil=True, cache=True, fastmath={"reassoc", "nsz", "contract"})
+_compiled_sum = compiled(fastmath={"reassoc", "nsz", "contract"})
 
 
 def encode(units: Units, nearest: Integers, scale: Floats, k1: int, k2: int) -> SparseRows:

@@ -78,6 +78,11 @@ class RunSpec:
     def dataset(self) -> str:
         return self.located.declaration.name
 
+    @property
+    def name(self) -> str:
+        """The method or variant as the command line names it: irra, or irra:+SDM."""
+        return results.variant_name(self.method, self.variant)
+
     def stages_path(self, results_folder: Path) -> Path:
         """Return the folder of the checkpoints that variants of the method share."""
         return results.stages_path(results_folder, self.suite, self.dataset, self.method)

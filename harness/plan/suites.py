@@ -51,6 +51,11 @@ def read_suite(name: str) -> Suite:
     path = known.get(name, Path(name))
     if name not in known and path.suffix not in (".yaml", ".yml"):
         raise unknown("suite", name, known)
+    if name not in known and path.stem in known:
+        raise HarnessError(
+            f"Suite {path} is called like the suite {path.stem!r} that comes with the harness: "
+            "rename the file, its runs would stand among the other's."
+        )
     try:
         values = read_values(path.read_text(encoding="utf-8"))
         file = msgspec.convert(without_gaps(values), _File)
@@ -66,12 +71,15 @@ def read_suite(name: str) -> Suite:
     datasets = [
         one if isinstance(one, str) else read_declaration(one, path.parent) for one in file.datasets
     ]
+    names = [one if isinstance(one, str) else one.name for one in datasets]
+    if twice := sorted({one for one in names if names.count(one) > 1}):
+        raise HarnessError(f"Suite {path}: the dataset {', '.join(twice)} stands twice.")
     return Suite(
         name=path.stem,
         title=file.title or path.stem,
         scale=file.scale,
         seeds=file.seeds,
-        datasets=tuple(one if isinstance(one, str) else one.name for one in datasets),
+        datasets=tuple(names),
         argument=name,
         declared={one.name: one for one in datasets if not isinstance(one, str)},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +10,10 @@ from typing import Any
 
 from harness import registry, results
 from harness.errors import HarnessError, unknown
+from harness.plan.choices import variants_at
+from harness.plan.values import read_values
+
+Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
 NOT_TRAINED = "none"  # a supervision
 LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
@@ -36,33 +41,77 @@ def resolve_variant(
             divide a run over processes.
     """
     assert listing.description is not None
-    scales = listing.description["scales"]
-    variant = next(v for v in listing.description["variants"] if v["label"] == label)
-    config = {**scales[scale]["config"], **variant["changes"]}
-    recipe = json.loads(json.dumps(scales[scale]["recipe"]))
-    for key, value in settings.items():
-        _set(listing.name, config, recipe, key, value)
+    base = _declared(listing.description, scale, label)
+    own, (config, recipe) = _with_settings(listing.name, base, settings)
+    rows = variants_at(listing.description, scale) if own else [label]
+    same = [row for row in rows if _declared(listing.description, scale, row) == (config, recipe)]
+    label, own = (same[0], {}) if same else (label, own)
+    variant = _variant(listing.description, label)
     _refuse_undeclared_training(listing.name, label, config, recipe)
     if recipe["processes"] > 1 and not listing.description["spreads"]:
         raise HarnessError(
             f"{listing.name} is trained by one process: it does not say that its encoders are "
             "called through `run.spread` (Method.spreads)."
         )
-    own = ", ".join(f"{key}={value}" for key, value in settings.items())
+    tables = listing.description["scales"][scale]["tables"]
+    places = [(table, row, place) for table, row, place in variant["tables"] if table in tables]
     return Resolved(
         base=label,
-        label=f"{label} ({own})" if own else label,
-        changes={**variant["changes"], **settings},
-        tables=()
-        if own
-        else tuple(
-            (table, row, position)
-            for table, row, position in variant["tables"]
-            if table in scales[scale]["tables"]
-        ),
+        label=f"{label} ({_written(own)})" if own else label,
+        changes={**variant["changes"], **own},
+        tables=() if own else tuple(places),
         config=config,
         recipe=recipe,
     )
+
+
+def _declared(description: Mapping[str, Any], scale: str, label: str) -> Settled:
+    """Return the config and the recipe of a variant as the method declares it."""
+    at_scale = description["scales"][scale]
+    config = {**at_scale["config"], **_variant(description, label)["changes"]}
+    return config, json.loads(json.dumps(at_scale["recipe"]))
+
+
+def _variant(description: Mapping[str, Any], label: str) -> Mapping[str, Any]:
+    return next(one for one in description["variants"] if one["label"] == label)
+
+
+def _with_settings(
+    method: str, base: Settled, settings: Mapping[str, Any]
+) -> tuple[dict[str, Any], Settled]:
+    """Return what settings come to: those that change something, and what results.
+
+    Entries come after the mapping that they are of, whatever their order on the command line, so
+    that the same settings are the same variant.
+    """
+    own: dict[str, Any] = {}
+    for key in sorted(settings):
+        config, recipe = copy.deepcopy(base)
+        value = _set(method, config, recipe, key, settings[key])
+        if (config, recipe) != base:
+            own[key] = value
+            base = config, recipe
+    return own, base
+
+
+def _written(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={_written_value(value)}" for key, value in settings.items())
+
+
+def _written_value(value: Any) -> str:
+    """Write a value so that no other is written like it: 5, 0.001, tanh, "1", [1, 2]."""
+    if isinstance(value, str):
+        return value if _reads_as_it_is(value) else json.dumps(value, ensure_ascii=False)
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _reads_as_it_is(text: str) -> bool:
+    try:
+        return bool(read_values(text) == text)
+    except ValueError:
+        return False
 
 
 def _refuse_undeclared_training(
@@ -76,33 +125,39 @@ def _refuse_undeclared_training(
         )
 
 
-def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> None:
-    """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe."""
+def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> Any:
+    """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe.
+
+    Returns the value as it is set.
+    """
     field, _, entry = key.partition(".")
+    stages = recipe["stages"]
     if entry and isinstance(config.get(field), dict):
-        config[field] = {**config[field], entry: _of_kind(key, value, 1.0)}
+        value = _of_kind(key, value, 1.0)
+        config[field] = {**config[field], entry: value}
     elif key in config:
-        config[key] = _of_kind(key, value, config[key])
-    elif recipe["stages"] and key in recipe["stages"][0]:
-        for stage in recipe["stages"]:
-            stage[key] = _at_least(key, value, stage[key])
+        value = config[key] = _of_kind(key, value, config[key])
+    elif stages and key in stages[0]:
+        value = _at_least(key, value, stages[0][key])
+        for stage in stages:
+            stage[key] = value
     elif key in recipe and key != "stages":
-        recipe[key] = _at_least(key, value, recipe[key])
+        value = recipe[key] = _at_least(key, value, recipe[key])
     else:
-        stage_fields = recipe["stages"][0] if recipe["stages"] else {}
-        known = {*config, *stage_fields, *recipe} - {"stages"}
+        known = {*config, *(stages[0] if stages else {}), *recipe} - {"stages"}
         raise unknown(f"setting of {method}", key, known)
     for name in ("backbone", "image_size"):  # the recipe's copy follows
         recipe[name] = config[name]
+    return value
 
 
 def _of_kind(key: str, value: Any, before: Any) -> Any:
-    """Return a value that is of the kind it replaces; refuse one that is not."""
+    """Return a value as the kind that it replaces; refuse one that is of another."""
     kind = (int, float) if isinstance(before, float) else type(before)
     is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
     if before is not None and (is_switch or not isinstance(value, kind)):
         raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
-    return value
+    return float(value) if isinstance(before, float) else value
 
 
 def _at_least(key: str, value: Any, before: Any) -> Any:

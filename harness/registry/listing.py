@@ -6,18 +6,19 @@ import contextlib
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness import paths, sources
-from harness.errors import describe_error, unknown
+from harness.errors import HarnessError, describe_error, unknown
 from harness.files import write_json
 from harness.registry.finding import Plugin, find_plugins
 from harness.registry.importing import import_plugin
 
 CACHE_VERSION = 1
+DUPLICATE = "DuplicateName"  # a kind of error
 
 
 @dataclass(frozen=True)
@@ -46,14 +47,19 @@ def list_methods(paths_given: Sequence[Path] = ()) -> list[Listing]:
     return sorted(listings, key=lambda listing: (listing.name, listing.error is not None))
 
 
-def find_method(name: str, listings: Iterable[Listing]) -> Listing:
-    """Return the listing of a name; raise with what was probably meant."""
-    by_name: dict[str, Listing] = {}
-    for listing in listings:
-        by_name.setdefault(listing.name, listing)
-    if name not in by_name:
-        raise unknown("method", name, by_name)
-    return by_name[name]
+def find_method(name: str, listings: Sequence[Listing]) -> Listing:
+    """Return the listing of a name.
+
+    Raises:
+        HarnessError: there is none, and what was probably meant; or two plugins register it.
+    """
+    found = [listing for listing in listings if listing.name == name]
+    if not found:
+        raise unknown("method", name, {listing.name for listing in listings})
+    for listing in found:
+        if listing.error and listing.error["kind"] == DUPLICATE:
+            raise HarnessError(f"{listing.error['message']}.")
+    return found[0]
 
 
 def _describe(plugin: Plugin) -> list[Listing]:
@@ -103,6 +109,4 @@ def _duplicate(listing: Listing, first: Path) -> Listing:
         f"method {listing.name!r} is already registered by {first}; "
         f"rename the one in {listing.plugin.module.path}"
     )
-    return Listing(
-        listing.name, listing.plugin, None, {"kind": "DuplicateName", "message": message}
-    )
+    return Listing(listing.name, listing.plugin, None, {"kind": DUPLICATE, "message": message})

@@ -89,6 +89,7 @@ class _Loader(SourceFileLoader):
         return self.source_to_code(content, self.path)
 
     def exec_module(self, module: ModuleType) -> None:
+        METHODS.pop(module.__name__, None)  # what it registers, it registers anew
         own = _imports_of(_OPEN[_top(module.__name__)])
         module.__dict__["__builtins__"] = {**vars(builtins), "__import__": own}
         super().exec_module(module)

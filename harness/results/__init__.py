@@ -11,6 +11,7 @@ from harness.results.record import (
     EvaluationRecord,
     Place,
     RunRecord,
+    variant_name,
 )
 from harness.results.store import (
     EMBEDDINGS,
@@ -72,6 +73,7 @@ __all__ = [
     "run_path",
     "slug",
     "stages_path",
+    "variant_name",
     "working_folder",
     "write_failure",
 ]

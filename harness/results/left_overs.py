@@ -25,6 +25,22 @@ def clear_left_overs(path: Path) -> None:
         _remove(one)
 
 
+def remove_run(path: Path, results: Path) -> None:
+    """Remove a run with all that is left beside it, and the folders that it leaves empty.
+
+    It steps aside first, so that a kill at any moment leaves it whole or not at all.
+    """
+    retired = path.with_name(path.name + RETIRED)
+    shutil.rmtree(retired, ignore_errors=True)
+    path.rename(retired)
+    for one in (retired, path.with_name(path.name + UNFINISHED), *find_left_overs(path)):
+        _remove(one)
+    for folder in path.parents:
+        if folder == results or any(folder.iterdir()):
+            return
+        folder.rmdir()
+
+
 def find_left_overs(path: Path) -> list[Path]:
     """Return what is left beside a run and in it, or being made there right now."""
     beside = [path.with_name(path.name + end) for end in (RETIRED, f".dead{UNFINISHED}")]

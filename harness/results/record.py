@@ -78,7 +78,12 @@ class RunRecord:
     @property
     def name(self) -> str:
         """The method or variant as the command line names it: irra, or irra:+SDM."""
-        return self.method if self.variant == FULL else f"{self.method}:{self.variant}"
+        return variant_name(self.method, self.variant)
+
+
+def variant_name(method: str, variant: str) -> str:
+    """Return a method or variant as the command line names it: irra, or irra:+SDM."""
+    return method if variant == FULL else f"{method}:{variant}"
 
 
 @dataclass(frozen=True)

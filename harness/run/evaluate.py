@@ -20,7 +20,7 @@ from harness.results import (
 )
 from harness.run.further import Evaluated
 from harness.run.open_run import OpenRun
-from harness.training import TrainingResult
+from harness.training import TrainingResult, checkpoints
 
 
 def primary_metrics(opened: OpenRun) -> dict[str, float]:
@@ -41,7 +41,7 @@ def load_weights(opened: OpenRun, name: str = SELECTED) -> None:
             "--keep selected."
         )
     state = torch.load(file, map_location=opened.device, weights_only=True)
-    opened.method.load_state_dict(state)
+    checkpoints.load_weights(opened.method, state)
 
 
 def score_run(opened: OpenRun, trained: TrainingResult) -> evaluation.Features:

@@ -23,6 +23,7 @@ from harness.registry.settings import build
 from harness.results import RunRecord, StoredRun
 from harness.trained.chosen_run import weights_file
 from harness.training.building import build_method
+from harness.training.checkpoints import load_weights
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]  # (B, 3, H, W)
@@ -85,7 +86,7 @@ def _load_weights(method: Method, file: Path, run: StoredRun) -> None:
             f"tells more; this trains them again: {run.record.command} --force"
         ) from error
     try:
-        method.load_state_dict(state)
+        load_weights(method, state)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _unfit(run, "its weights", error) from error
 

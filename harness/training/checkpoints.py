@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
+from torch import Tensor, nn
 
 from harness import distributed
 from harness.files import UNFINISHED, process_tag, put_in_place
@@ -37,6 +38,21 @@ def _save(state: Any, out: BinaryIO) -> None:
         if isinstance(error.__context__, OSError):
             raise error.__context__ from None
         raise
+
+
+def load_weights(method: nn.Module, state: Mapping[str, Any]) -> None:
+    """Load the state of a method; a buffer takes the size that it has there.
+
+    So a memory that grows, or is None until `prepare`, is stored like any other buffer.
+    """
+    modules = dict(method.named_modules(remove_duplicate=False))
+    for name, saved in state.items():
+        holder, _, own = name.rpartition(".")
+        before = getattr(modules.get(holder), own, saved)
+        is_buffer = isinstance(saved, Tensor) and not isinstance(before, nn.Parameter)
+        if is_buffer and (before is None or before.shape != saved.shape):
+            setattr(modules[holder], own, torch.empty_like(saved))
+    method.load_state_dict(state)
 
 
 def is_whole(file: Path) -> bool:

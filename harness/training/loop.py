@@ -27,6 +27,7 @@ from harness.seeding import derive, seed_everything
 from harness.training.checkpoints import (
     LAST,
     is_whole,
+    load_weights,
     share_stage,
     take_up_stage,
     write_checkpoint,
@@ -65,7 +66,7 @@ class TrainingResult:
 
     history: list[dict[str, Any]]  # one dict an epoch
     selected_epoch: int | None  # from 1; None without validation
-    seconds: float
+    seconds: float  # of all that the method did
     epoch: int | None  # after which the method has the weights that it has; None: as it began
     taken_over: bool = False  # trained by an earlier run
 
@@ -93,7 +94,9 @@ def train(
         Interrupted: the watchers asked to end; the next call goes on from here.
     """
     run = preparation(method, view, recipe, seed, device, watchers.tell)
+    began = time.perf_counter()
     method.prepare(view, run)
+    preparing = time.perf_counter() - began
     loop = _Loop(method, view, recipe, run, folder, watchers)
     loop.resume(shared)
     for number, stage in enumerate(recipe.stages):
@@ -102,7 +105,8 @@ def train(
             if number < len(shared) and distributed.is_main():
                 share_stage(folder, shared[number], loop.state())
     distributed.wait_for_all()  # what the first wrote is there for the others
-    return TrainingResult(loop.history, loop.selected_epoch, loop.seconds, len(loop.history))
+    seconds = preparing + loop.seconds
+    return TrainingResult(loop.history, loop.selected_epoch, seconds, len(loop.history))
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,7 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.history: list[dict[str, Any]] = []
         self.selected_epoch: int | None = None
-        self.seconds = 0.0
+        self.seconds = 0.0  # of epochs, validation left aside
         self.resumed: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -165,7 +169,7 @@ class _Loop:
 
     def _load(self, file: Path) -> None:
         saved = torch.load(file, map_location=self.run.device, weights_only=True)
-        self.method.load_state_dict(saved["method"])
+        load_weights(self.method, saved["method"])
         for name in KEPT:
             setattr(self, name, saved[name])
         for name, reported in saved["pairs"].items():
@@ -198,15 +202,15 @@ class _Loop:
     def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
         """Train one epoch, or what is left of it, and return the mean of each loss over it."""
         run, done = self.run, self.step
-        run.epoch = epoch
+        run.epoch, run.step = epoch, epoch * run.steps_per_epoch + done
         self.method.train()
+        began = time.perf_counter()
         if not done:
             seed_everything(run.seed, "epoch", run.stage, epoch)
             self.method.begin_epoch(run)
         sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
         batches = list(_rows(order, len(self.view.captions), training.stage.batch_size))
-        began = time.perf_counter()
         for step, rows in enumerate(batches[done:], start=done):
             run.step = epoch * run.steps_per_epoch + step
             for name, value in self._run_step(rows, training).items():

@@ -10,6 +10,7 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from harness import plan
@@ -23,6 +24,7 @@ from harness.results import (
     RECORD,
     EvaluationRecord,
     RunRecord,
+    StoredRun,
 )
 from harness.verification.findings import Finding, Kind
 from harness.verification.runs import (
@@ -54,6 +56,21 @@ def find_stale(
             groups[known.group].append(known)
     for group in groups.values():
         yield from _compare_keys(group)
+
+
+def find_outdated(
+    runs: Sequence[StoredRun], listings: Sequence[Listing], datasets: Sequence[Located]
+) -> dict[Path, str | None]:
+    """Return, by the folders of finished runs that would be made again, why; None: not compared."""
+    told: dict[Path, str | None] = {}
+    read = {str(run.path): VerifiedRun(str(run.path), run.record) for run in runs}
+    for finding in find_stale(list(read.values()), listings, datasets):
+        path = Path(finding.path)
+        if finding.kind is Kind.STALE:
+            told[path] = told.get(path) or finding.message
+        elif finding.kind is Kind.NOT_CHECKED:
+            told.setdefault(path, None)
+    return told
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from harness.data.declaration import Declaration
     from harness.plan import Suite
     from harness.registry import Listing
-from harness.cli.display.terminal import print_table
+from harness.cli.display.terminal import note, print_table
+
+NOT_CURRENT, UNKNOWN = "no", "?"
 
 
 def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
@@ -82,13 +84,12 @@ def show_suites(suites: Sequence[Suite], as_json: bool) -> None:
     print_table(("name", "title", "datasets", "scale", "seeds"), rows)
 
 
-def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
-    """Show recorded runs."""
+def show_runs(
+    runs: Sequence[StoredRun], outdated: Mapping[Path, str | None], as_json: bool
+) -> None:
+    """Show recorded runs; of those that would be made again today, why (None: not compared)."""
     if as_json:
-        values = [
-            {**asdict(run.record), "path": str(run.path), "origin": _origin(run)} for run in runs
-        ]
-        print(json.dumps(values, indent=1))
+        print(json.dumps([_run(run, outdated) for run in runs], indent=1))
         return
     rows = []
     for run in runs:
@@ -97,12 +98,36 @@ def show_runs(runs: Sequence[StoredRun], as_json: bool) -> None:
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
         who = (origin.by or "nobody named") if origin else ""
-        rows.append((*name, record.status, r1, seconds, who))
-    headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
+        current = _is_current(run, outdated)
+        rows.append((*name, record.status, current, r1, seconds, who))
+    headers = "suite", "dataset", "method", "variant", "seed", "status", "current", "R1", "seconds"
     if any(row[-1] for row in rows):
         print_table((*headers, "submitted by"), rows)
     else:
         print_table(headers, [row[:-1] for row in rows])
+    found = {row[6] for row in rows}
+    if NOT_CURRENT in found:
+        note(
+            "Not current: made by other code, settings or data than are here (--json says which). "
+            "`harness run` makes such a run again, `harness drop --outdated` removes it."
+        )
+    if UNKNOWN in found:
+        note("?: the method or the data of a run is not here to be compared; --plugins may help.")
+
+
+def _is_current(run: StoredRun, outdated: Mapping[Path, str | None]) -> str:
+    if run.record.status != "ok":
+        return ""
+    if run.path not in outdated:
+        return "yes"
+    return NOT_CURRENT if outdated[run.path] else UNKNOWN
+
+
+def _run(run: StoredRun, outdated: Mapping[Path, str | None]) -> dict[str, Any]:
+    why = outdated.get(run.path)
+    compared = run.record.status == "ok" and outdated.get(run.path, "") is not None
+    own = {"path": str(run.path), "origin": _origin(run), "outdated": why, "compared": compared}
+    return {**asdict(run.record), **own}
 
 
 def _origin(run: StoredRun) -> dict[str, str] | None:

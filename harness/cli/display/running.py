@@ -56,12 +56,17 @@ def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
     return "to score anew" if spec.stored_training(results) else "to do"
 
 
-def show_ranking(results: Path, shown: set[tuple[str, str]]) -> None:
-    """Show a ranked table for each suite and dataset: means over seeds, best R1 first."""
+def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
+    """Show a ranked table for each suite and dataset: means over seeds, best R1 first.
+
+    Runs on the same dataset with another content have no place in it.
+    """
+    content = {(spec.suite, spec.dataset): spec.located.fingerprint for spec in specs}
     groups: dict[tuple[str, str], dict[tuple[str, str], list[RunRecord]]] = {}
     for record in (run.record for run in load_runs(results)):
         place = (record.suite, record.dataset)
-        if place in shown and record.status == "ok":
+        same = place in content and record.data.get("fingerprint") == content[place]
+        if same and record.status == "ok":
             group = groups.setdefault(place, {})
             group.setdefault((record.method, record.variant), []).append(record)
     for place, group in sorted(groups.items()):

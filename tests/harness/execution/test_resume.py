@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.data.schema import Split, TrainView
-from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
+from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision, TrainSet
 from harness.results import SELECTED
 from harness.training import Interrupted, TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
@@ -40,13 +40,15 @@ def one_or_exhaustive(method: Any) -> Any:
 
 
 class Stateful(Method):
-    """Has all that a checkpoint must hold: dropout, drawn noise, buffers, reported pairs."""
+    """Has all that a checkpoint must hold: dropout, noise drawn at every place, reported pairs,
+    buffers, one of which grows from nothing."""
 
     def __init__(self) -> None:
         super().__init__(Config(losses={"fit": 1.0, "noise": 0.1}), None)  # type: ignore[arg-type]  # a summary is not needed
         self.layer = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Dropout(0.5))
         self.register_buffer("mean", torch.zeros(4))
         self.register_buffer("epoch_noise", torch.zeros(4))
+        self.register_buffer("memory", None)
 
     def encode_images(self, images: Tensor) -> Tensor:
         return self.layer(images.float().mean((2, 3)))  # type: ignore[no-any-return]  # a module
@@ -54,14 +56,18 @@ class Stateful(Method):
     def encode_texts(self, captions: Any) -> Tensor:
         return torch.ones(len(captions), 4)
 
+    def prepare(self, train: TrainSet, run: Run) -> None:
+        self.prepared = torch.rand(4) + torch.rand(4, generator=run.generator("prepared"))
+
     def begin_epoch(self, run: Run) -> None:
-        self.epoch_noise.copy_(torch.rand(4))
+        self.epoch_noise.copy_(torch.rand(4) + torch.rand(4, generator=run.generator("epoch")))
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         kept = torch.rand(len(batch.captions)) < 0.7
         run.report_pairs("kept", batch.image_index[kept], batch.caption_index[kept])
         images = self.encode_images(batch.images)
-        noise = torch.rand(4, generator=run.generator("noise")) + self.epoch_noise
+        noise = torch.rand(4, generator=run.generator("noise")) + self.epoch_noise + self.prepared
+        noise = noise if self.memory is None else noise + self.memory.mean(0)
         terms = {
             "fit": (images - self.mean).square().mean(),
             "noise": (images * noise).sum() + np.random.rand(),
@@ -70,6 +76,8 @@ class Stateful(Method):
 
     def after_step(self, batch: Batch, run: Run) -> None:
         self.mean.lerp_(torch.rand(4), 0.1)
+        seen = torch.rand(1, 4, generator=run.generator("memory"))
+        self.memory = seen if self.memory is None else torch.cat([self.memory, seen])  # (step, 4)
 
 
 def view() -> TrainView:

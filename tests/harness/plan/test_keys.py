@@ -54,6 +54,7 @@ SCORES = {
     "harness.evaluation.write",
     "harness.files",
     "harness.method",
+    "harness.metrics.compilation",
     "harness.metrics.counting",
     "harness.metrics.neighbours",
     "harness.metrics.scores",
@@ -62,6 +63,7 @@ SCORES = {
     "harness.run.open_run",
     "harness.seeding",
     "harness.training.building",
+    "harness.training.checkpoints",
 }
 MODULES = sorted(
     ".".join(("harness", *file.relative_to(HARNESS_FOLDER).with_suffix("").parts))

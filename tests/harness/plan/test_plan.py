@@ -105,7 +105,7 @@ def test_starting_weights_are_part_of_the_key(small_dolls: Path, toy: Path) -> N
 def test_settings_make_a_variant_of_their_own(small_dolls: Path, toy: Path) -> None:
     """--set reaches config, loss and stage fields, and never overwrites the method as published."""
     (spec, _) = specs(small_dolls, toy, **{"width": 6, "losses.itc": 0.5, "epochs": 1})
-    assert spec.variant == "full (width=6, losses.itc=0.5, epochs=1)"
+    assert spec.variant == "full (epochs=1, losses.itc=0.5, width=6)"
     assert spec.config["width"] == 6
     assert spec.config["losses"] == {"itc": 0.5}
     assert [stage["epochs"] for stage in spec.recipe["stages"]] == [1]

@@ -1,0 +1,119 @@
+"""`harness drop`: remove recorded runs."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from harness.cli.options import WHAT, WHERE, Plugins, Results, Seeds, parse_seeds
+from harness.errors import HarnessError, unknown
+
+if TYPE_CHECKING:
+    from harness.results import StoredRun
+
+
+def drop(
+    names: Annotated[
+        list[str] | None,
+        typer.Argument(help="Methods with all their variants (irra), or variants (irra:+SDM)."),
+    ] = None,
+    outdated: Annotated[
+        bool,
+        typer.Option(
+            "--outdated",
+            help="Only runs of other code, settings or data than are here.",
+            rich_help_panel=WHAT,
+        ),
+    ] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Only runs that failed.", rich_help_panel=WHAT)
+    ] = False,
+    suite: Annotated[
+        str | None, typer.Option(help="Only runs of this suite.", rich_help_panel=WHAT)
+    ] = None,
+    dataset: Annotated[
+        str | None, typer.Option(help="Only runs on this dataset.", rich_help_panel=WHAT)
+    ] = None,
+    seeds: Seeds = None,
+    plugins: Plugins = None,
+    results: Results = Path("results"),
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.", rich_help_panel=WHERE)] = False,
+) -> None:
+    """Remove recorded runs, with their weights, after showing which.
+
+    What is named is narrowed down by every option: **harness drop irra --failed** removes those
+    runs of irra that failed. A run that a process is at stays.
+
+    Example: **harness drop --outdated**
+    """
+    from harness.cli.display import lists, terminal
+    from harness.cli.listing import find_outdated
+    from harness.results import load_runs
+
+    if not (names or outdated or failed or suite or dataset):
+        raise HarnessError(
+            "Name methods or variants, or say --outdated, --failed, --suite or --dataset. "
+            "`harness list runs` shows what there is."
+        )
+    runs = list(load_runs(results))
+    _require("method or variant with runs", names or (), _names(runs))
+    _require("suite with runs", [suite] if suite else (), {run.record.suite for run in runs})
+    _require("dataset with runs", [dataset] if dataset else (), {r.record.dataset for r in runs})
+    chosen = [
+        run
+        for run in runs
+        if (not names or {run.record.method, run.record.name} & {*names})
+        and suite in (None, run.record.suite)
+        and dataset in (None, run.record.dataset)
+        and (seeds is None or run.record.seed in parse_seeds(seeds))
+        and not (failed and run.record.status == "ok")
+    ]
+    why = find_outdated(chosen, plugins or [])
+    if outdated:
+        chosen = [run for run in chosen if why.get(run.path)]
+    if not chosen:
+        terminal.note(f"No such run in {results}.")
+        return
+    lists.show_runs(chosen, why, as_json=False)
+    if not yes and not _agreed(len(chosen)):
+        return
+    removed = [run for run in chosen if _remove(run, results)]
+    terminal.note(f"Removed {len(removed)} runs from {results}.")
+    if busy := len(chosen) - len(removed):
+        terminal.note(f"{busy} stay: a process is at them right now.")
+
+
+def _names(runs: Sequence[StoredRun]) -> set[str]:
+    return {name for run in runs for name in (run.record.method, run.record.name)}
+
+
+def _require(kind: str, names: Sequence[str], known: set[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise unknown(kind, name, known)
+
+
+def _agreed(count: int) -> bool:
+    """Ask, where somebody is there to answer."""
+    if not sys.stdin.isatty():
+        raise HarnessError(f"Nothing was removed: say --yes to remove these {count} runs.")
+    return typer.confirm(f"Remove these {count} runs?")
+
+
+def _remove(run: StoredRun, results: Path) -> bool:
+    """Remove a run unless a process is at it; tell whether it was removed."""
+    from filelock import Timeout
+
+    from harness.results.left_overs import remove_run
+    from harness.results.locks import run_lock
+
+    try:
+        with run_lock(run.path, results).acquire(blocking=False):
+            remove_run(run.path, results)
+    except Timeout:
+        return False
+    return True

@@ -1,0 +1,106 @@
+"""`harness list runs` tells what is outdated, `harness drop` removes runs."""
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.results import load_runs
+from harness.results.locks import run_lock
+
+Call = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def trained(harness: Call, toy: Path, small_dolls: Path, tmp_path: Path) -> Path:
+    """Results of the toy: as published and narrow, seeds 0 and 1; a run of it that failed."""
+    common = ("--plugins", toy, "--dataset", small_dolls, "--no-report")
+    assert harness("run", "toy", "--ablations", "--seeds", "0,1", *common).returncode == 0
+    failed = harness("run", "toy", "--seeds", "2", "--set", "learning_rate=1e30", *common)
+    assert failed.returncode == 1, failed.stderr
+    return tmp_path / "results"
+
+
+def stored(results: Path) -> list[tuple[str, int]]:
+    """Return what is stored, by name and seed."""
+    return [(run.record.name, run.record.seed) for run in load_runs(results)]
+
+
+EXPLODED = ("toy:full (learning_rate=1e+30)", 2)
+ALL = [("toy", 0), ("toy", 1), EXPLODED, ("toy:narrow", 0), ("toy:narrow", 1)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "left"),
+    [
+        (["toy:narrow"], [("toy", 0), ("toy", 1), EXPLODED]),
+        (["toy:narrow", "--seeds", "1"], [("toy", 0), ("toy", 1), EXPLODED, ("toy:narrow", 0)]),
+        (["--failed"], [one for one in ALL if one != EXPLODED]),
+        (["toy:narrow", "--failed"], ALL),
+        (["toy"], []),
+        (["--outdated"], ALL),
+    ],
+)
+def test_what_is_named_is_removed_and_nothing_else(
+    harness: Call, toy: Path, trained: Path, arguments: list[str], left: list[tuple[str, int]]
+) -> None:
+    """By names, seeds, failures; a dry look changes nothing; empty folders go with the runs."""
+    assert sorted(stored(trained)) == sorted(ALL)
+    looked = harness("drop", *arguments, "--plugins", toy)
+    assert sorted(stored(trained)) == sorted(ALL)
+    if left != ALL:
+        assert looked.returncode == 2
+        assert "Nothing was removed" in looked.stderr
+    assert harness("drop", *arguments, "--plugins", toy, "--yes").returncode == 0
+    assert sorted(stored(trained)) == sorted(left)
+    assert not [path for path in trained.rglob("*/seed-*") if not any(path.iterdir())]
+    if not left:
+        assert not (trained / "demo").exists()
+
+
+def test_outdated_runs_are_told_and_removed(
+    harness: Call, toy: Path, toy_source: str, trained: Path
+) -> None:
+    """After a change of the method its runs are not current; those made since are."""
+
+    def listed() -> dict[tuple[str, int], bool]:
+        runs = json.loads(harness("list", "runs", "--json", "--plugins", toy).stdout)
+        assert all(run["compared"] for run in runs if run["status"] == "ok")
+        return {(run["method"], run["seed"]): run["outdated"] is None for run in runs
+                if run["status"] == "ok" and run["variant"] == "full"}  # fmt: skip
+
+    assert listed() == {("toy", 0): True, ("toy", 1): True}
+    toy.write_text(toy_source.replace("/ 255", "/ 254"), encoding="utf-8")
+    assert listed() == {("toy", 0): False, ("toy", 1): False}
+    shown = harness("list", "runs", "--plugins", toy)
+    assert "harness drop --outdated" in " ".join(shown.stderr.split())
+    assert harness("drop", "--outdated", "--plugins", toy, "--yes").returncode == 0
+    assert stored(trained) == [EXPLODED]
+
+
+def test_without_its_plugin_a_run_is_not_called_outdated(harness: Call, trained: Path) -> None:
+    """What cannot be compared is neither current nor outdated, and stays."""
+    runs = json.loads(harness("list", "runs", "--json").stdout)
+    assert not any(run["compared"] or run["outdated"] for run in runs if run["status"] == "ok")
+    assert "No such run" in harness("drop", "--outdated", "--yes").stderr
+    assert len(stored(trained)) == len(ALL)
+
+
+def test_a_run_that_a_process_is_at_stays(harness: Call, toy: Path, trained: Path) -> None:
+    """It is named; the others are removed."""
+    taken = next(run.path for run in load_runs(trained) if run.record.name == "toy")
+    with run_lock(taken, trained):
+        done = harness.apart("drop", "toy", "--plugins", toy, "--yes")
+    assert done.returncode == 0
+    assert "1 stay" in done.stderr
+    assert stored(trained) == [("toy", 0)]
+
+
+def test_what_does_not_exist_is_said(harness: Call, trained: Path) -> None:
+    """With what there is, and what was probably meant."""
+    assert "Name methods or variants" in harness("drop").stderr
+    refused = " ".join(harness("drop", "toi").stderr.split())
+    assert "Did you mean 'toy'?" in refused
+    assert len(stored(trained)) == len(ALL)
