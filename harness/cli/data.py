@@ -26,11 +26,18 @@ def import_data(
     ],
     out: Annotated[Path | None, typer.Option(help="The folder to write; data/NAME.")] = None,
     unofficial: Annotated[
-        bool, typer.Option("--unofficial", help="Take other counts than the official ones.")
+        bool,
+        typer.Option(
+            "--unofficial", help="Take other counts and ids than the official ones, of a part."
+        ),
     ] = False,
     restarting: Annotated[
         bool,
         typer.Option("--restarting-ids", help="Each split numbers its people from the start."),
+    ] = False,
+    follow_links: Annotated[
+        bool,
+        typer.Option("--follow-links", help="Take images behind links that lead elsewhere."),
     ] = False,
     push: Annotated[
         str | None, typer.Option("--push-to-hub", help="Upload it as ORG/NAME afterwards.")
@@ -41,7 +48,8 @@ def import_data(
 
     Images stay the bytes they are. A second call finds that all is done; one that was stopped goes
     on. The columns of a custom table are image (a path beside it), caption, person and split
-    (train, val or test), a row a caption.
+    (train, val or test), a row a caption. A test split alone is enough for methods that are not
+    trained, and for `harness evaluate --on`.
     """
     from harness.cli.display import terminal
     from harness.data.importing.layouts import LAYOUTS
@@ -57,13 +65,15 @@ def import_data(
         )
     place = out or Path("data") / (raw.stem if name == "custom" else name)
     if licensed:
-        records = read_layout(LAYOUTS[name], raw, unofficial, restarting)
+        records = read_layout(
+            LAYOUTS[name], raw, unofficial, restarting, terminal.note, follow_links
+        )
         source = Source(name, LAYOUTS[name].title, licensed)
     else:
-        records = read_table(raw, terminal.note)
+        records = read_table(raw, terminal.note, follow_links)
         source = Source(name, raw.stem, licensed)
     with terminal.steps() as show:
-        written = write_dataset(records, place, source, show)
+        written = write_dataset(records, place, source, show, terminal.note)
     terminal.note(f"{'Written' if written else 'Nothing to do: it is there'}: {place}")
     if push:
         from harness.data.importing.push import push_folder

@@ -266,7 +266,23 @@ def plan_runs(
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
     specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
+    refuse_untrainable(specs)
     return list(once(specs))
+
+
+def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
+    """Refuse to train where a split is missing that training needs."""
+    trained = [spec for spec in specs if spec.recipe["stages"] and spec.located.missing]
+    if not trained:
+        return
+    located = trained[0].located
+    methods = ", ".join(dict.fromkeys(f"{spec.method}" for spec in trained))
+    raise HarnessError(
+        f"Dataset {located.declaration.name!r} has no {' and no '.join(located.missing)} split: "
+        f"{methods} cannot be trained, for which train is learned from and val chooses the epoch. "
+        "A method that is not trained runs on it; `harness evaluate METHOD --on "
+        f"{located.declaration.argument}` tests what was trained elsewhere."
+    )
 
 
 def refuse_unfit(located: Located) -> None:

@@ -92,7 +92,7 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
     """Return the files of a dataset, drawing or downloading what is not there yet.
 
     Raises:
-        HarnessError: the folder or a split is missing, or the hub has no such dataset.
+        HarnessError: the folder or the test split is missing, or the hub has no such dataset.
     """
     if declaration.drawn:
         folder = _drawn_folder(declaration, show)
@@ -101,17 +101,16 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
     else:
         folder = Path(declaration.folder or "")
     files = {split: tuple(sorted(folder.glob(f"**/{split}*.parquet"))) for split in SPLITS}
-    carves = declaration.validation_people > 0
-    missing = [split for split in SPLITS if not files[split] and not (carves and split == "val")]
-    if missing:
+    if not files["test"]:
         raise HarnessError(
-            f"Dataset {declaration.name!r}: no Parquet file for {', '.join(missing)} in {folder}. "
-            "Expected train*.parquet, val*.parquet and test*.parquet with the columns image, "
-            "captions, person_id and image_id."
+            f"Dataset {declaration.name!r}: no Parquet file for test in {folder}. Expected "
+            "test*.parquet and, to train on, train*.parquet and val*.parquet, with the columns "
+            "image, captions, person_id and image_id."
         )
     if needs_conforming(declaration, files):
         files = conform(declaration, files, fingerprint(files), show)
-    return Located(declaration, files, fingerprint(files))
+    there = {split: of_split for split, of_split in files.items() if of_split}
+    return Located(declaration, there, fingerprint(there))
 
 
 def find_here(declaration: Declaration) -> Located | None:

@@ -30,8 +30,11 @@ Row = dict[str, Any]
 
 def needs_conforming(declaration: Declaration, files: Files) -> bool:
     """Tell whether a dataset says that its columns have other names, or lacks a declared split."""
-    carved = declaration.validation_people and not files["val"]
-    return bool(declaration.columns or carved)
+    return bool(declaration.columns or _carves(declaration, files))
+
+
+def _carves(declaration: Declaration, files: Files) -> bool:
+    return bool(declaration.validation_people and files["train"] and not files["val"])
 
 
 def conform(
@@ -50,7 +53,13 @@ def conform(
         unfinished.mkdir(parents=True, exist_ok=True)
         _write(declaration, files, unfinished, show)
         put_in_place(unfinished, folder)
-    return {split: (folder / f"{split}.parquet",) for split in SPLITS}
+    return {split: (folder / f"{split}.parquet",) for split in _splits_of(declaration, files)}
+
+
+def _splits_of(declaration: Declaration, files: Files) -> list[str]:
+    """Return the splits of a copy."""
+    carved = ["val"] if _carves(declaration, files) else []
+    return [split for split in SPLITS if files[split] or split in carved]
 
 
 def _write(declaration: Declaration, files: Files, folder: Path, show: Show) -> None:
@@ -68,13 +77,13 @@ def _write(declaration: Declaration, files: Files, folder: Path, show: Show) -> 
             folder / f"{split}.parquet", columns, compression={"image.bytes": "NONE"},
             use_dictionary=False,
         )
-        for split in SPLITS
+        for split in _splits_of(declaration, files)
     }  # fmt: skip
     done = 0
     for split, of_split in files.items():
         for rows in _batches(declaration, of_split):
             found = [_row(declaration, row, done + n, people) for n, row in enumerate(rows)]
-            for place in SPLITS:
+            for place in writers:
                 chosen = [
                     row
                     for row in found
@@ -103,7 +112,7 @@ class _People:
 
 def _carved(declaration: Declaration, files: Files, people: _People) -> set[int]:
     """Return the training people who become the validation split."""
-    if files["val"] or not declaration.validation_people:
+    if not _carves(declaration, files):
         return set()
     name = declaration.columns.get("person_id", "person_id")
     known = [row[name] for rows in _batches(declaration, files["train"], (name,)) for row in rows]

@@ -35,8 +35,16 @@ class Declaration:
 
 @dataclass(frozen=True)
 class Located:
-    """A declaration with its Parquet files by split and a fingerprint of their content."""
+    """A declaration with its Parquet files by split and a fingerprint of their content.
+
+    Test is there; train and val may not be.
+    """
 
     declaration: Declaration
     files: Mapping[str, tuple[Path, ...]]
     fingerprint: str
+
+    @property
+    def missing(self) -> list[str]:
+        """The splits that are not there."""
+        return [split for split in SPLITS if split not in self.files]

@@ -35,7 +35,7 @@ QUALITY = 70  # of its JPEG
 BATCH = 256  # images held at once
 BUFFER = 1 << 20  # bytes read at once
 
-COLUMNS = ("image", "captions", "person_id", "image_id", "camera")  # read of a dataset
+COLUMNS = ("image", "captions", "person_id", "image_id", "camera", "source_path")  # read of one
 QUERIES_FILE, GALLERY_FILE = "queries.parquet", "gallery.parquet"
 
 QUERIES = pyarrow.schema(
@@ -139,7 +139,9 @@ def _is_current(path: Path, shown: bool) -> bool:
     except (OSError, ValueError):
         return False
     kind = results.SCHEMA_VERSION, shown
-    return isinstance(about, dict) and (about.get("schema_version"), about.get("shown")) == kind
+    if not isinstance(about, dict) or (about.get("schema_version"), about.get("shown")) != kind:
+        return False
+    return "annotation" in about.get("verdict", {})  # older code compared counts alone
 
 
 def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
@@ -156,10 +158,13 @@ def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
 
 def read_rows(files: Sequence[Path]) -> Rows:
     """Return what the audit looks at of a split, without its images."""
-    columns = ["person_id", "captions"]
+    wanted = ("person_id", "captions", "source_path")
     rows: list[Row] = []
     for file in files:
-        table = pyarrow.parquet.ParquetFile(file).read(columns=columns)
+        parquet = pyarrow.parquet.ParquetFile(file)
+        table = parquet.read(
+            columns=[name for name in wanted if name in parquet.schema_arrow.names]
+        )
         rows += _declared(table.to_pylist(), file, 0)
     return gather_rows(rows, [None] * len(rows))
 
@@ -184,6 +189,7 @@ def gather_rows(table: Sequence[Row], hashes: Sequence[bytes | None]) -> Rows:
         captions=[text for texts in captions for text in texts],
         image_of_caption=np.repeat(np.arange(len(table)), [len(texts) for texts in captions]),
         image_hashes=hashes,
+        sources=[row.get("source_path") for row in table],
     )
 
 

@@ -25,9 +25,12 @@ def load_split(located: Located, name: str) -> Split:
     Captions are stripped, and line breaks in them become spaces.
 
     Raises:
-        HarnessError: a column is missing or of another type, or a row has no caption, an empty
-            caption or an image id that was there before; the message names the rows.
+        HarnessError: the split or a column is missing, a column is of another type, or a row has
+            no caption, an empty caption or an image id that was there before; the message names
+            the rows.
     """
+    if name not in located.files:
+        raise HarnessError(f"Dataset {located.declaration.name!r} has no {name} split.")
     rows = _rows(located, name)
     missing = [column for column in REQUIRED if column not in rows.names]
     if missing:

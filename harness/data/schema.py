@@ -41,6 +41,12 @@ class Split:
         return {"identities": people, "images": len(self.image_ids), "captions": len(self.captions)}
 
 
+def split_of_nobody(name: str) -> Split:
+    """Return a split without images: what a method is built from where nothing is to train on."""
+    nothing = np.empty(0, np.int64)
+    return Split(name, lambda row: b"", (), (), nothing, nothing)
+
+
 class TrainView:
     """The training split as one method of one supervision sees it (see `harness.method.TrainSet`).
 
@@ -82,7 +88,7 @@ class TrainView:
         """Return the counts that heads are built from."""
         people = None
         if self.person_of_image is not None:
-            people = int(self.person_of_image.max()) + 1
+            people = len(np.unique(self.person_of_image.numpy()))
         return TrainSummary(len(self._images), self.captions, people)
 
 

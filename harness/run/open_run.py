@@ -9,11 +9,11 @@ from pathlib import Path
 import torch
 
 from harness import distributed
-from harness.data.declaration import SPLITS, Located
+from harness.data.declaration import Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
-from harness.data.schema import Split, TrainView
+from harness.data.schema import Split, TrainView, split_of_nobody
 from harness.evaluation.embeddings import embeddings_path
 from harness.method import Method, Recipe, Supervision
 from harness.plan.spec import RunSpec
@@ -61,13 +61,13 @@ def open_run(
     # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
     torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     say(Update("loading"))
-    splits = {name: load_split(spec.located, name) for name in SPLITS}
+    splits = {name: load_split(spec.located, name) for name in spec.located.files}
     # Before a pixel is decoded, which a broken image stops: pages tell of the dataset even then.
     fingerprint = spec.located.fingerprint
     write_digest(spec.located, digest_path(options.results, spec.suite, spec.dataset, fingerprint))
     data = Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
-    view = TrainView(data.splits["train"], data.pixels["train"], supervision, spec.seed)
+    view = TrainView(*data.training(), supervision, spec.seed)
     method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
 
     def open_test(located: Located) -> tuple[Split, Pixels]:
@@ -81,10 +81,16 @@ def open_run(
 
 @dataclass(frozen=True)
 class Data:
-    """The three splits with their pixels."""
+    """The splits that there are, with their pixels."""
 
     splits: dict[str, Split]
     pixels: dict[str, Pixels]
+
+    def training(self) -> tuple[Split, Pixels]:
+        """Return what a method is trained on, or built from where it is not trained."""
+        if "train" in self.splits:
+            return self.splits["train"], self.pixels["train"]
+        return split_of_nobody("train"), lambda rows: torch.empty(0)
 
     @classmethod
     def open(

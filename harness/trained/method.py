@@ -106,7 +106,8 @@ def summary_of(record: RunRecord, show: Show) -> TrainSummary:
     """
     from harness.trained.split import read_training_captions
 
-    counts = record.data["counts"]["train"]
+    nobody = {"images": 0, "captions": 0, "identities": 0}  # a test split alone
+    counts = record.data["counts"].get("train", nobody)
     known = record.supervision == Supervision.IDENTITY
     return TrainSummary(
         image_count=counts["images"],

@@ -99,7 +99,10 @@ def _verdict(verdict: Any) -> str:
     """Say whether it is an official benchmark, and why."""
     if not isinstance(verdict, Mapping):
         return ""
-    return f"{plain(verdict.get('status', ''))}: {plain(verdict.get('reason', ''))}"
+    status, reason = plain(verdict.get("status", "")), plain(verdict.get("reason", ""))
+    if status == "official" and not verdict.get("annotation"):
+        status = "official numbers"  # older code compared counts alone
+    return f"{status}: {reason}"
 
 
 def _cameras(digest: Digest | None) -> str:

@@ -21,6 +21,7 @@ class Rows:
     captions: Sequence[str]  # N
     image_of_caption: Integers  # (N,)
     image_hashes: Sequence[bytes | None]  # M, of the encoded files; None for one that was not read
+    sources: Sequence[str | None] = ()  # M, the images' paths in the annotation; empty: not told
 
     @property
     def person_of_caption(self) -> Integers:

@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def examine(located: Located, progress: Show = lambda what, done, total: None) -
     return {
         "dataset": located.declaration.name,
         "fingerprint": located.fingerprint,
-        "verdict": {"status": verdict.status.value, "reason": verdict.reason},
+        "verdict": asdict(verdict),
         **audit(splits),
         "image_files": kinds,
         "broken_images": broken,

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 
+from harness.data.annotation import hash_annotation
 from harness.data.auditing.audit import Rows, audit_across, count
-from harness.data.declaration import SPLITS
 from harness.data.importing.layouts import LAYOUTS, REHEARSAL, Layout
 
+NUMBERS = "the official numbers of people, images and captions"
 POOLED_SHARE = 0.5  # of the people with several images, whose images all have the same captions
 
 
 class Status(StrEnum):
     """What a dataset is good for."""
 
-    OFFICIAL = "official"
+    OFFICIAL = "official"  # by the annotation
+    NUMBERS = "official numbers"  # whether the annotation is the official one cannot be known
     OTHER = "not official"
     REFUSED = "refused"
 
@@ -29,13 +31,17 @@ class Verdict:
 
     status: Status
     reason: str
+    annotation: Mapping[str, str] = field(
+        default_factory=dict
+    )  # split -> hash that is the official
 
 
 def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
     """Compare a dataset with the benchmark of its name, or with the one whose counts it has.
 
-    Refused is what makes figures meaningless: missing splits, people in several splits, images
-    without people, captions pooled by person, a withdrawn release.
+    Official is what has the annotation of a benchmark wherever its hash is known, and its counts
+    elsewhere. Refused is what makes figures meaningless: nothing to test on, people in several
+    splits, images without people, captions pooled by person, a withdrawn release.
     """
     counts = {split: tuple(count(rows).values()) for split, rows in splits.items()}
     withdrawn = (layout.why_withdrawn(counts) for layout in LAYOUTS.values())
@@ -45,25 +51,23 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
         return Verdict(Status.OTHER, "it is a rehearsal, its people are drawn")
     for layout in LAYOUTS.values():
         if _has_counts(layout, counts):
-            return Verdict(
-                Status.OFFICIAL, f"people, images and captions of {layout.title}, split by split"
-            )
+            return _by_annotation(layout, splits)
     if name in LAYOUTS:
-        return Verdict(Status.OTHER, _difference(LAYOUTS[name], counts))
+        return _different(LAYOUTS[name], counts, splits)
     return Verdict(Status.OTHER, "its counts are those of none of the three benchmarks")
 
 
 def _flaw(name: str, splits: Mapping[str, Rows]) -> str | None:
-    needed = LAYOUTS[name].official if name in LAYOUTS else SPLITS
-    missing = [split for split in needed if split not in splits or not len(splits[split].captions)]
-    if missing:
-        return f"it has no {' and no '.join(missing)} split"
+    if "test" not in splits:
+        return "it has no test split"
+    if empty := [split for split, rows in splits.items() if not len(rows.captions)]:
+        return f"its {' and its '.join(empty)} split has no caption"
     if shared := audit_across(splits.values())["identities"]:
         return f"{shared} people are in several splits"
     people = splits["test"].person_of_image
     if name in LAYOUTS and len(np.unique(people)) == len(people):
         return "no person has two test images: its people are not told"
-    if (share := pooled_share(splits["train"])) > POOLED_SHARE:
+    if "train" in splits and (share := pooled_share(splits["train"])) > POOLED_SHARE:
         return (
             f"captions are pooled by person: of the people with several training images, "
             f"{share:.0%} have the same captions on each"
@@ -73,9 +77,7 @@ def _flaw(name: str, splits: Mapping[str, Rows]) -> str | None:
 
 def pooled_share(rows: Rows) -> float:
     """Return the share of people with several images whose images all have the same captions."""
-    captions: list[list[str]] = [[] for _ in rows.person_of_image]
-    for image, caption in zip(rows.image_of_caption.tolist(), rows.captions, strict=True):
-        captions[image].append(caption)
+    captions = _captions_of_images(rows)
     sets: dict[int, set[tuple[str, ...]]] = {}
     images: dict[int, int] = {}
     for person, texts in zip(rows.person_of_image.tolist(), captions, strict=True):
@@ -83,6 +85,49 @@ def pooled_share(rows: Rows) -> float:
         images[person] = images.get(person, 0) + 1
     several = [person for person, number in images.items() if number > 1]
     return sum(len(sets[person]) == 1 for person in several) / max(len(several), 1)
+
+
+def hash_of(rows: Rows) -> str | None:
+    """Return the hash of a split's annotation; None where the paths of images are not told."""
+    sources = [source for source in rows.sources if source is not None]
+    people = rows.person_of_image.tolist()
+    if len(sources) != len(people):
+        return None
+    return hash_annotation(zip(sources, people, _captions_of_images(rows), strict=True))
+
+
+def _captions_of_images(rows: Rows) -> list[list[str]]:
+    captions: list[list[str]] = [[] for _ in rows.person_of_image]
+    for image, caption in zip(rows.image_of_caption.tolist(), rows.captions, strict=True):
+        captions[image].append(caption)
+    return captions
+
+
+def _by_annotation(layout: Layout, splits: Mapping[str, Rows]) -> Verdict:
+    """Judge a dataset with the counts of a benchmark."""
+    title = layout.title
+    if not layout.hashes:
+        told = f"it has {NUMBERS} of {title}; whether it has its annotation is not known"
+        return Verdict(Status.NUMBERS, told)
+    same = _same_annotation(layout, splits)
+    if other := [split for split in layout.hashes if split not in same]:
+        told = f"but in {' and '.join(other)} another annotation than {title}"
+        if any(hash_of(splits[split]) is None for split in other):
+            told = "but no paths of images (source_path), by which annotations are compared"
+        return Verdict(Status.OTHER, f"it has {NUMBERS}, {told}")
+    told = f"in {' and '.join(same)} the annotation of {title}"
+    if unknown := [split for split in layout.official if split not in same]:
+        told += f", in {' and '.join(unknown)} {NUMBERS}"
+    return Verdict(Status.OFFICIAL, told, same)
+
+
+def _same_annotation(layout: Layout, splits: Mapping[str, Rows]) -> dict[str, str]:
+    """Return the hashes of the splits whose annotation is known to be the benchmark's."""
+    return {
+        split: known
+        for split, known in layout.hashes.items()
+        if split in splits and hash_of(splits[split]) == known
+    }
 
 
 def _has_counts(layout: Layout, counts: Mapping[str, tuple[int, ...]]) -> bool:
@@ -97,19 +142,31 @@ def _uncarved(
     Only as many as the import takes: other splits are not comparable.
     """
     carved = layout.validation_people
-    if "val" in layout.official or counts.get("val", (0,))[0] != carved:
+    if "val" in layout.official or counts.get("val", (0,))[0] != carved or "train" not in counts:
         return counts
     whole = tuple(a + b for a, b in zip(counts["train"], counts["val"], strict=True))
     return {"train": whole, "test": counts["test"]}
 
 
+def _different(
+    layout: Layout, counts: Mapping[str, tuple[int, ...]], splits: Mapping[str, Rows]
+) -> Verdict:
+    """Judge a dataset that goes by a benchmark's name and has other counts."""
+    same = _same_annotation(layout, splits)
+    told = f"; in {' and '.join(same)} the annotation of {layout.title}" if same else ""
+    return Verdict(Status.OTHER, _difference(layout, counts) + told, same)
+
+
 def _difference(layout: Layout, counts: Mapping[str, tuple[int, ...]]) -> str:
     found = _uncarved(layout, counts)
     names = ("people", "images", "captions")
-    differing = [
+    missing = [split for split in layout.official if split not in found]
+    differing = [f"it has no {' and no '.join(missing)} split"] if missing else []
+    differing += [
         f"{split} has {have:,} {name}, {layout.title} {want:,}"
         for split, official in layout.official.items()
-        for name, have, want in zip(names, found.get(split, (0, 0, 0)), official, strict=True)
+        if split in found
+        for name, have, want in zip(names, found[split], official, strict=True)
         if have != want
     ]
     if not differing:

@@ -33,6 +33,8 @@ class Layout:
     camera: str = ""  # a pattern whose first group is the camera, in the image's file name
     validation_people: int = 0  # taken from the training people where there is no validation split
     withdrawn: Mapping[str, Counts] = field(default_factory=dict)  # reason -> counts
+    # Split -> hash of its annotation (`harness.data.annotation`), where it is known.
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     def why_withdrawn(self, counts: Mapping[str, tuple[int, ...]]) -> str | None:
         """Return why a release with these counts was withdrawn; None of any other."""
@@ -56,6 +58,10 @@ LAYOUTS = {
                 "test": (1_000, 3_074, 6_156),
             },
             first_person=1,
+            hashes={
+                "val": "03a4f2faaaef0dff2741d9c921de139333f52de8651c5e381182dd6c9edbf9e3",
+                "test": "e4e0d881427abd1f6bd93fc0d048599c533b29ecd90668908d47e44613bff0af",
+            },
         ),
         Layout(
             name="icfg-pedes",

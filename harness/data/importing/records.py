@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from harness.data.annotation import hash_annotation
 from harness.data.declaration import SPLITS
 from harness.data.importing.layouts import Layout
 from harness.data.importing.tables import (
@@ -45,15 +46,24 @@ class Record:
     camera: str | None = None
 
 
-def read_layout(layout: Layout, raw: Path, unofficial: bool, restarting: bool) -> list[Record]:
+def read_layout(
+    layout: Layout,
+    raw: Path,
+    unofficial: bool = False,
+    restarting: bool = False,
+    tell: Callable[[str], None] = lambda told: None,
+    follow_links: bool = False,
+) -> list[Record]:
     """Read the annotations of a benchmark's folder.
 
     Args:
-        unofficial: take other counts than the official ones.
+        unofficial: take other counts and ids than the official ones, such as those of a part.
         restarting: each split numbers its people anew, so that equal numbers are other people.
+        tell: called with the hash of each split's annotation, compared with the official one.
+        follow_links: take images behind links that lead out of the folder.
 
     Raises:
-        HarnessError: something is not what the layout says; the message names the record.
+        HarnessError: something is not what the layout says; ten records are named, all counted.
     """
     file = _annotations(layout, raw)
     images = raw / layout.images
@@ -62,59 +72,110 @@ def read_layout(layout: Layout, raw: Path, unofficial: bool, restarting: bool) -
     values = parse_json(read_text(file), str(file))
     if not isinstance(values, list):
         raise HarnessError(f"{file} has to be a list of records, it is {kind_of(values)}.")
-    root = images.resolve()
-    found = [
-        _record(value, f"{file.name}, record {number}", layout, root)
-        for number, value in enumerate(values)
-    ]
+    found = _records(values, file, layout, _Folder(images, follow_links))
+    for told in compare_hashes(layout, found):
+        tell(told)
     records = _with_unique_ids(found)
     if restarting:
         records = _renumbered(records)
     _refuse_shared_people(records)
-    _refuse_gaps(records, layout)
+    if not unofficial:
+        _refuse_gaps(records, layout)
     counts = count_records(records)
     if reason := layout.why_withdrawn(counts):
         raise HarnessError(f"{reason}. Use the present one.")
     if not unofficial:
         refuse_unofficial(layout, counts)
-    if layout.validation_people and not any(record.split == "val" for record in records):
-        records = carve_validation(records, layout.validation_people)
+    _refuse_without_test(records, file)
+    if layout.validation_people and "train" in counts and "val" not in counts:
+        part = counts["train"][0] // 2  # leaves some to learn from, in a part of a benchmark too
+        records = carve_validation(records, min(layout.validation_people, part))
+    _tell_of_missing(records, file, tell)
     return records
 
 
-def read_table(file: Path, tell: Callable[[str], None] = lambda told: None) -> list[Record]:
+def read_table(
+    file: Path,
+    tell: Callable[[str], None] = lambda told: None,
+    follow_links: bool = False,
+) -> list[Record]:
     """Read a table of one's own, a row a caption.
 
     Its columns are image (a path beside the table), caption, person and split, and where there is
     one camera. Rows of one image become one record; people may have any names, all numbers or all
-    texts. `tell` is called with what is not taken.
+    texts. Only a test split has to be there. `tell` is called with what is not taken or missing;
+    `follow_links` takes images behind links that lead out of the table's folder.
 
     Raises:
         HarnessError: rows are not what they should be; ten are named, and all are counted.
     """
-    table = _Table(file.parent.resolve())
+    table = _Table(_Folder(file.parent, follow_links))
     others: dict[str, None] = {}
     for row in read_rows(file, COLUMNS):
         table.add(row)
         if isinstance(row, Row):
             others |= dict.fromkeys(str(name) for name in row.values if name not in TAKEN)
-    refuse_faults(file, table.faults)
+    refuse_faults(file, _once_an_image(table.faults))
     records = list(table.records.values())
-    if missing := [split for split in SPLITS if split not in {r.split for r in records}]:
-        raise HarnessError(f"{file} has no row of split {' and '.join(missing)}.")
+    _refuse_without_test(records, file)
     _refuse_shared_people(records)
+    _tell_of_missing(records, file, tell)
     if others:
         tell(f"{file.name}: not taken: {printable(', '.join(others), 300)}.")
     return records
 
 
+class NoImage(HarnessError):
+    """An image is not where it is said to be."""
+
+    def __init__(self, told: str, source: str) -> None:
+        super().__init__(told)
+        self.source = source
+
+
+class _Folder:
+    """The folder that images lie in; behind links that lead out of it, where these are followed."""
+
+    def __init__(self, folder: Path, follow_links: bool) -> None:
+        self._root = folder.resolve()
+        self._follow_links = follow_links
+
+    def find(self, source: str, place: str) -> Path:
+        """Return the file of an image.
+
+        Raises:
+            NoImage: there is none, or it lies elsewhere.
+        """
+        root = self._root
+        if not Path(os.path.normpath(root / source)).is_relative_to(root):
+            raise NoImage(f"{place}: {source!r} leads out of {root}.", source)
+        try:
+            file = (root / source).resolve(strict=True)
+        except (OSError, RuntimeError) as error:
+            raise NoImage(f"{place}: there is no image {source!r} in {root}.", source) from error
+        if not self._follow_links and not file.is_relative_to(root):
+            told = f"{place}: {source!r} leads out of {root}, through a link to {file}"
+            raise NoImage(f"{told}. --follow-links takes what lies behind links.", source)
+        if not file.is_file():
+            raise NoImage(f"{place}: {source!r} is not a file.", source)
+        return file
+
+
+def _once_an_image(faults: Sequence[HarnessError]) -> list[HarnessError]:
+    """Return the faults, of each image the first: several rows may tell of one."""
+    first: dict[str | int, HarnessError] = {}
+    for number, fault in enumerate(faults):
+        first.setdefault(fault.source if isinstance(fault, NoImage) else number, fault)
+    return list(first.values())
+
+
 class _Table:
     """The records of a table's rows so far, and what is wrong with the others."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, folder: _Folder) -> None:
         self.records: dict[tuple[str, str], Record] = {}
         self.faults: list[HarnessError] = []
-        self._root = root
+        self._folder = folder
         self._people: dict[str | int, int] = {}
 
     def add(self, row: Row | Fault) -> None:
@@ -138,8 +199,8 @@ class _Table:
             split=_split(values["split"], place),
             person=self._person(values["person"], place),
             source=source,
-            file=_inside(self._root, source, place),
-            captions=_captions([values["caption"]], place),
+            file=self._folder.find(source, place),
+            captions=(_caption(values["caption"], f"{place}: the caption"),),
             image_id=source,
             camera=_camera(values.get("camera"), place),
         )
@@ -183,6 +244,23 @@ def count_records(records: Iterable[Record]) -> dict[str, tuple[int, int, int]]:
         )
         for split, group in groups.items()
     }
+
+
+def compare_hashes(layout: Layout, records: Sequence[Record]) -> Iterator[str]:
+    """Say of each split what the hash of its annotation is, and whether that is the official one.
+
+    Of the records as they are written: before people are numbered anew or moved to val.
+    """
+    for split in SPLITS:
+        of_split = [(r.source, r.person, r.captions) for r in records if r.split == split]
+        if of_split:
+            found, known = hash_annotation(of_split), layout.hashes.get(split)
+            told = f"not that of {layout.title}, {known}"
+            if known is None:
+                told = f"that of {layout.title} is not known"
+            elif found == known:
+                told = f"that of {layout.title}"
+            yield f"Annotation of {split}: SHA-256 {found}, {told}."
 
 
 def refuse_unofficial(layout: Layout, counts: Mapping[str, tuple[int, int, int]]) -> None:
@@ -235,7 +313,19 @@ def _annotations(layout: Layout, raw: Path) -> Path:
     )
 
 
-def _record(value: Any, place: str, layout: Layout, root: Path) -> Record:
+def _records(values: Sequence[Any], file: Path, layout: Layout, folder: _Folder) -> list[Record]:
+    """Return all records of a benchmark's annotations, or refuse them with their faults."""
+    found, faults = [], []
+    for number, value in enumerate(values):
+        try:
+            found.append(_record(value, f"{file.name}, record {number}", layout, folder))
+        except HarnessError as fault:
+            faults.append(fault)
+    refuse_faults(file, _once_an_image(faults))
+    return found
+
+
+def _record(value: Any, place: str, layout: Layout, folder: _Folder) -> Record:
     keys = ("split", "captions", "id", layout.path_key)
     _refuse_missing(value, place, keys)
     source = value[layout.path_key]
@@ -245,7 +335,7 @@ def _record(value: Any, place: str, layout: Layout, root: Path) -> Record:
         split=_split(value["split"], place),
         person=_person(value["id"], place),
         source=_source(source, place),
-        file=_inside(root, source, place),
+        file=folder.find(source, place),
         captions=_captions(value["captions"], place),
         image_id=source,
         camera=camera[1] if camera else None,
@@ -286,16 +376,18 @@ def _person(value: Any, place: str) -> int:
 def _captions(value: Any, place: str) -> tuple[str, ...]:
     if not isinstance(value, list) or not value:
         raise HarnessError(f"{place}: captions have to be a list of texts, got {value!r:.80}.")
-    for number, caption in enumerate(value):
-        if not isinstance(caption, str) or not caption.strip():
-            raise HarnessError(f"{place}: caption {number} is {caption!r:.80}, not a text.")
-        if len(caption) > LONGEST_CAPTION:
-            raise HarnessError(
-                f"{place}: caption {number} has {len(caption)} characters, more than "
-                f"{LONGEST_CAPTION}."
-            )
-        _refuse_unwritable(caption, f"{place}: caption {number}")
-    return tuple(value)
+    return tuple(
+        _caption(caption, f"{place}: caption {number}") for number, caption in enumerate(value)
+    )
+
+
+def _caption(value: Any, place: str) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise HarnessError(f"{place} is {value!r:.80}, not a text.")
+    if len(value) > LONGEST_CAPTION:
+        raise HarnessError(f"{place} has {len(value)} characters, more than {LONGEST_CAPTION}.")
+    _refuse_unwritable(value, place)
+    return value
 
 
 def _source(value: Any, place: str) -> str:
@@ -309,19 +401,6 @@ def _refuse_unwritable(text: str, place: str) -> None:
     """Refuse what no file of UTF-8 can hold: JSON may spell half a character, as in \\ud800."""
     if "\x00" in text or (not text.isprintable() and any(0xD800 <= ord(c) < 0xE000 for c in text)):
         raise HarnessError(f"{place} holds a character that is none: {text!r:.80}.")
-
-
-def _inside(root: Path, source: str, place: str) -> Path:
-    """Return the file of an image, which has to lie in the images' folder, behind links too."""
-    try:
-        file = (root / source).resolve(strict=True)
-    except (OSError, RuntimeError) as error:
-        raise HarnessError(f"{place}: there is no image {source!r} in {root}.") from error
-    if not file.is_relative_to(root):
-        raise HarnessError(f"{place}: {source!r} leads out of {root}, to {file}.")
-    if not file.is_file():
-        raise HarnessError(f"{place}: {source!r} is not a file.")
-    return file
 
 
 def _with_unique_ids(records: Sequence[Record]) -> list[Record]:
@@ -349,6 +428,17 @@ def _renumbered(records: Sequence[Record]) -> list[Record]:
     return [replace(r, person=r.person + offsets[r.split]) for r in records]
 
 
+def _refuse_without_test(records: Iterable[Record], file: Path) -> None:
+    if not any(record.split == "test" for record in records):
+        raise HarnessError(f"{file} has no row of split test, so nothing could be scored on it.")
+
+
+def _tell_of_missing(records: Iterable[Record], file: Path, tell: Callable[[str], None]) -> None:
+    there = {record.split for record in records}
+    if missing := [split for split in SPLITS if split not in there]:
+        tell(f"{file.name} has no {' and no '.join(missing)} split: nothing can be trained on it.")
+
+
 def _refuse_shared_people(records: Iterable[Record]) -> None:
     seen: dict[int, Record] = {}
     for record in records:
@@ -363,13 +453,18 @@ def _refuse_shared_people(records: Iterable[Record]) -> None:
 
 def _refuse_gaps(records: Iterable[Record], layout: Layout) -> None:
     """Training people are numbered without a gap: what is missing was lost on the way."""
-    people = Counter(record.person for record in records if record.split == "train")
+    people = {record.person for record in records if record.split == "train"}
+    if not people:
+        return
     expected = range(layout.first_person, layout.first_person + len(people))
     missing = [number for number in expected if number not in people]
     if missing:
+        told = f"and person {missing[0]} is missing"
+        if min(people) != layout.first_person:
+            told = f"and here from {min(people)}"
         raise HarnessError(
             f"{layout.title}: training people are numbered from {layout.first_person} without a "
-            f"gap, and person {missing[0]} is missing."
+            f"gap, {told}. With --unofficial they are taken as they are."
         )
 
 

@@ -8,11 +8,13 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from harness import paths
 from harness.data.columns import schema
 from harness.data.declaration import SPLITS
 from harness.data.importing.images import read_image
@@ -64,10 +66,12 @@ def write_dataset(
     out: Path,
     source: Source,
     progress: Show = lambda what, done, total: None,
+    tell: Callable[[str], None] = lambda told: None,
 ) -> bool:
     """Write a dataset's folder; return False where it is there already, of the same content.
 
-    Shards that an interrupted import finished are kept. Images stay the bytes they were.
+    Shards that an interrupted import finished are kept. Images stay the bytes they were. Where
+    another process is writing the folder, `tell` is called and it is waited for.
 
     Raises:
         HarnessError: images are broken; the message names them, and nothing stays. Or `out` holds
@@ -75,8 +79,39 @@ def write_dataset(
     """
     shards = list(_shards(records))
     key = hashlib.sha256("".join(shard.key for shard in shards).encode()).hexdigest()[:32]
-    if _is_there(out, key):
-        return False
+    with _alone(out, tell):
+        if _is_there(out, key):
+            return False
+        _write(shards, out, source, key, records, progress)
+        return True
+
+
+@contextmanager
+def _alone(out: Path, tell: Callable[[str], None]) -> Iterator[None]:
+    """Let one process at a time write a folder; the kernel frees what a killed one held."""
+    from filelock import FileLock, Timeout
+
+    place = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]
+    file = paths.cache_folder() / "imports" / f"{place}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(file)
+    try:
+        held = lock.acquire(blocking=False)
+    except Timeout:
+        tell(f"Another process is importing to {out}: waiting until it is done.")
+        held = lock.acquire()
+    with held:
+        yield
+
+
+def _write(
+    shards: Sequence[_Shard],
+    out: Path,
+    source: Source,
+    key: str,
+    records: Sequence[Record],
+    progress: Show,
+) -> None:
     work = out.with_name(f".{out.name}.importing")
     work.mkdir(parents=True, exist_ok=True)
     try:
@@ -93,7 +128,6 @@ def write_dataset(
     _write_card(work / CARD, source, records)
     write_json(work / ABOUT, _about(source, key, records))
     work.rename(out)
-    return True
 
 
 def _shards(records: Sequence[Record]) -> Iterator[_Shard]:
@@ -213,6 +247,7 @@ def _write_card(file: Path, source: Source, records: Sequence[Record]) -> None:
     splits = "".join(
         f"  - split: {'validation' if split == 'val' else split}\n    path: {split}-*.parquet\n"
         for split in SPLITS
+        if split in counts
     )
     table = "".join(
         f"| {split} | {people:,} | {images:,} | {captions:,} |\n"

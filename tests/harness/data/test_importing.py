@@ -8,6 +8,7 @@ import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -322,7 +323,8 @@ CORRUPTIONS: dict[str, tuple[Break, str]] = {
     "folder for an image": (replaced_by(lambda file: file.mkdir()), "record 5: .*is not a file"),
     "fifo for an image": (replaced_by(os.mkfifo), "record 5: .*is not a file"),
     "link out of the folder": (
-        replaced_by(lambda file: file.symlink_to("/etc/hostname")), "record 5: .*leads out of"
+        replaced_by(lambda file: file.symlink_to("/etc/hostname")),
+        "record 5: .*leads out of .*, through a link to /etc/hostname. --follow-links takes",
     ),
     "link in a circle": (
         replaced_by(lambda file: file.symlink_to(file.name)), "record 5: there is no image"
@@ -350,7 +352,11 @@ CORRUPTIONS: dict[str, tuple[Break, str]] = {
     "id is huge": (record(id=2**70), "record 5: id 11805"),
     "id gap": (
         edited(lambda records: [one.update(id=900) for one in records if one["id"] == 4]),
-        "numbered from 1 without a gap, and person 4 is missing",
+        "numbered from 1 without a gap, and person 4 is missing. With --unofficial",
+    ),
+    "ids from 0": (
+        edited(lambda records: [one.update(id=one["id"] - 1) for one in records]),
+        "numbered from 1 without a gap, and here from 0. With --unofficial",
     ),
     "person in two splits": (
         edited(lambda records: records[-1].update(id=1)), "person 1 is in test, and in train"
@@ -411,6 +417,174 @@ def test_broken_images_are_told_together(raw: Path, tmp_path: Path) -> None:
         run("cuhk-pedes", raw, tmp_path / "out")
 
 
+def test_missing_images_of_a_benchmark_are_told_together(raw: Path) -> None:
+    """Ten are named, all are counted."""
+    for number in range(12):
+        (raw / "imgs" / annotations(raw)[number]["file_path"]).unlink()
+    with pytest.raises(HarnessError, match=r"reid_raw\.json has 12 faults: .*; and 2 more") as told:
+        read_layout(small("cuhk-pedes"), raw)
+    assert str(told.value).count("there is no image") == 10
+
+
+def test_a_missing_image_of_several_captions_is_one(tmp_path: Path) -> None:
+    """What is counted is images, not the rows that name them."""
+    file = custom_table(tmp_path / "raw")
+    for number in range(3):
+        (tmp_path / "raw" / f"p{number}-0.png").unlink()
+    with pytest.raises(HarnessError, match=r"people\.csv has 3 faults: "):
+        read_table(file)
+
+
+# Parts of a benchmark.
+
+
+@pytest.mark.parametrize(("step", "first"), [(7, 1), (1, 0), (3, 2)])
+def test_a_part_with_ids_of_its_own_is_taken(step: int, first: int, raw: Path) -> None:
+    """With --unofficial people stay the numbers that they are."""
+    records = annotations(raw)
+    for one in records:
+        one["id"] = (one["id"] - 1) * step + first
+    (raw / "reid_raw.json").write_text(json.dumps(records))
+    with pytest.raises(HarnessError, match=r"(?s)numbered from 1 without a gap.*--unofficial"):
+        read_layout(small("cuhk-pedes"), raw)
+    found = read_layout(small("cuhk-pedes"), raw, unofficial=True)
+    assert [record.person for record in found] == [one["id"] for one in records]
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+@pytest.mark.parametrize("kept", [("test",), ("val", "test"), ("train", "test")])
+def test_splits_that_are_missing_are_told_and_not_written(
+    name: str, kept: tuple[str, ...], originals: Path, tmp_path: Path
+) -> None:
+    """What was written is taken by the audit, and its card names the files that are there."""
+    import yaml
+
+    raw = shutil.copytree(originals / name, tmp_path / "raw")
+    [file] = [raw / file for file in small(name).annotations[:1]]
+    records = [one for one in json.loads(file.read_text("utf-8")) if one["split"] in kept]
+    file.write_text(json.dumps(records))
+    told: list[str] = []
+    found = read_layout(small(name), raw, unofficial=True, tell=told.append)
+    out = tmp_path / name
+    write_dataset(found, out, SOURCE)
+    carved = {"val"} if name == "icfg-pedes" and "train" in kept else set()
+    there = {one["split"] for one in records} | carved
+    assert {path.name.partition("-")[0] for path in out.glob("*.parquet")} == there
+    missing = [split for split in ("train", "val", "test") if split not in there]
+    assert bool(missing) == any("nothing can be trained on it" in line for line in told)
+    head = (out / "README.md").read_text("utf-8").split("---\n")[1]
+    files = yaml.safe_load(head)["configs"][0]["data_files"]
+    assert {one["path"] for one in files} == {f"{split}-*.parquet" for split in there}
+    located = locate(find_declaration(str(out)))
+    assert located.missing == missing
+    assert examine(located)["verdict"]["status"] == "not official"
+
+
+def test_without_a_test_split_nothing_is_imported(raw: Path) -> None:
+    """With --unofficial too: there would be nothing to score."""
+    records = [one for one in annotations(raw) if one["split"] != "test"]
+    (raw / "reid_raw.json").write_text(json.dumps(records))
+    with pytest.raises(HarnessError, match="no row of split test"):
+        read_layout(small("cuhk-pedes"), raw, unofficial=True)
+
+
+def test_few_training_people_leave_half_for_validation(originals: Path, tmp_path: Path) -> None:
+    """A part of ICFG-PEDES has fewer people than are taken of the whole."""
+    layout = replace(small("icfg-pedes"), validation_people=200)
+    found = read_layout(layout, originals / "icfg-pedes", unofficial=True)
+    assert {split: of[0] for split, of in count_records(found).items()} == {
+        "train": 4, "val": 4, "test": 3,
+    }  # fmt: skip
+
+
+# Links.
+
+
+@pytest.fixture
+def linked(raw: Path, tmp_path: Path) -> Path:
+    """Return a folder like CUHK-PEDES' of which a folder of images lies on another disk."""
+    (tmp_path / "disk").mkdir()
+    place = raw / "imgs" / annotations(raw)[0]["file_path"]
+    shutil.move(place.parent, tmp_path / "disk" / "images")
+    place.parent.symlink_to(tmp_path / "disk" / "images")
+    return raw
+
+
+def test_linked_folders_of_images_are_taken_where_asked(linked: Path, tmp_path: Path) -> None:
+    """By default they are refused, and the message names the option."""
+    with pytest.raises(HarnessError, match=r"through a link to .*\. --follow-links takes"):
+        read_layout(small("cuhk-pedes"), linked)
+    assert len(read_layout(small("cuhk-pedes"), linked, follow_links=True)) == 42
+
+
+def test_links_beside_a_table_are_taken_where_asked(
+    harness: Callable[..., Any], tmp_path: Path
+) -> None:
+    """A table often lies beside a link to the images."""
+    file = custom_table(tmp_path / "disk", people=8)
+    rows = file.read_text("utf-8").splitlines(keepends=True)
+    table = tmp_path / "table" / "people.csv"
+    table.parent.mkdir()
+    lines = [f"photos/{row}" if row.startswith("p") else row for row in rows]
+    table.write_text("".join(lines), encoding="utf-8")
+    (table.parent / "photos").symlink_to(tmp_path / "disk")
+    refused = harness("data", "import", "custom", table, "--out", tmp_path / "out")
+    assert refused.returncode == 2
+    assert "--follow-links" in refused.stderr
+    done = harness("data", "import", "custom", table, "--out", tmp_path / "out", "--follow-links")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", ["../reid_raw.json", "/etc/hostname", "CUHK01/../../x.png"])
+def test_paths_out_of_the_folder_stay_refused(path: str, raw: Path) -> None:
+    """Following links is no way to write any path."""
+    record(file_path=path)(raw)
+    with pytest.raises(HarnessError, match=r"record 5: .* leads out of"):
+        read_layout(small("cuhk-pedes"), raw, follow_links=True)
+
+
+def test_a_loop_of_links_is_no_image(raw: Path) -> None:
+    """It ends, with the record."""
+    (raw / "imgs" / "one").symlink_to("two")
+    (raw / "imgs" / "two").symlink_to("one")
+    (raw / "imgs" / "self").symlink_to(".")
+    record(file_path="one/a.png")(raw)
+    with pytest.raises(HarnessError, match="record 5: there is no image"):
+        read_layout(small("cuhk-pedes"), raw, follow_links=True)
+
+
+# Two at once.
+
+
+def test_a_second_import_at_once_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says so, writes nothing, and finds what the first has written."""
+    records = read_table(custom_table(tmp_path / "raw"))
+    out, source = tmp_path / "out", Source("custom", "", licensed=False)
+    told: list[str] = []
+    waiting, results = threading.Event(), []
+
+    def tell(text: str) -> None:
+        told.append(text)
+        waiting.set()
+
+    second = threading.Thread(
+        target=lambda: results.append(write_dataset(records, out, source, tell=tell))
+    )
+    written = write._write_shards
+
+    def write_while_another_begins(*of: Any) -> None:
+        second.start()
+        assert waiting.wait(60)
+        written(*of)
+
+    monkeypatch.setattr(write, "_write_shards", write_while_another_begins)
+    assert write_dataset(records, out, source)
+    second.join()
+    assert results == [False]
+    assert told == [f"Another process is importing to {out}: waiting until it is done."]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
 def test_a_full_disk_leaves_no_dataset(
     raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -443,7 +617,7 @@ def test_restarting_ids_are_told_apart(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a.png,,Ann,train", "people.csv, line 2: caption 0 is ''"),
+        ("a.png,,Ann,train", "people.csv, line 2: the caption is ''"),
         ("a.png,A man.,,train", "line 2: no person"),
         ("a.png,A man.,Ann,dev", "line 2: split 'dev'"),
         ("b.png,A man.,Ann,train", "line 2: there is no image 'b.png'"),
@@ -452,7 +626,7 @@ def test_restarting_ids_are_told_apart(raw: Path) -> None:
         ("a.png,A man, in red,Ann,train", "line 2: 5 fields .* stands in quotes"),
         ('a.png,"A man.,Ann,train', "line 2: unexpected end of data, up to line 2"),
         ('a.png,"A man."x,Ann,train', "line 2: .* expected after"),
-        ("a.png,A man.,Ann,train", "has no row of split val and test"),
+        ("a.png,A man.,Ann,train", "has no row of split test, so nothing"),
     ],
 )
 def test_a_broken_table_is_refused(line: str, message: str, tmp_path: Path) -> None:

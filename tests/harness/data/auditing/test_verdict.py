@@ -1,4 +1,4 @@
-"""Official, not official, refused: by counts as the papers of the benchmarks give them."""
+"""Official, not official, refused: by annotation where its hash is known, and by counts."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from harness.data.auditing.audit import Rows
-from harness.data.auditing.verdict import Status, judge, pooled_share
+from harness.data.auditing.verdict import Status, hash_of, judge, pooled_share
+from harness.data.importing.layouts import LAYOUTS
 
 Counts = dict[str, tuple[int, int, int]]  # split -> people, images, captions
 
@@ -51,6 +52,11 @@ def split(first: int, people: int, images: int, captions: int) -> Rows:
     )
 
 
+def with_sources(rows: Rows) -> Rows:
+    """Return a split that tells the paths of its images."""
+    return replace(rows, sources=[f"cam/{n}.png" for n in range(len(rows.person_of_image))])
+
+
 def dataset(counts: Counts) -> dict[str, Rows]:
     """Return splits of these sizes that share no person."""
     firsts = np.cumsum([0, *(people for people, _, _ in counts.values())]).tolist()
@@ -69,18 +75,86 @@ def lessened(counts: Counts, name: str, position: int) -> Counts:
 
 
 @pytest.mark.parametrize("called", ["", "mine"])
-@pytest.mark.parametrize("name", PUBLISHED)
+@pytest.mark.parametrize("name", ["icfg-pedes", "rstpreid"])
 def test_a_benchmark_is_known_by_its_counts(name: str, called: str) -> None:
-    """All three are official as they were published, whatever a user calls them."""
+    """Without a known hash they are all that can be said, whatever a user calls a dataset."""
     counts = CARVED if called and name == "icfg-pedes" else PUBLISHED[name]
     verdict = judge(called or name, dataset(counts))
+    assert verdict.status is Status.NUMBERS
+    assert verdict.reason == (
+        f"it has the official numbers of people, images and captions of {TITLES[name]}; whether "
+        "it has its annotation is not known"
+    )
+
+
+@pytest.mark.parametrize("called", ["cuhk-pedes", "mine"])
+def test_made_up_rows_with_official_counts_are_not_official(called: str) -> None:
+    """Where the hash is known the annotation has to have it; where nothing tells, that is said."""
+    splits = dataset(PUBLISHED["cuhk-pedes"])
+    untold = judge(called, splits)
+    assert untold.status is Status.OTHER
+    assert "no paths of images (source_path)" in untold.reason
+    named = {name: with_sources(rows) for name, rows in splits.items()}
+    verdict = judge(called, named)
+    assert verdict.status is Status.OTHER
+    assert verdict.reason == (
+        "it has the official numbers of people, images and captions, but in val and test another "
+        "annotation than CUHK-PEDES"
+    )
+
+
+@pytest.fixture
+def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Rows]:
+    """Return small splits of a benchmark whose hashes are known but for train."""
+    splits = {name: with_sources(rows) for name, rows in dataset(SMALL).items()}
+    hashes = {name: str(hash_of(splits[name])) for name in ("val", "test")}
+    layout = replace(LAYOUTS["cuhk-pedes"], official=SMALL, hashes=hashes)
+    monkeypatch.setitem(LAYOUTS, "cuhk-pedes", layout)
+    return splits
+
+
+def test_the_annotation_makes_a_benchmark_official(known: dict[str, Rows]) -> None:
+    """Of the split whose hash is unknown, the words are those of its numbers."""
+    verdict = judge("mine", known)
     assert verdict.status is Status.OFFICIAL
-    assert verdict.reason == f"people, images and captions of {TITLES[name]}, split by split"
+    assert verdict.annotation == LAYOUTS["cuhk-pedes"].hashes
+    assert verdict.reason == (
+        "in val and test the annotation of CUHK-PEDES, in train the official numbers of people, "
+        "images and captions"
+    )
 
 
-def test_validation_people_of_the_import_leave_a_benchmark_official() -> None:
+@pytest.mark.parametrize("of", ["val", "test"])
+def test_shuffled_captions_are_not_official(known: dict[str, Rows], of: str) -> None:
+    """The same captions, spread over other people."""
+    rows = known[of]
+    shuffled = replace(rows, captions=[*rows.captions[2:], *rows.captions[:2]])
+    verdict = judge("cuhk-pedes", {**known, of: shuffled})
+    assert verdict.status is Status.OTHER
+    assert f"but in {of} another annotation than CUHK-PEDES" in verdict.reason
+
+
+def test_other_training_captions_of_the_same_number_are_not_called_the_annotation(
+    known: dict[str, Rows],
+) -> None:
+    """Nothing more than its numbers is known of train, and nothing more is said."""
+    other = replace(known["train"], captions=[f"{text}!" for text in known["train"].captions])
+    verdict = judge("cuhk-pedes", {**known, "train": other})
+    assert "in train the official numbers" in verdict.reason
+
+
+def test_the_test_split_alone_of_a_benchmark_is_told(known: dict[str, Rows]) -> None:
+    """It is not the benchmark, and it is its test split."""
+    verdict = judge("cuhk-pedes", {"test": known["test"]})
+    assert verdict.status is Status.OTHER
+    assert verdict.reason == (
+        "it has no train and no val split; in test the annotation of CUHK-PEDES"
+    )
+
+
+def test_validation_people_of_the_import_leave_a_benchmark_its_numbers() -> None:
     """ICFG-PEDES has no validation split: 200 of its training people make one."""
-    assert judge("icfg-pedes", dataset(CARVED)).status is Status.OFFICIAL
+    assert judge("icfg-pedes", dataset(CARVED)).status is Status.NUMBERS
 
 
 @pytest.mark.parametrize("people", [199, 201])
@@ -153,22 +227,39 @@ def test_people_in_two_splits_are_refused(name: str) -> None:
     [
         ("cuhk-pedes", ["val"]),
         ("cuhk-pedes", ["train"]),
-        ("rstpreid", ["val", "test"]),
-        ("icfg-pedes", ["test"]),
+        ("icfg-pedes", ["train", "val"]),
         ("mine", ["val"]),
+        ("mine", ["train", "val"]),
     ],
 )
-@pytest.mark.parametrize("empty", [False, True])
-def test_a_missing_split_is_refused(name: str, missing: list[str], empty: bool) -> None:
-    """A split without captions is none."""
+def test_a_test_split_is_enough(name: str, missing: list[str]) -> None:
+    """For methods that are not trained, and to test what was trained elsewhere."""
+    splits = {of: rows for of, rows in dataset(SMALL).items() if of not in missing}
+    verdict = judge(name, splits)
+    assert verdict.status is Status.OTHER
+    told = "it has no train" if name == "icfg-pedes" else f"it has no {' and no '.join(missing)}"
+    assert verdict.reason.startswith(told) == (name != "mine")
+
+
+@pytest.mark.parametrize("name", ["rstpreid", "mine"])
+def test_a_missing_test_split_is_refused(name: str) -> None:
+    """There is nothing to score."""
     splits = dataset(SMALL)
-    for of in missing:
-        kept = splits.pop(of)
-        if empty:
-            splits[of] = replace(kept, captions=[], image_of_caption=np.arange(0))
+    splits.pop("test")
     verdict = judge(name, splits)
     assert verdict.status is Status.REFUSED
-    assert verdict.reason == f"it has no {' and no '.join(missing)} split"
+    assert verdict.reason == "it has no test split"
+
+
+@pytest.mark.parametrize("of", [["val"], ["train", "test"]])
+def test_an_empty_split_is_refused(of: list[str]) -> None:
+    """One that is there has to hold something."""
+    splits = dataset(SMALL)
+    for name in of:
+        splits[name] = replace(splits[name], captions=[], image_of_caption=np.arange(0))
+    verdict = judge("mine", splits)
+    assert verdict.status is Status.REFUSED
+    assert verdict.reason == f"its {' and its '.join(of)} split has no caption"
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
