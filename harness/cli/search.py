@@ -42,6 +42,9 @@ def search(
         Path | None,
         typer.Option(help="A folder of images; by default the test images of the run's dataset."),
     ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Search behind links in the gallery, too.")
+    ] = False,
     top: Annotated[int, typer.Option(min=1, help="How many images to show.")] = 10,
     out: Annotated[
         Path | None, typer.Option(help="The page to write: search.html, with --json none.")
@@ -68,7 +71,7 @@ def search(
     if not all(given):
         raise HarnessError("A text is empty: say whom to look for.")
     with terminal.steps() as show:
-        session = open_session(results, run, gallery, plugins or [], show)
+        session = open_session(results, run, gallery, plugins or [], show, follow_links)
     _introduce(session)
     page = out or (None if as_json else PAGE)
     if given:

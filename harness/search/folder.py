@@ -29,7 +29,13 @@ class FolderReader:
     Decoding lets go of the interpreter, so it goes on while torch is imported and while it encodes.
     """
 
-    def __init__(self, folder: Path, size: tuple[int, int], stored: StoredEmbeddings) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size: tuple[int, int],
+        stored: StoredEmbeddings,
+        follow_links: bool = False,
+    ) -> None:
         """`size` is the height and width that a method takes.
 
         Raises:
@@ -37,7 +43,7 @@ class FolderReader:
         """
         if not folder.is_dir():
             raise HarnessError(f"--gallery {folder}: there is no such folder.")
-        found = find_images(folder)
+        found = find_images(folder, follow_links)
         if not found.images:
             kinds = ", ".join(SUFFIXES)
             told = _told(found.passed_over)

@@ -1,7 +1,8 @@
 """The images of a folder: found, read and decoded; no torch here.
 
 Names come from anywhere and files may hold anything: what is no image of a person is told and
-passed over, nothing outside the folder is read, and nothing large is decoded.
+passed over, nothing outside the folder is read unless links are followed, and nothing large is
+decoded.
 """
 
 from __future__ import annotations
@@ -46,28 +47,70 @@ class ReadImage:
     problem: str = ""
 
 
-def find_images(folder: Path) -> Found:
-    """Return the image files below a folder; links and what begins with a dot are left aside."""
-    images: list[str] = []
-    passed_over: list[tuple[str, str]] = []
-    waiting = [folder]
-    while waiting:
-        place = waiting.pop()
+def find_images(folder: Path, follow_links: bool = False) -> Found:
+    """Return the image files below a folder; what begins with a dot is left aside.
+
+    Links are passed over, or followed: linked folders last and in the order of their paths, and no
+    folder twice, so that a loop of links ends.
+    """
+    walk = _Walk(folder, follow_links)
+    while walk.waiting or walk.linked:
+        if not walk.waiting:
+            walk.linked.sort(reverse=True)
+            walk.waiting.append(walk.linked.pop())
+        walk.enter(walk.waiting.pop())
+    return Found(tuple(sorted(walk.images)), tuple(sorted(walk.passed_over)))
+
+
+class _Walk:
+    """What was found so far, and the folders that are still to be entered."""
+
+    def __init__(self, folder: Path, follow_links: bool) -> None:
+        self.images: list[str] = []
+        self.passed_over: list[tuple[str, str]] = []
+        self.waiting: list[str] = [str(folder)]
+        self.linked: list[str] = []
+        self._folder = folder
+        self._follow_links = follow_links
+        self._entered: set[str] = set()
+
+    def enter(self, place: str) -> None:
+        """Look at what lies in a folder."""
+        real = os.path.realpath(place)
+        if real in self._entered:
+            self._pass_over(place, "is a link to a folder that was searched already")
+            return
+        self._entered.add(real)
         try:
             entries = list(os.scandir(place))
         except OSError as error:
-            passed_over.append((_within(folder, place), f"cannot be opened: {error.strerror}"))
-            continue
+            self._pass_over(place, f"cannot be opened: {error.strerror}")
+            return
         for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(Path(entry.path))
-            elif entry.is_symlink():
-                passed_over.append((_within(folder, entry.path), "is a link"))
-            elif entry.name.lower().endswith(SUFFIXES) and entry.is_file(follow_symlinks=False):
-                images.append(_within(folder, entry.path))
-    return Found(tuple(sorted(images)), tuple(sorted(passed_over)))
+            if not entry.name.startswith("."):
+                self._look_at(entry)
+
+    def _look_at(self, entry: os.DirEntry[str]) -> None:
+        if not entry.is_symlink():
+            self._take(entry, self.waiting)
+        elif not self._follow_links:
+            self._pass_over(entry.path, "is a link, which --follow-links follows")
+        else:
+            try:
+                entry.stat()
+            except OSError as error:
+                self._pass_over(entry.path, f"is a link that cannot be followed: {error.strerror}")
+            else:
+                self._take(entry, self.linked)
+
+    def _take(self, entry: os.DirEntry[str], folders: list[str]) -> None:
+        if entry.is_dir():
+            folders.append(entry.path)
+        elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
+            self.images.append(_within(self._folder, entry.path))
+
+    def _pass_over(self, path: str, why: str) -> None:
+        self.passed_over.append((_within(self._folder, path), why))
 
 
 def read_image(file: Path, size: tuple[int, int], known: Container[bytes]) -> ReadImage:

@@ -43,7 +43,12 @@ class Session:
 
 
 def open_session(
-    results: Path, named: str | None, folder: Path | None, plugins: Sequence[Path], show: Show
+    results: Path,
+    named: str | None,
+    folder: Path | None,
+    plugins: Sequence[Path],
+    show: Show,
+    follow_links: bool = False,
 ) -> Session:
     """Load the weights of a run and encode a folder of images, or take the run's test split.
 
@@ -58,7 +63,7 @@ def open_session(
     listing = usable.get(run.record.method)
     if listing is None:
         raise _without_method(run.record, listings)
-    with closing(_reader(run, listing.plugin, folder)) as reader:
+    with closing(_reader(run, listing.plugin, folder, follow_links)) as reader:
         from harness.search.engine import Searcher
         from harness.trained.method import load_trained
 
@@ -78,13 +83,15 @@ def why_stale(run: StoredRun, listings: Sequence[registry.Listing]) -> str:
     return next((finding.message for finding in found if finding.kind is Kind.STALE), "")
 
 
-def _reader(run: StoredRun, plugin: registry.Plugin, folder: Path | None) -> Reader:
+def _reader(
+    run: StoredRun, plugin: registry.Plugin, folder: Path | None, follow_links: bool
+) -> Reader:
     size = _image_size(run)
     if folder is None:
         from harness.search.split import SplitReader
 
         return SplitReader(run, size)
-    return FolderReader(folder, size, StoredEmbeddings(_cache_folder(run, plugin)))
+    return FolderReader(folder, size, StoredEmbeddings(_cache_folder(run, plugin)), follow_links)
 
 
 def _image_size(run: StoredRun) -> tuple[int, int]:

@@ -1,5 +1,6 @@
 """`harness evaluate`: trained runs on the test split of another dataset."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,3 +82,62 @@ def test_a_dataset_has_to_be_named(harness: Call) -> None:
     assert "--on" in harness("evaluate", "clip").stderr
     unknown = harness("evaluate", "clip", "--on", "streetdols")
     assert "streetdolls" in unknown.stderr
+
+
+@pytest.fixture(scope="module")
+def test_alone(street: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The test split of that dataset, and nothing else."""
+    folder = tmp_path_factory.mktemp("data") / "alone"
+    folder.mkdir()
+    shutil.copyfile(street / "test.parquet", folder / "test.parquet")
+    return folder
+
+
+def test_a_test_split_alone_is_enough(
+    harness: Call, small_dolls: Path, test_alone: Path, toy: Path, tmp_path: Path
+) -> None:
+    """What is only tested needs nothing to train on."""
+    where = "--plugins", toy, "--results", tmp_path / "results", "--seeds", "0", "--no-report"
+    assert harness("run", "toy", "--dataset", small_dolls, *where).returncode == 0
+    done = harness("evaluate", "toy", "--dataset", small_dolls, "--on", test_alone, *where)
+    assert done.returncode == 0, done.stderr
+    [run] = results.load_runs(tmp_path / "results")
+    [name] = run.further_evaluations()
+    assert run.evaluations()[name] == _reference(test_alone, toy, run.path)
+
+
+def test_a_method_that_trains_is_refused_on_a_test_split_alone(
+    harness: Call, test_alone: Path, toy: Path, tmp_path: Path
+) -> None:
+    """Before anything runs, with the splits that are missing and what works instead."""
+    done = harness(
+        "run", "toy", "clip", "--plugins", toy, "--dataset", test_alone,
+        "--results", tmp_path / "results",
+    )  # fmt: skip
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 2
+    assert "Dataset 'alone' has no train and no val split: toy cannot be trained" in told
+    assert f"`harness evaluate METHOD --on {test_alone}`" in told
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize("kept", [("test",), ("val", "test"), ("train", "test")])
+def test_a_method_that_is_not_trained_runs_on_a_test_split(
+    kept: tuple[str, ...], harness: Call, small_dolls: Path, tmp_path: Path
+) -> None:
+    """Its figures are those on the whole dataset, and pages and search take the run."""
+    folder = tmp_path / "part"
+    folder.mkdir()
+    for split in kept:
+        shutil.copyfile(small_dolls / f"{split}.parquet", folder / f"{split}.parquet")
+    where = "--results", tmp_path / "results", "--seeds", "0"
+    for dataset in (small_dolls, folder):
+        done = harness("run", "clip", "--dataset", dataset, *where, "--site", tmp_path / "site")
+        assert done.returncode == 0, done.stderr
+    part, whole = results.load_runs(tmp_path / "results")
+    assert (part.record.dataset, whole.record.dataset) == ("part", "small-dolls")
+    assert part.record.metrics == whole.record.metrics
+    assert set(part.record.data["counts"]) == set(kept)
+    assert "part" in (tmp_path / "site" / "datasets.html").read_text(encoding="utf-8")
+    found = harness("search", "a man in red", "--run", part.path, "--json", "--results", where[1])
+    assert found.returncode == 0, found.stderr

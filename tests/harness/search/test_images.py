@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import errno
 import os
 import struct
 import zlib
@@ -69,6 +70,33 @@ def test_links_are_not_followed(photos: Path, tmp_path: Path, paint: Callable[..
     found = find_images(photos)
     assert found.images == ("a.png", "c.webp", "d.BMP", "deep/er/b.jpg")
     assert [name for name, _ in found.passed_over] == ["file.png", "folder", "loop"]
+    assert all("--follow-links" in why for _, why in found.passed_over)
+
+
+def test_links_are_followed_where_asked(
+    photos: Path, tmp_path: Path, paint: Callable[..., Path]
+) -> None:
+    """Each folder once, whatever leads to it: a loop ends, and is told; so is a broken link."""
+    outside = paint(tmp_path / "outside" / "secret.png", "red")
+    (photos / "file.png").symlink_to(outside)
+    (photos / "folder").symlink_to(outside.parent)
+    (photos / "again").symlink_to(outside.parent)
+    (photos / "loop").symlink_to(photos)
+    (outside.parent / "back").symlink_to(photos / "deep")
+    (photos / "one.png").symlink_to("two.png")
+    (photos / "two.png").symlink_to("one.png")
+    found = find_images(photos, follow_links=True)
+    own = ("a.png", "c.webp", "d.BMP", "deep/er/b.jpg")
+    assert found.images == tuple(sorted((*own, "again/secret.png", "file.png")))
+    assert dict(found.passed_over) == {
+        **dict.fromkeys(
+            ["again/back", "folder", "loop"], "is a link to a folder that was searched already"
+        ),
+        **dict.fromkeys(
+            ["one.png", "two.png"],
+            f"is a link that cannot be followed: {os.strerror(errno.ELOOP)}",
+        ),
+    }
 
 
 def test_what_would_wait_for_ever_is_not_opened(photos: Path) -> None:
