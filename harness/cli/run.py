@@ -276,11 +276,12 @@ def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
     if not trained:
         return
     located = trained[0].located
-    methods = ", ".join(dict.fromkeys(f"{spec.method}" for spec in trained))
+    files = ", ".join(f"{split}*.parquet" for split in located.missing)
+    methods = ", ".join(dict.fromkeys(spec.method for spec in trained))
     raise HarnessError(
-        f"Dataset {located.declaration.name!r} has no {' and no '.join(located.missing)} split: "
-        f"{methods} cannot be trained, for which train is learned from and val chooses the epoch. "
-        "A method that is not trained runs on it; `harness evaluate METHOD --on "
+        f"Dataset {located.declaration.name!r} has no {' and no '.join(located.missing)} split "
+        f"({files}): {methods} cannot be trained, since train is learned from and val chooses the "
+        "epoch. A method that is not trained runs on it; `harness evaluate METHOD --on "
         f"{located.declaration.argument}` tests what was trained elsewhere."
     )
 

@@ -102,8 +102,9 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
         folder = Path(declaration.folder or "")
     files = {split: tuple(sorted(folder.glob(f"**/{split}*.parquet"))) for split in SPLITS}
     if not files["test"]:
+        missing = ", ".join(split for split in SPLITS if not files[split])
         raise HarnessError(
-            f"Dataset {declaration.name!r}: no Parquet file for test in {folder}. Expected "
+            f"Dataset {declaration.name!r}: no Parquet file for {missing} in {folder}. Expected "
             "test*.parquet and, to train on, train*.parquet and val*.parquet, with the columns "
             "image, captions, person_id and image_id."
         )

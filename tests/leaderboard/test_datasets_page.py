@@ -61,6 +61,29 @@ def test_counts_stand_by_split(
     assert FINGERPRINT in page.text
 
 
+@pytest.mark.parametrize(
+    ("verdict", "shown"),
+    [
+        ({"status": "official", "reason": "so", "annotation": {"test": "e4"}}, "official: so"),
+        ({"status": "official", "reason": "so"}, "official numbers: so"),
+        ({"status": "official numbers", "reason": "so", "annotation": {}}, "official numbers: so"),
+        ({"status": "not official", "reason": "so", "annotation": {}}, "not official: so"),
+    ],
+)
+def test_official_is_said_of_the_annotation_alone(
+    add_answers: Callable[..., Path], add_digest: Callable[..., Path],
+    build: Callable[[], Path], read_page: Callable[[Path], Any],
+    verdict: dict[str, Any], shown: str,
+) -> None:  # fmt: skip
+    """What older code called official, by counts, is not called so."""
+    add_answers("one", 1.0)
+    digest = add_digest()
+    about = json.loads((digest / "about.json").read_text())
+    about |= {"drawn": False, "verdict": verdict}
+    (digest / "about.json").write_text(json.dumps(about))
+    assert f"Verdict{shown}" in " ".join(read_page(build()).text.split())
+
+
 def test_the_audit_says_what_is_wrong(
     add_answers: Callable[..., Path], add_digest: Callable[..., Path],
     build: Callable[[], Path], read_page: Callable[[Path], Any],

@@ -116,7 +116,8 @@ def test_a_method_that_trains_is_refused_on_a_test_split_alone(
     )  # fmt: skip
     told = " ".join(done.stderr.split())
     assert done.returncode == 2
-    assert "Dataset 'alone' has no train and no val split: toy cannot be trained" in told
+    missing = "has no train and no val split (train*.parquet, val*.parquet)"
+    assert f"Dataset 'alone' {missing}: toy cannot be trained" in told
     assert f"`harness evaluate METHOD --on {test_alone}`" in told
     assert not (tmp_path / "results").exists()
 

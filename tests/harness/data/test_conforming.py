@@ -351,20 +351,32 @@ def test_more_validation_people_than_there_are(dolls: Rows, tmp_path: Path) -> N
     assert load_split(located, "train").counts["identities"] == 1
 
 
-@pytest.mark.parametrize("missing", ["train", "test"])
-def test_only_a_validation_split_is_carved(missing: str, dolls: Rows, tmp_path: Path) -> None:
-    """Without a training or test split there is no dataset."""
-    splits = without_validation(dolls)
-    del splits[missing]
+def test_without_a_test_split_there_is_no_dataset(dolls: Rows, tmp_path: Path) -> None:
+    """Whatever is declared; what is missing besides is told too."""
+    splits = {"train": dolls["train"]}
     message = refusal(replace(write(tmp_path / "data", splits), validation_people=3))
-    assert f"'mine': no Parquet file for {missing} in " in message
+    assert "'mine': no Parquet file for val, test in " in message
 
 
-def test_without_declared_people_nothing_is_carved(dolls: Rows, tmp_path: Path) -> None:
-    """A missing validation split is refused, with other columns too."""
-    declaration = write(tmp_path / "data", without_validation(dolls))
-    for columns in ({}, {"captions": "image_id"}):
-        assert "no Parquet file for val in" in refusal(replace(declaration, columns=columns))
+@pytest.mark.parametrize(
+    ("kept", "carved"),
+    [(["test"], 3), (["val", "test"], 3), (["test"], 0), (["train", "test"], 0)],
+)
+def test_splits_that_are_missing_stay_missing(
+    kept: list[str], carved: int, dolls: Rows, tmp_path: Path
+) -> None:
+    """Nobody is carved where nobody is trained on or no number is declared; columns are ours."""
+    splits = {split: renamed(dolls[split]) for split in kept}
+    declaration = replace(
+        write(tmp_path / "data", splits), columns=COLUMNS, validation_people=carved
+    )
+    located = locate(declaration)
+    assert list(located.files) == kept
+    for split in kept:
+        assert len(load_split(located, split).image_ids) == len(dolls[split])
+    [missing, *_] = located.missing
+    with pytest.raises(HarnessError, match=f"Dataset 'mine' has no {missing} split"):
+        load_split(located, missing)
 
 
 # Interrupted copies.
