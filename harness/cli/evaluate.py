@@ -39,7 +39,9 @@ def evaluate(
     on: Annotated[
         list[str] | None,
         typer.Option(
-            help="A dataset's name, or a folder; may be given again.", rich_help_panel=WHAT
+            help="A dataset's name, or a folder, of which a test split is enough; may be given "
+            "again.",
+            rich_help_panel=WHAT,
         ),
     ] = None,
     every: Every = False,

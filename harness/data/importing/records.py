@@ -125,11 +125,11 @@ def read_table(
     return records
 
 
-class NoImage(HarnessError):
+class NoImage(Fault):
     """An image is not where it is said to be."""
 
-    def __init__(self, told: str, source: str) -> None:
-        super().__init__(told)
+    def __init__(self, told: str, source: str, advice: str = "") -> None:
+        super().__init__(told, advice)
         self.source = source
 
 
@@ -147,17 +147,20 @@ class _Folder:
             NoImage: there is none, or it lies elsewhere.
         """
         root = self._root
+        advice = f"Images lie in {root}."
+        told = f"{place}: {source!r:.200} leads out of the images' folder"
         if not Path(os.path.normpath(root / source)).is_relative_to(root):
-            raise NoImage(f"{place}: {source!r} leads out of {root}.", source)
+            raise NoImage(f"{told}.", source, advice)
         try:
             file = (root / source).resolve(strict=True)
         except (OSError, RuntimeError) as error:
-            raise NoImage(f"{place}: there is no image {source!r} in {root}.", source) from error
+            fault = f"{place}: there is no image {source!r:.200}."
+            raise NoImage(fault, source, advice) from error
         if not self._follow_links and not file.is_relative_to(root):
-            told = f"{place}: {source!r} leads out of {root}, through a link to {file}"
-            raise NoImage(f"{told}. --follow-links takes what lies behind links.", source)
+            advice = f"{advice[:-1]}; --follow-links takes those behind links, too."
+            raise NoImage(f"{told} through a link.", source, advice)
         if not file.is_file():
-            raise NoImage(f"{place}: {source!r} is not a file.", source)
+            raise NoImage(f"{place}: {source!r:.200} is not a file.", source, advice)
         return file
 
 

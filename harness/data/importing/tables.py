@@ -33,7 +33,12 @@ class Row:
 
 
 class Fault(HarnessError):
-    """A row, or the rest of a table, is not as its format has it."""
+    """A row, or the rest of a table, is not as it has to be, with what may help against it."""
+
+    def __init__(self, told: str, advice: str = "") -> None:
+        super().__init__(f"{told} {advice}".rstrip())
+        self.told = told
+        self.advice = advice
 
 
 def read_rows(file: Path, needed: Sequence[str]) -> Iterator[Row | Fault]:
@@ -49,14 +54,20 @@ def read_rows(file: Path, needed: Sequence[str]) -> Iterator[Row | Fault]:
 
 
 def refuse_faults(file: Path, faults: Sequence[HarnessError]) -> None:
-    """Refuse a table with faults: ten are named, and all are counted."""
+    """Refuse a table with faults: ten are named, all are counted, and advice is given once."""
     if not faults:
         return
-    told = "; ".join(str(fault).rstrip(".") for fault in faults[:NAMED])
     if len(faults) == 1:
-        raise HarnessError(f"{told}.")
+        raise faults[0]
+    told = "; ".join(_without_advice(fault).rstrip(".") for fault in faults[:NAMED])
     more = f"; and {len(faults) - NAMED} more" if len(faults) > NAMED else ""
-    raise HarnessError(f"{file.name} has {len(faults)} faults: {told}{more}.")
+    advice = dict.fromkeys(fault.advice for fault in faults if isinstance(fault, Fault))
+    ending = " ".join(filter(None, [f"{told}{more}.", *advice]))
+    raise HarnessError(f"{file.name} has {len(faults)} faults: {ending}")
+
+
+def _without_advice(fault: HarnessError) -> str:
+    return fault.told if isinstance(fault, Fault) else str(fault)
 
 
 def read_text(file: Path) -> str:
@@ -110,9 +121,9 @@ def _separated(delimiter: str) -> Reader:
 def _row(header: Sequence[str], fields: Sequence[str], place: str) -> Row | Fault:
     if len(fields) == len(header):
         return Row(place, dict(zip(header, fields, strict=True)))
-    advice = " A field with a comma or a line break stands in quotes." if fields[1:] else ""
+    advice = "A field with a comma or a line break stands in quotes." if fields[1:] else ""
     count = "1 field" if len(fields) == 1 else f"{len(fields)} fields"
-    return Fault(f"{place}: {count} where the first line names {len(header)} columns.{advice}")
+    return Fault(f"{place}: {count} where the first line names {len(header)} columns.", advice)
 
 
 def _refuse_header(header: Sequence[str], needed: Sequence[str], file: Path) -> None:

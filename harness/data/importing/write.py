@@ -93,13 +93,18 @@ def _alone(out: Path, tell: Callable[[str], None]) -> Iterator[None]:
 
     place = hashlib.sha256(str(out.resolve()).encode()).hexdigest()[:24]
     file = paths.cache_folder() / "imports" / f"{place}.lock"
-    file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         held = lock.acquire(blocking=False)
     except Timeout:
         tell(f"Another process is importing to {out}: waiting until it is done.")
         held = lock.acquire()
+    except OSError as error:
+        raise HarnessError(
+            f"{file.parent} cannot be written ({error.strerror}). HARNESS_CACHE names another "
+            "folder for what is cached."
+        ) from error
     with held:
         yield
 
@@ -113,9 +118,13 @@ def _write(
     progress: Show,
 ) -> None:
     work = out.with_name(f".{out.name}.importing")
-    work.mkdir(parents=True, exist_ok=True)
     try:
+        work.mkdir(parents=True, exist_ok=True)
         _write_shards(shards, work, len(records), progress)
+        _name_shards(work, shards)
+        _write_card(work / CARD, source, records)
+        write_json(work / ABOUT, _about(source, key, records))
+        work.rename(out)
     except HarnessError:
         shutil.rmtree(work)
         raise
@@ -124,10 +133,6 @@ def _write(
             f"{out} could not be written: {error}. What is finished stays in {work}: call again to "
             "go on."
         ) from error
-    _name_shards(work, shards)
-    _write_card(work / CARD, source, records)
-    write_json(work / ABOUT, _about(source, key, records))
-    work.rename(out)
 
 
 def _shards(records: Sequence[Record]) -> Iterator[_Shard]:

@@ -324,7 +324,7 @@ CORRUPTIONS: dict[str, tuple[Break, str]] = {
     "fifo for an image": (replaced_by(os.mkfifo), "record 5: .*is not a file"),
     "link out of the folder": (
         replaced_by(lambda file: file.symlink_to("/etc/hostname")),
-        "record 5: .*leads out of .*, through a link to /etc/hostname. --follow-links takes",
+        "record 5: .*leads out of .* through a link. Images lie in .*; --follow-links takes",
     ),
     "link in a circle": (
         replaced_by(lambda file: file.symlink_to(file.name)), "record 5: there is no image"
@@ -512,7 +512,9 @@ def linked(raw: Path, tmp_path: Path) -> Path:
 
 def test_linked_folders_of_images_are_taken_where_asked(linked: Path, tmp_path: Path) -> None:
     """By default they are refused, and the message names the option."""
-    with pytest.raises(HarnessError, match=r"through a link to .*\. --follow-links takes"):
+    with pytest.raises(
+        HarnessError, match=r"through a link; .*\. Images lie in .*; --follow-links takes"
+    ):
         read_layout(small("cuhk-pedes"), linked)
     assert len(read_layout(small("cuhk-pedes"), linked, follow_links=True)) == 42
 
@@ -583,6 +585,23 @@ def test_a_second_import_at_once_waits(tmp_path: Path, monkeypatch: pytest.Monke
     assert results == [False]
     assert told == [f"Another process is importing to {out}: waiting until it is done."]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out", "raw"]
+
+
+def test_a_cache_that_cannot_be_written_is_named(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the variable that moves it."""
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "file"))
+    with pytest.raises(HarnessError, match=r"file/imports cannot be written .*HARNESS_CACHE"):
+        run("cuhk-pedes", raw, tmp_path / "out")
+
+
+def test_a_place_that_cannot_be_written_is_named(raw: Path, tmp_path: Path) -> None:
+    """Not with a traceback."""
+    (tmp_path / "file").touch()
+    with pytest.raises(HarnessError, match=r"file/out could not be written"):
+        run("cuhk-pedes", raw, tmp_path / "file" / "out")
 
 
 def test_a_full_disk_leaves_no_dataset(

@@ -24,7 +24,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from harness.data.importing.tables import Fault, Row, read_rows
+from harness.data.importing.tables import Fault, Row, read_rows, refuse_faults
 from harness.errors import HarnessError
 
 NAMES = ("image", "caption", "person", "split")
@@ -190,3 +190,15 @@ def test_what_is_wrong_is_told_by_its_line(kind: str, content: str | bytes, told
     with pytest.raises(HarnessError) as refused:
         read(data, kind)
     assert told in str(refused.value)
+
+
+def test_advice_is_given_once(tmp_path: Path) -> None:
+    """Behind the faults that it helps against."""
+    file = tmp_path / "people.csv"
+    faults = [Fault(f"line {number}: wrong.", "Mend it.") for number in range(12)]
+    with pytest.raises(HarnessError) as refused:
+        refuse_faults(file, [*faults, HarnessError("line 12: other.")])
+    assert str(refused.value).startswith("people.csv has 13 faults: line 0: wrong; line 1: wrong; ")
+    assert str(refused.value).endswith("line 9: wrong; and 3 more. Mend it.")
+    with pytest.raises(HarnessError, match=r"line 0: wrong\. Mend it\."):
+        refuse_faults(file, faults[:1])
