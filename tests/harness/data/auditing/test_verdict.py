@@ -276,6 +276,13 @@ def test_people_of_the_test_split_have_to_be_told() -> None:
     assert judge("cuhk-pedes", dataset({**SMALL, "test": (4, 4, 8)})).status is Status.REFUSED
 
 
+def test_a_part_of_a_benchmark_may_have_one_image_a_person() -> None:
+    """Where the paths of the annotation are told, its people are, too."""
+    splits = dataset({**SMALL, "test": (4, 4, 8)})
+    told = {name: with_sources(rows) for name, rows in splits.items()}
+    assert judge("cuhk-pedes", told).status is Status.OTHER
+
+
 def test_ones_own_dataset_may_have_one_image_a_person() -> None:
     """Only of the benchmarks it is known that people have several."""
     counts = {"train": (8, 8, 8), "val": (4, 4, 4), "test": (4, 4, 4)}
