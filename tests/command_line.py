@@ -16,7 +16,7 @@ Completed = subprocess.CompletedProcess[str]
 
 SECONDS = 240.0  # no command may take longer
 # They start processes, which have the environment that the first of them was started with.
-STARTING = {"run", "evaluate"}
+STARTING = {"run", "tune", "evaluate"}
 
 
 class CommandLine:

@@ -25,6 +25,7 @@ from harness.cli import (
     report,
     run,
     search,
+    tune,
     verify,
 )
 from harness.errors import HarnessError
@@ -38,6 +39,7 @@ app = typer.Typer(
 # What people do with it, in the order in which they come to it: the headings of the help.
 RUN, READ, SHARE, WRITE = "Run", "Read and compare", "Share", "Write a method"
 app.command("run", rich_help_panel=RUN)(run.run)
+app.command("tune", rich_help_panel=RUN)(tune.tune)
 app.command("evaluate", rich_help_panel=RUN)(evaluate.evaluate)
 app.add_typer(data.app, name="data", rich_help_panel=RUN)
 app.add_typer(listing.app, name="list", rich_help_panel=READ)

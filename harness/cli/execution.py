@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
 import signal
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,6 +86,45 @@ def choose_options(
     )
 
 
+def execute_plan(
+    specs: Sequence[RunSpec],
+    results: Path,
+    choose: Callable[[list[RunSpec]], Options],
+    force: bool = False,
+    dry_run: bool = False,
+    cluster: Settings | None = None,
+) -> list[Any] | None:
+    """Execute the runs of a plan that are not complete, or all, and return those that failed.
+
+    Says first how many there are; a dry run shows them instead, and returns None. What killed
+    processes left of complete runs is cleared.
+
+    Args:
+        choose: returns how runs are executed; called only where there are some.
+    """
+    from harness.cli.display import running
+    from harness.results.locks import clear_unless_taken
+
+    waiting: list[RunSpec] = []
+    complete: list[RunSpec] = []
+    for spec in specs:
+        (complete if not force and spec.is_complete(results) else waiting).append(spec)
+    running.say_plan(specs, waiting, results)
+    if dry_run:
+        running.show_plan(specs, waiting, results)
+        return None
+    for spec in complete:
+        clear_unless_taken(spec.path(results), results)
+    if not waiting:
+        return []
+    options = choose(waiting)
+    failures = execute_runs(waiting, options, cluster)
+    if not failures and options.keep != Keep.ALL:
+        for folder in {spec.stages_path(results) for spec in waiting}:
+            shutil.rmtree(folder, ignore_errors=True)
+    return failures
+
+
 def execute_runs(
     specs: list[RunSpec], options: Options, cluster: Settings | None = None
 ) -> list[Any]:
@@ -94,7 +134,8 @@ def execute_runs(
     from harness.slurm import queue
 
     at_once = min(options.jobs, len(specs))
-    with running.RunsDisplay(len(specs), at_once) as display, _ending_as_interrupted():
+    display = running.RunsDisplay(len(specs), at_once, options.results)
+    with display, _ending_as_interrupted():
         try:
             if cluster is None:
                 local.execute_all(specs, options, display.watch())

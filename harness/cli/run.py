@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -16,7 +15,7 @@ from harness.cli.execution import (
     Keep,
     choose_cluster,
     choose_options,
-    execute_runs,
+    execute_plan,
 )
 from harness.cli.options import (
     HOW,
@@ -42,6 +41,7 @@ from harness.run.tracking import Tracker, require_trackers
 
 if TYPE_CHECKING:
     from harness.data.declaration import Located
+    from harness.plan import Suite
     from harness.plan.spec import RunSpec
     from harness.registry import Listing
 
@@ -81,7 +81,8 @@ SettingsGiven = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="key=value for a config or stage field: --set epochs=1.",
+        help="key=value for a config or stage field: --set epochs=1. To choose a value, "
+        "`harness tune` looks at val alone.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -183,7 +184,6 @@ def run(
     from harness.cli.display import running
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.plan.collisions import refuse_collisions
-    from harness.results.locks import clear_unless_taken
     from harness.run.broken_plugins import record_broken
 
     if not methods and not every:
@@ -197,27 +197,17 @@ def run(
         rerank or [], queries or [],
     )  # fmt: skip
     refuse_collisions(specs, results)
-    waiting: list[RunSpec] = []
-    complete: list[RunSpec] = []
-    for spec in specs:
-        (complete if not force and spec.is_complete(results) else waiting).append(spec)
-    running.say_plan(specs, waiting, results)
-    if dry_run:
-        running.show_plan(specs, waiting, results)
+    failures = execute_plan(
+        specs,
+        results,
+        lambda waiting: choose_options(
+            results, jobs, device, keep, pixel_cache is Switch.ON, force, timeout, memory, cluster,
+            track or [], plugins=[spec.plugin for spec in waiting],
+        ),
+        force, dry_run, cluster,
+    )  # fmt: skip
+    if failures is None:
         return
-    for spec in complete:
-        clear_unless_taken(spec.path(results), results)
-    failures = []
-    if waiting:
-        cache = pixel_cache is Switch.ON
-        options = choose_options(
-            results, jobs, device, keep, cache, force, timeout, memory, cluster, track or [],
-            plugins=[spec.plugin for spec in waiting],
-        )  # fmt: skip
-        failures = execute_runs(waiting, options, cluster)
-    if not failures and keep is not Keep.ALL:
-        for folder in {spec.stages_path(results) for spec in waiting}:
-            shutil.rmtree(folder, ignore_errors=True)
     if every:
         record_broken(broken, specs, results)
     running.show_ranking(results, specs)
@@ -244,22 +234,16 @@ def plan_runs(
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first."""
     from harness import plan, registry
-    from harness.cli.display import running, terminal
-    from harness.data.catalogue import locate
-    from harness.plan.collisions import once, refuse_two_of_a_name
+    from harness.cli.display import running
+    from harness.plan.collisions import once
 
     suite = plan.read_suite(suite_name)
     choices = plan.choose(names, listings, suite.scale, ablations)
     if not names:
         running.say_left_out(listings, suite.scale)
-    with terminal.steps() as show:
-        names_of_data = dataset_names or suite.datasets
-        located = [locate(suite.find_declaration(name), show) for name in names_of_data]
-    refuse_two_of_a_name(located)
-    for one in located:
-        refuse_unfit(one)
+    located = locate_datasets(suite, dataset_names)
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
-    options += "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
+    options += name_plugins(plugins)
     values = dict(_parse_setting(setting) for setting in settings)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
     canonical = _canonical(rerankings)
@@ -284,6 +268,25 @@ def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
         "epoch. A method that is not trained runs on it; `harness evaluate METHOD --on "
         f"{located.declaration.argument}` tests what was trained elsewhere."
     )
+
+
+def locate_datasets(suite: Suite, names: Sequence[str] | None) -> list[Located]:
+    """Return the datasets of a suite, or those that are named; the data is found, or made."""
+    from harness.cli.display import terminal
+    from harness.data.catalogue import locate
+    from harness.plan.collisions import refuse_two_of_a_name
+
+    with terminal.steps() as show:
+        located = [locate(suite.find_declaration(name), show) for name in names or suite.datasets]
+    refuse_two_of_a_name(located)
+    for one in located:
+        refuse_unfit(one)
+    return located
+
+
+def name_plugins(plugins: Sequence[Path]) -> str:
+    """Return the options that name plugins on the command line, each after a space."""
+    return "".join(f" --plugins {shlex.quote(str(plugin))}" for plugin in plugins)
 
 
 def refuse_unfit(located: Located) -> None:

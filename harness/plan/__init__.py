@@ -5,9 +5,15 @@ from harness.plan.choices import (
     choose,
     variants_at,
 )
+from harness.plan.grid import (
+    cross,
+    read_grid,
+)
 from harness.plan.planning import (
+    Point,
     evaluated_on,
     plan,
+    plan_grid,
 )
 from harness.plan.suites import (
     Suite,
@@ -17,11 +23,15 @@ from harness.plan.suites import (
 
 __all__ = [
     "Choice",
+    "Point",
     "Suite",
     "choose",
+    "cross",
     "evaluated_on",
     "list_suites",
     "plan",
+    "plan_grid",
+    "read_grid",
     "read_suite",
     "variants_at",
 ]

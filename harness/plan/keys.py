@@ -30,7 +30,8 @@ Name = tuple[str, str]  # a module and what it defines
 Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
 HARNESS = Roots()
 
-# Where a run begins to make its weights, and to make its figures of them.
+# Where a run begins to make its weights, and to make its figures of them. Figures on val are made
+# where weights are, by what judges there.
 TRAINS: tuple[Name, ...] = (
     ("harness.run.open_run", "open_run"),
     ("harness.run.train", "train_run"),

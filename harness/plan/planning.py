@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness import registry, results
 from harness.data.declaration import Located
+from harness.errors import HarnessError
 from harness.plan import keys
 from harness.plan.choices import Choice
-from harness.plan.spec import FurtherEvaluation, RunSpec
+from harness.plan.spec import FurtherEvaluation, RunSpec, Trial
 from harness.plan.suites import Suite
+from harness.plan.values import write_value
 from harness.plan.variants import Resolved, resolve_variant
 
 
@@ -77,6 +79,89 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
     return replace(spec, evaluations=evaluations)
 
 
+@dataclass(frozen=True)
+class Point:
+    """Settings of a grid on a dataset: a trial a seed, and the command that tests them."""
+
+    located: Located
+    settings: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    command: str
+
+
+def plan_grid(
+    suite: Suite,
+    datasets: Iterable[Located],
+    choice: Choice,
+    seeds: Sequence[int],
+    grid: Sequence[Mapping[str, Any]],
+    options: str = "",
+) -> list[Point]:
+    """Return the points of a grid, dataset by dataset; those with one config and recipe are one.
+
+    Args:
+        choice: one variant of a method.
+        grid: settings, as `--set` has them.
+        options: what commands need beside method, dataset, seeds and settings.
+
+    Raises:
+        HarnessError: a setting does not exist, its value does not fit, or val does not read it.
+    """
+    (label,) = choice.variants
+    if unread := [name for name in keys.SCORING if any(name in settings for settings in grid)]:
+        raise HarnessError(f"Val does not read {', '.join(unread)}, so it cannot be chosen there.")
+    distinct: list[tuple[Mapping[str, Any], Resolved]] = []
+    for settings in grid:
+        resolved = resolve_variant(choice.listing, suite.scale, label, settings)
+        if not any(_is_equal(resolved, other) for _, other in distinct):
+            distinct.append((settings, resolved))
+    code = keys.Codes().of(choice.listing.plugin)
+    judged = keys.hash_harness(keys.TRAINS)
+    points = []
+    for located in datasets:
+        for settings, resolved in distinct:
+            specs = [_spec(suite, located, choice, resolved, seed, code, "") for seed in seeds]
+            trials = [_trial(spec, judged, settings, options) for spec in specs]
+            named = _arguments(suite, located, choice, resolved, seeds)
+            changing = _changing(choice, suite.scale, resolved, settings)
+            command = f"harness run {named}{_written('set', changing)}{options}"
+            points.append(Point(located, settings, tuple(trials), command))
+    return points
+
+
+def _is_equal(one: Resolved, other: Resolved) -> bool:
+    return one.config == other.config and one.recipe == other.recipe
+
+
+def _changing(
+    choice: Choice, scale: str, resolved: Resolved, settings: Mapping[str, Any]
+) -> Mapping[str, Any]:
+    """Return the settings without those that the variant has anyway."""
+    for name in settings:
+        fewer = {other: value for other, value in settings.items() if other != name}
+        if _is_equal(resolve_variant(choice.listing, scale, resolved.base, fewer), resolved):
+            settings = fewer
+    return settings
+
+
+def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str) -> Trial:
+    """Return a run as a trial; `judged` stands for the code that trains and judges on val."""
+    asked = spec.command.replace("harness run", "harness tune", 1)
+    values = {
+        **vars(spec),
+        "key": keys.hash_content({"weights": spec.weights_key, "code": judged}),
+        "settings": keys.hash_content({"config": spec.config, "recipe": spec.recipe}),
+        "command": f"{asked}{_written('grid', settings)}{options}",
+    }
+    return Trial(**values)
+
+
+def _written(option: str, settings: Mapping[str, Any]) -> str:
+    """Return settings as the command line takes them, each behind an option."""
+    pairs = (f"{name}={write_value(value)}" for name, value in settings.items())
+    return "".join(f" --{option} {shlex.quote(pair)}" for pair in pairs)
+
+
 def _with_evaluations(
     spec: RunSpec, wanted: Mapping[str, Iterable[str]], code_of: Mapping[str, str]
 ) -> RunSpec:
@@ -109,13 +194,6 @@ def _spec(
     made = keys.make_keys(
         code, choice.listing.name, resolved.config, resolved.recipe, located.fingerprint, seed
     )
-    name = choice.listing.name
-    if resolved.base != description["variants"][0]["label"]:
-        name = shlex.quote(f"{name}:{resolved.base}")
-    declaration = located.declaration
-    own = suite.declared.get(declaration.name) == declaration
-    suite_argument = suite.argument or suite.name
-    dataset_argument = declaration.name if own else declaration.argument
     return RunSpec(
         suite=suite.name,
         located=located,
@@ -132,8 +210,32 @@ def _spec(
         tables=resolved.tables,
         config=resolved.config,
         recipe=resolved.recipe,
-        command=f"harness run {name} --suite {shlex.quote(suite_argument)} "
-        f"--dataset {shlex.quote(dataset_argument)} --seeds {seed}{options}",
-        suite_argument=suite_argument,
-        dataset_argument=dataset_argument,
+        command=f"harness run {_arguments(suite, located, choice, resolved, [seed])}{options}",
+        suite_argument=_suite_argument(suite),
+        dataset_argument=_dataset_argument(suite, located),
     )
+
+
+def _arguments(
+    suite: Suite, located: Located, choice: Choice, resolved: Resolved, seeds: Sequence[int]
+) -> str:
+    """Return what names runs on the command line, but for their settings."""
+    assert choice.listing.description is not None
+    name = choice.listing.name
+    if resolved.base != choice.listing.description["variants"][0]["label"]:
+        name = shlex.quote(f"{name}:{resolved.base}")
+    return (
+        f"{name} --suite {shlex.quote(_suite_argument(suite))} "
+        f"--dataset {shlex.quote(_dataset_argument(suite, located))} "
+        f"--seeds {','.join(map(str, seeds))}"
+    )
+
+
+def _suite_argument(suite: Suite) -> str:
+    return suite.argument or suite.name
+
+
+def _dataset_argument(suite: Suite, located: Located) -> str:
+    declaration = located.declaration
+    own = suite.declared.get(declaration.name) == declaration
+    return declaration.name if own else declaration.argument

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness import registry, results
-from harness.data.declaration import Located
+from harness.data.declaration import SPLITS, Located
 from harness.registry.settings import build
 from harness.results import RunRecord
 from harness.results.paper import ExtraData, Paper
@@ -23,6 +23,11 @@ PROTOCOL = {
     "match": "the same person; no camera filter",
     "order": "by cosine in float32, then by gallery row",
     "selection": "the epoch with the best val R1; test chooses nothing",
+}
+VALIDATION = {
+    **PROTOCOL,
+    "queries": "every val caption is a query, every val image is in the gallery",
+    "selection": "the epoch with the best val R1, whose figures these are; test is not read",
 }
 
 
@@ -73,6 +78,14 @@ class RunSpec:
     dataset_argument: str
     evaluations: tuple[FurtherEvaluation, ...] = ()
     stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
+
+    splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
+    protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
+
+    @property
+    def is_tested(self) -> bool:
+        """Tell whether test figures are made of it."""
+        return "test" in self.splits
 
     @property
     def dataset(self) -> str:
@@ -138,7 +151,7 @@ class RunSpec:
             tables=self.tables,
             config=self.config,
             recipe=self.recipe,
-            protocol=PROTOCOL,
+            protocol=self.protocol,
             data={
                 "title": declaration.title,
                 "fingerprint": self.located.fingerprint,
@@ -156,3 +169,24 @@ class RunSpec:
 
     def __str__(self) -> str:
         return f"{self.dataset} {self.method}:{self.variant} seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Trial(RunSpec):
+    """A run that is trained and scored on val alone, to choose settings; it is on no ranking.
+
+    Its key is that of its val figures, and its record's metrics are they.
+    """
+
+    settings: str = ""  # a digest of the config and the recipe
+
+    splits: ClassVar[tuple[str, ...]] = ("train", "val")
+    protocol: ClassVar[Mapping[str, Any]] = VALIDATION
+
+    def stages_path(self, results_folder: Path) -> Path:
+        return super().stages_path(results_folder / results.TUNING)
+
+    def path(self, results_folder: Path) -> Path:
+        return results.trial_path(
+            results_folder, self.suite, self.dataset, self.method, self.settings, self.seed
+        )

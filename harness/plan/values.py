@@ -6,6 +6,7 @@ a word; of a name that stands twice it silently takes the last.
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Hashable
@@ -57,3 +58,28 @@ def read_values(text: str) -> Any:
         return yaml.load(text, Loader=_Strict)
     except yaml.YAMLError as error:
         raise ValueError(" ".join(str(error).split())) from error
+
+
+def read_list(text: str) -> list[Any]:
+    """Return the values of a text that separates them by commas: 1e-3,3e-4 or [96, 32],[64, 32].
+
+    Raises:
+        ValueError: one of them is no value or missing, or there is none.
+    """
+    if not text.strip() or text.rstrip().endswith(","):
+        raise ValueError("a value is missing")
+    values = read_values(f"[{text}]")
+    if not isinstance(values, list):
+        raise ValueError("a bracket does not fit")
+    return values
+
+
+def write_value(value: Any) -> str:
+    """Return a value as `read_values` reads it: a word without quotes where it can be."""
+    if isinstance(value, str):
+        try:
+            if read_list(value) == [value]:
+                return value
+        except ValueError:
+            pass
+    return json.dumps(value, ensure_ascii=False)

@@ -157,7 +157,7 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
     if before is not None and (is_switch or not isinstance(value, kind)):
         raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
-    return float(value) if isinstance(before, float) else value
+    return float(value) if isinstance(before, float) else value  # 1 and 1.0 are one setting
 
 
 def _at_least(key: str, value: Any, before: Any) -> Any:

@@ -45,6 +45,7 @@ EMBEDDINGS = "embeddings"
 EVALUATIONS = "evaluations"
 HIGHLIGHTS = "highlights.json"
 STAGES = ".stages"  # no label is written so
+TUNING = ".tuning"  # below the results, of trials: no suite is called so
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class StoredRun:
     def history(self) -> list[dict[str, Any]]:
         """Return one dict an epoch; empty where nothing was trained."""
         return read_table(self.path / HISTORY)
+
+    def val(self) -> dict[str, float]:
+        """Return the figures on val of the epoch that they chose; empty where none is known."""
+        try:
+            rows = [row for row in self.history() if row.get("epoch") == self.record.selected_epoch]
+        except (OSError, ValueError):
+            return {}  # a damaged file: `harness verify` tells of it
+        found = {name: row.get(name) for row in rows for name in ("val_r1", "val_map")}
+        return {name: float(value) for name, value in found.items() if value is not None}
 
     def evaluations(self) -> dict[str, dict[str, float]]:
         """Return the metrics of every evaluation by name."""
@@ -88,6 +98,14 @@ class StoredRun:
 def run_path(results: Path, suite: str, dataset: str, method: str, variant: str, seed: int) -> Path:
     """Return the folder of a run."""
     return results / slug(suite) / slug(dataset) / slug(method) / slug(variant) / f"seed-{seed}"
+
+
+def trial_path(
+    results: Path, suite: str, dataset: str, method: str, settings: str, seed: int
+) -> Path:
+    """Return the folder of a trial, by a digest of its settings; `load_runs` passes it over."""
+    place = results / TUNING / slug(suite) / slug(dataset) / slug(method)
+    return place / settings / f"val-{seed}"
 
 
 def read_record(path: Path) -> RunRecord | None:

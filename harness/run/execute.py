@@ -1,4 +1,7 @@
-"""One run, in a process of its own: seed -> data -> train -> evaluate -> record."""
+"""One run, in a process of its own: seed -> data -> train -> evaluate -> record.
+
+A trial ends behind val: of the test split it opens nothing.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness import distributed, evaluation, results
+from harness import distributed, results
 from harness.errors import describe_error
 from harness.files import write_json
 from harness.plan.spec import FurtherEvaluation, RunSpec
@@ -32,7 +35,7 @@ from harness.run.highlights import write_highlights
 from harness.run.open_run import OpenRun, open_run
 from harness.run.options import Options
 from harness.run.tracking import Tracking
-from harness.run.train import take_over, train_run, write_history
+from harness.run.train import take_over, train_run, val_figures, write_history
 from harness.training import Interrupted, TrainingResult
 
 
@@ -105,9 +108,10 @@ def _execute(
     asked_to_end: Callable[[], bool],
 ) -> RunRecord:
     opened = open_run(spec, options, work, work / WEIGHTS, say)
-    trained, features = _train_and_evaluate(opened, spec, options, asked_to_end)
-    test = opened.data.splits["test"], opened.data.pixels["test"]
-    write_highlights(work / HIGHLIGHTS, opened.method, *test, opened.device)
+    trained, figures = _train_and_evaluate(opened, spec, options, asked_to_end)
+    if spec.is_tested:
+        test = opened.data.splits["test"], opened.data.pixels["test"]
+        write_highlights(work / HIGHLIGHTS, opened.method, *test, opened.device)
     if options.keep == "none":
         shutil.rmtree(work / EMBEDDINGS, ignore_errors=True)
     environment = describe_environment(opened.device, options.jobs)
@@ -118,15 +122,24 @@ def _execute(
         selected_epoch=trained.selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},
         environment={**record.environment, **_told(environment, trained)},
-        metrics=primary_metrics(opened),
-        image_milliseconds=features.embeddings.image_milliseconds,
-        text_milliseconds=features.embeddings.text_milliseconds,
+        metrics=figures.metrics,
+        image_milliseconds=figures.image_milliseconds,
+        text_milliseconds=figures.text_milliseconds,
     )
+
+
+@dataclass(frozen=True)
+class _Figures:
+    """What was measured of the selected weights: on test, or of a trial on val."""
+
+    metrics: Mapping[str, float]
+    image_milliseconds: float = 0.0
+    text_milliseconds: float = 0.0
 
 
 def _train_and_evaluate(
     opened: OpenRun, spec: RunSpec, options: Options, asked_to_end: Callable[[], bool]
-) -> tuple[TrainingResult, evaluation.Features]:
+) -> tuple[TrainingResult, _Figures]:
     """Do what all ranks of a run do together."""
     shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
     before = stored_training(spec, options)
@@ -138,11 +151,15 @@ def _train_and_evaluate(
         if trained.history and not trained.taken_over:
             write_history(opened.work / HISTORY, trained.history)
         opened.say(Update("evaluating"))
+        if not spec.is_tested:
+            return trained, _Figures(val_figures(opened, trained))
         features = score_run(opened, trained)
-        figures = {f"test_{name}": value for name, value in primary_metrics(opened).items()}
-        tracking.log(figures, len(trained.history))
+        metrics = primary_metrics(opened)
+        shown = {f"test_{name}": value for name, value in metrics.items()}
+        tracking.log(shown, len(trained.history))
     add_evaluations(opened.work, spec.evaluations, evaluated(spec, opened, features))
-    return trained, features
+    cost = features.embeddings.image_milliseconds, features.embeddings.text_milliseconds
+    return trained, _Figures(metrics, *cost)
 
 
 def _told(environment: dict[str, Any], trained: TrainingResult) -> dict[str, Any]:

@@ -61,10 +61,13 @@ def open_run(
     # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
     torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
     say(Update("loading"))
-    splits = {name: load_split(spec.located, name) for name in spec.located.files}
-    # Before a pixel is decoded, which a broken image stops: pages tell of the dataset even then.
-    fingerprint = spec.located.fingerprint
-    write_digest(spec.located, digest_path(options.results, spec.suite, spec.dataset, fingerprint))
+    splits = {
+        name: load_split(spec.located, name) for name in spec.splits if name in spec.located.files
+    }
+    if spec.is_tested:
+        # Before a pixel is decoded, which a broken image stops: pages tell of the data even then.
+        place = options.results, spec.suite, spec.dataset, spec.located.fingerprint
+        write_digest(spec.located, digest_path(*place))
     data = Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
     view = TrainView(*data.training(), supervision, spec.seed)
@@ -81,7 +84,7 @@ def open_run(
 
 @dataclass(frozen=True)
 class Data:
-    """The splits that there are, with their pixels."""
+    """The splits that a run reads, as far as there are any, with their pixels."""
 
     splits: dict[str, Split]
     pixels: dict[str, Pixels]

@@ -45,13 +45,7 @@ def train_run(
     """Train the method, watched on val; what a recipe without stages leaves as it is."""
     if not opened.recipe.stages:
         return TrainingResult([], None, 0.0, None)
-    val, people = opened.data.splits["val"], opened.data.splits["train"]
-
-    def validate(method: Method) -> dict[str, float]:
-        features = evaluation.encode_split(method, val, opened.data.pixels["val"], opened.device)
-        candidates = opened.recipe.val_candidates
-        scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
-        return metrics.summarize(scores)
+    people = opened.data.splits["train"]
 
     def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
         image_rows, caption_rows = opened.view.rows(images, captions)
@@ -59,7 +53,7 @@ def train_run(
         return int(np.sum(same))
 
     watchers = Watchers(
-        validate,
+        lambda method: validate(opened, method),
         judge,
         report=lambda progress: opened.say(Update("training", progress)),
         tell=lambda doing: opened.say(Update(doing)),
@@ -68,6 +62,24 @@ def train_run(
     )
     where = opened.device, opened.weights
     return train(opened.method, opened.view, opened.recipe, opened.seed, *where, watchers, shared)
+
+
+def validate(opened: OpenRun, method: Method) -> dict[str, float]:
+    """Return the metrics of a method, with the weights that it has, on val."""
+    val, pixels = opened.data.splits["val"], opened.data.pixels["val"]
+    features = evaluation.encode_split(method, val, pixels, opened.device)
+    candidates = opened.recipe.val_candidates
+    scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
+    return metrics.summarize(scores)
+
+
+def val_figures(opened: OpenRun, trained: TrainingResult) -> dict[str, float]:
+    """Return the figures on val of the selected epoch, or, where nothing was trained, as it is."""
+    if trained.selected_epoch is not None:
+        row = trained.history[trained.selected_epoch - 1]
+        return {name: row[name] for name in ("val_r1", "val_map")}
+    figures = validate(opened, opened.method)
+    return {"val_r1": figures["r1"], "val_map": figures["map"]}
 
 
 def write_history(file: Path, history: list[dict[str, Any]]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from harness.results import METRICS, RunRecord, load_runs
+from harness.results import FULL, METRICS, RunRecord, StoredRun, load_runs
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -57,37 +57,57 @@ def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
 
 
 def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
-    """Show a ranked table for each suite and dataset: means over seeds, best R1 first.
+    """Show a ranked table for each suite and dataset of a plan: means over seeds, best R1 first.
 
-    Runs on the same dataset with another content have no place in it.
+    In it are the methods as published, and of their variants those that were planned. Runs on the
+    same dataset with another content have no place in it.
     """
+    planned = {(spec.suite, spec.dataset, spec.method, spec.variant) for spec in specs}
     content = {(spec.suite, spec.dataset): spec.located.fingerprint for spec in specs}
-    groups: dict[tuple[str, str], dict[tuple[str, str], list[RunRecord]]] = {}
-    for record in (run.record for run in load_runs(results)):
-        place = (record.suite, record.dataset)
-        same = place in content and record.data.get("fingerprint") == content[place]
-        if same and record.status == "ok":
-            group = groups.setdefault(place, {})
-            group.setdefault((record.method, record.variant), []).append(record)
+    groups: dict[tuple[str, str], dict[str, list[StoredRun]]] = {}
+    others: set[tuple[str, str, str, str]] = set()
+    for run in load_runs(results):
+        record = run.record
+        name = (record.suite, record.dataset, record.method, record.variant)
+        same = name[:2] in content and record.data.get("fingerprint") == content[name[:2]]
+        if not same or record.status != "ok":
+            continue
+        if record.variant != FULL and name not in planned:
+            others.add(name)
+            continue
+        groups.setdefault(name[:2], {}).setdefault(record.name, []).append(run)
     for place, group in sorted(groups.items()):
         _print_ranking(place, group)
+    if others:
+        note(f"Variants beside these in {results}: {len(others)}. `harness list runs` shows them.")
 
 
-def _print_ranking(place: tuple[str, str], group: dict[tuple[str, str], list[RunRecord]]) -> None:
+def _print_ranking(place: tuple[str, str], group: Mapping[str, Sequence[StoredRun]]) -> None:
     means = {
-        name: [mean(record.metrics[metric] for record in records) for metric in METRICS]
-        for name, records in group.items()
+        name: [mean(run.record.metrics[metric] for run in runs) for metric in METRICS]
+        for name, runs in group.items()
     }
-    drawn = any(record.data.get("drawn") for records in group.values() for record in records)
+    drawn = any(run.record.data.get("drawn") for runs in group.values() for run in runs)
     title = f"{place[1]} ({place[0]}), test, mean over seeds" + (": drawn people" if drawn else "")
     rows = []
     for rank, name in enumerate(sorted(means, key=lambda name: -means[name][0]), 1):
-        label = name[0] if name[1] == "full" else f"{name[0]}:{name[1]}"
-        r1 = [record.metrics["r1"] for record in group[name]]
-        spread = f"{min(r1):.2f}-{max(r1):.2f}"
+        r1 = [run.record.metrics["r1"] for run in group[name]]
         values = [f"{value:.2f}" for value in means[name]]
-        rows.append((str(rank), label, *values, spread, str(len(r1))))
-    print_table(("", "method", *METRICS.values(), "R1 range", "seeds"), rows, title)
+        val = _mean_val(group[name])
+        rows.append((str(rank), name, val, *values, spread(r1), str(len(r1))))
+    print_table(("", "method", "val R1", *METRICS.values(), "R1 range", "seeds"), rows, title)
+
+
+def _mean_val(runs: Sequence[StoredRun]) -> str:
+    """Return the mean val R1 of the epochs that were selected; empty where a run has none."""
+    figures = [run.val().get("val_r1") for run in runs]
+    known = [figure for figure in figures if figure is not None]
+    return f"{mean(known):.2f}" if len(known) == len(figures) else ""
+
+
+def spread(figures: Sequence[float]) -> str:
+    """Return the least and the largest of figures, as tables show them."""
+    return f"{min(figures):.2f}-{max(figures):.2f}"
 
 
 def show_failures(records: Sequence[RunRecord], broken: Sequence[Listing]) -> None:
@@ -104,10 +124,17 @@ def show_failures(records: Sequence[RunRecord], broken: Sequence[Listing]) -> No
         note("The tracebacks are in run.json of each, and on the methods' pages.")
 
 
+def _figures(run: StoredRun) -> str:
+    """Return what chose the epoch of a run and, of one that is no trial, what test says."""
+    found = {**run.val(), **run.record.metrics}
+    names = {"val_r1": "val R1", "r1": "test R1"}
+    return ", ".join(f"{told} {found[name]:.2f}" for name, told in names.items() if name in found)
+
+
 class RunsDisplay:
     """Progress bars for runs under way, and what has failed so far."""
 
-    def __init__(self, count: int, jobs: int) -> None:
+    def __init__(self, count: int, jobs: int, results: Path) -> None:
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
@@ -117,6 +144,7 @@ class RunsDisplay:
         )
 
         self.failures: list[RunRecord] = []
+        self._results = results
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
@@ -179,7 +207,8 @@ class RunsDisplay:
             self._progress.remove_task(task)
         self._progress.advance(self._all)
         if record.status == "ok":
-            text = f"R1 {record.metrics['r1']:.2f}, {record.total_seconds:.0f} s"
+            run = StoredRun(record, spec.path(self._results))
+            text = f"{_figures(run)}, {record.total_seconds:.0f} s"
         else:
             self.failures.append(record)
             text = f"{record.status}: {(record.error or {}).get('message', '')}"

@@ -169,6 +169,16 @@ def test_what_decides_none_moves_no_key(copy: Copy) -> None:
     assert not copy.moved({module: changed_everywhere(copy.text(module)) for module in others})
 
 
+def test_figures_on_val_follow_what_judges_there(copy: Copy, tmp_path: Path) -> None:
+    """A trial is tried again where its figures would be others, though its weights are the same."""
+    changed = Copy(tmp_path)
+    file = tmp_path / "harness" / "metrics" / "scores.py"
+    file.write_text(changed_everywhere(file.read_text(encoding="utf-8")), encoding="utf-8")
+    assert changed.code().weights == copy.code().weights
+    val = [keys.hash_harness(keys.TRAINS, roots=one.roots) for one in (copy, changed)]
+    assert val[0] != val[1]
+
+
 def changed_everywhere(text: str) -> str:
     """Return a module of which each function and each class does something more."""
     tree = ast.parse(text)

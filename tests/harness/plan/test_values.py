@@ -9,7 +9,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from harness.plan.values import read_values
+from harness.plan.values import read_list, read_values, write_value
 
 
 @pytest.mark.parametrize(
@@ -63,3 +63,38 @@ def test_what_means_nothing_is_refused(text: str, told: str) -> None:
 def test_what_is_written_comes_back(value: Any) -> None:
     """Whatever YAML's writer makes of it."""
     assert read_values(yaml.safe_dump(value)) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "values"),
+    [
+        ("1e-3,3e-4", [1e-3, 3e-4]), ("1", [1]), ("[96, 32], [64, 32]", [[96, 32], [64, 32]]),
+        ("{itc: 1.0}", [{"itc": 1.0}]), ("cosine,'a,b'", ["cosine", "a,b"]), ("~,1", [None, 1]),
+    ],
+)  # fmt: skip
+def test_lists_are_separated_by_commas(text: str, values: list[Any]) -> None:
+    """But for those within brackets and quotes."""
+    assert read_list(text) == values
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", "1,", "1,,2", ",1", "[1", "1],[2", "1, !!x 2"])
+def test_a_list_that_lacks_a_value_is_refused(text: str) -> None:
+    """None is guessed."""
+    with pytest.raises(ValueError, match=r"."):
+        read_list(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+        | st.text("abnull0123456789.-+eE~ :,#[]{}'\"", max_size=8),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
+        max_leaves=8,
+    )
+)  # fmt: skip
+def test_a_value_that_is_written_is_read_again(value: Any) -> None:
+    """Behind --set and, as the only one, behind --grid."""
+    written = write_value(value)
+    assert read_values(written) == value
+    assert read_list(written) == [value]
+    assert type(read_values(written)) is type(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import signal
 import stat
@@ -16,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from harness import results
+from harness.cli.tune import plan_points
 from harness.errors import HarnessError
 from harness.execution import local
 from harness.execution.watch import Watch
@@ -406,6 +408,18 @@ def test_a_death_leaves_what_was_trained_before(
     job = Job(spec, Options(tmp_path), "")
     assert job.record_death("killed", {"kind": "JobDied", "message": "it died"}) == trained
     assert results.read_record(spec.path(tmp_path)) == trained
+
+
+def test_a_trial_is_a_job_like_a_run(toy: Path, small_dolls: Path, tmp_path: Path) -> None:
+    """Handed on as Slurm is handed it, it ends with figures of val alone."""
+    (point,) = plan_points("toy", ["width=4"], "demo", [str(small_dolls)], "0", [toy])
+    (trial,) = point.trials
+    job = pickle.loads(pickle.dumps(Job(trial, Options(tmp_path), code_of(trial.plugin))))
+    record = job()
+    assert record.status == "ok", record.error
+    assert sorted(record.metrics) == ["val_map", "val_r1"]
+    assert results.read_record(trial.path(tmp_path)) == record
+    assert not list(results.load_runs(tmp_path))
 
 
 def test_code_that_changes_while_a_run_is_queued_is_not_run(
