@@ -109,7 +109,7 @@ def plan_points(
     seeds: str | None = None,
     plugins: list[Path] | None = None,
 ) -> list[Point]:
-    """Return the points of the grid that the options name; all is checked before data is made."""
+    """Return the points of the grid that the options name, of which nothing has been run."""
     from harness import plan, registry
     from harness.cli.display import terminal
 

@@ -150,6 +150,9 @@ def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str
     values = {
         **vars(spec),
         "key": keys.hash_content({"weights": spec.weights_key, "code": judged}),
+        "stage_keys": tuple(
+            keys.hash_content({"weights": stage, "code": judged}) for stage in spec.stage_keys
+        ),
         "settings": keys.hash_content({"config": spec.config, "recipe": spec.recipe}),
         "command": f"{asked}{_written('grid', settings)}{options}",
     }

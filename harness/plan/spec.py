@@ -83,6 +83,11 @@ class RunSpec:
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
 
     @property
+    def resume_key(self) -> str:
+        """What a checkpoint that a killed process left has to be of."""
+        return self.weights_key
+
+    @property
     def is_tested(self) -> bool:
         """Tell whether test figures are made of it."""
         return "test" in self.splits
@@ -182,6 +187,10 @@ class Trial(RunSpec):
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val")
     protocol: ClassVar[Mapping[str, Any]] = VALIDATION
+
+    @property
+    def resume_key(self) -> str:
+        return self.key  # a checkpoint holds the figures of its epochs, too
 
     def stages_path(self, results_folder: Path) -> Path:
         return super().stages_path(results_folder / results.TUNING)

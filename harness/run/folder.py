@@ -33,7 +33,7 @@ def finish_folder(record: RunRecord, path: Path, keep: str) -> None:
 def prepare_folder(spec: RunSpec, options: Options) -> Path:
     """Return the folder a run works in: a finished run's own, where only evaluations are missing.
 
-    Checkpoints of an interrupted run of the same weights stay in it; anything else is cleared.
+    Checkpoints of an interrupted run that it goes on from stay in it; anything else is cleared.
     """
     path = spec.path(options.results)
     if done := results.read_record(results.working_folder(path)):
@@ -44,7 +44,7 @@ def prepare_folder(spec: RunSpec, options: Options) -> Path:
     work = results.working_folder(path)
     marker = work / KEY
     is_trained = stored_training(spec, options) is not None
-    content = f"{spec.key}, scored anew" if is_trained else spec.weights_key
+    content = f"{spec.key}, scored anew" if is_trained else spec.resume_key
     if marker.is_file() and marker.read_text(encoding="utf-8") == content:
         clear_work(work)
     else:
