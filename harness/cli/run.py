@@ -244,7 +244,7 @@ def plan_runs(
     located = locate_datasets(suite, dataset_names)
     options = "".join(f" --set {shlex.quote(setting)}" for setting in settings)
     options += name_plugins(plugins)
-    values = dict(_parse_setting(setting) for setting in settings)
+    values = _parse_settings(settings)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
     canonical = _canonical(rerankings)
     for name in queries:
@@ -315,6 +315,17 @@ def _canonical(rerankings: Sequence[str]) -> list[str]:
     from harness.rerank import parse_reranking
 
     return [str(parse_reranking(text)) for text in rerankings]
+
+
+def _parse_settings(settings: Sequence[str]) -> dict[str, Any]:
+    """Return the values of settings by name; refuse a name that is given twice."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        key, value = _parse_setting(setting)
+        if key in values:
+            raise HarnessError(f"--set {key} is given twice. `harness tune` tries several values.")
+        values[key] = value
+    return values
 
 
 def _parse_setting(setting: str) -> tuple[str, Any]:

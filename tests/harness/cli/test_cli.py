@@ -90,6 +90,8 @@ def test_seeds_and_settings_are_checked(harness: Call, small_dolls: Path, toy: P
     assert "Did you mean 'epochs'" in " ".join(harness(*base, "--set", "epoch=1").stderr.split())
     assert "'many' cannot take the place of 2" in harness(*base, "--set", "epochs=many").stderr
     assert "is not YAML" in harness(*base, "--set", "epochs=[1").stderr
+    twice = harness(*base, "--set", "epochs=1", "--set", "epochs=2")
+    assert "--set epochs is given twice" in twice.stderr
     small = harness(*base, "--set", "learning_rate=2e-3", "--dry-run")
     assert "learning_rate=0.002" in small.stdout
 
