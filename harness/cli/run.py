@@ -256,7 +256,8 @@ def plan_runs(
 
 def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
     """Refuse to train where a split is missing that training needs."""
-    trained = [spec for spec in specs if spec.recipe["stages"] and spec.located.missing]
+    needing = [spec for spec in specs if spec.recipe["stages"] or not spec.is_tested]
+    trained = [spec for spec in needing if spec.located.missing]
     if not trained:
         return
     located = trained[0].located

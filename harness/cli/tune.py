@@ -38,6 +38,7 @@ from harness.cli.run import (
     Trackers,
     locate_datasets,
     name_plugins,
+    refuse_untrainable,
 )
 from harness.run.tracking import require_trackers
 
@@ -85,6 +86,7 @@ def tune(
     cluster = choose_cluster(executor, slurm or [])
     points = plan_points(method, grid or [], suite, dataset, seeds, plugins or [])
     trials = [trial for point in points for trial in point.trials]
+    refuse_untrainable(trials)
     failures = execute_plan(
         trials,
         results,

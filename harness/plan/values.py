@@ -82,4 +82,6 @@ def write_value(value: Any) -> str:
                 return value
         except ValueError:
             pass
+    if isinstance(value, float) and float(f"{value:g}") == value:
+        return f"{value:g}"
     return json.dumps(value, ensure_ascii=False)

@@ -11,7 +11,7 @@ from typing import Any
 from harness import registry, results
 from harness.errors import HarnessError, unknown
 from harness.plan.choices import variants_at
-from harness.plan.values import read_values
+from harness.plan.values import write_value
 
 Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
@@ -95,23 +95,7 @@ def _with_settings(
 
 
 def _written(settings: Mapping[str, Any]) -> str:
-    return ", ".join(f"{key}={_written_value(value)}" for key, value in settings.items())
-
-
-def _written_value(value: Any) -> str:
-    """Write a value so that no other is written like it: 5, 0.001, tanh, "1", [1, 2]."""
-    if isinstance(value, str):
-        return value if _reads_as_it_is(value) else json.dumps(value, ensure_ascii=False)
-    if isinstance(value, float) and float(f"{value:g}") == value:
-        return f"{value:g}"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _reads_as_it_is(text: str) -> bool:
-    try:
-        return bool(read_values(text) == text)
-    except ValueError:
-        return False
+    return ", ".join(f"{key}={write_value(value)}" for key, value in settings.items())
 
 
 def _refuse_undeclared_training(
