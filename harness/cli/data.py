@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,8 +12,9 @@ import typer
 
 from harness.cli.options import AsJson
 from harness.errors import HarnessError, unknown
+from harness.printable import printable
 
-SHOWN = 10  # broken images that are named
+SHOWN = 10  # broken images that are named, and converted ones
 
 app = typer.Typer(no_args_is_help=True, help="Import a benchmark's folder, audit a dataset.")
 
@@ -54,7 +56,7 @@ def import_data(
     from harness.cli.display import terminal
     from harness.data.importing.layouts import LAYOUTS
     from harness.data.importing.records import read_layout, read_table
-    from harness.data.importing.write import Source, write_dataset
+    from harness.data.importing.write import ABOUT, Source, read_converted, write_dataset
 
     if name not in LAYOUTS and name != "custom":
         raise unknown("layout", name, [*LAYOUTS, "custom"])
@@ -75,6 +77,7 @@ def import_data(
     with terminal.steps() as show:
         written = write_dataset(records, place, source, show, terminal.note)
     terminal.note(f"{'Written' if written else 'Nothing to do: it is there'}: {place}")
+    _tell_converted(read_converted(place), f"{place / ABOUT} names")
     if push:
         from harness.data.importing.push import push_folder
 
@@ -158,8 +161,25 @@ def show_examination(found: Mapping[str, Any]) -> None:
         note(f"Broken: {one['split']}, {one['image_id']}: {one['flaw']}")
     if (more := len(found["broken_images"]) - SHOWN) > 0:
         note(f"{more} more images are broken; --json names them all.")
+    _tell_converted(found["converted_images"], "--json names")
     verdict = found["verdict"]
     print_table(("verdict", "because"), [(verdict["status"], verdict["reason"])])
+
+
+def _tell_converted(converted: Sequence[Mapping[str, Any]], who_names: str) -> None:
+    """Say how many images decoding changes, and how; ten are named."""
+    from harness.cli.display.terminal import note
+
+    if not converted:
+        return
+    counts = Counter(how for one in converted for how in one["by"])
+    told = ", ".join(f"{count:,} {how}" for how, count in counts.most_common())
+    note(f"Images that are converted as they are decoded: {len(converted):,} ({told}).")
+    for one in converted[:SHOWN]:
+        place = printable(f"{one['split']}, {one['image_id']}")
+        note(f"Converted: {place}: {', '.join(one['by'])}")
+    if (more := len(converted) - SHOWN) > 0:
+        note(f"{more:,} more {'is' if more == 1 else 'are'} converted; {who_names} them all.")
 
 
 def _range(values: Mapping[str, int]) -> str:

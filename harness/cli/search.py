@@ -145,6 +145,9 @@ def _introduce(session: Session) -> None:
         named = [f"{printable(name)} {problem}" for name, problem in passed_over[:NAMED]]
         more = [f"and {len(passed_over) - NAMED} more"] if len(passed_over) > NAMED else []
         terminal.note("\n  ".join([f"Passed over {len(passed_over)}:", *named, *more]))
+    if others := session.gallery.others:
+        are = "file is no image" if others == 1 else "files are no images"
+        terminal.note(f"{others:,} other {are} by name.")
 
 
 def _show(session: Session, answer: Answer, as_json: bool) -> None:

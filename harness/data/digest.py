@@ -27,6 +27,7 @@ from harness.data.auditing.audit import Integers, Rows, audit, count
 from harness.data.auditing.verdict import judge
 from harness.data.columns import DECLARED, convert, stored_image
 from harness.data.declaration import Located
+from harness.data.decoding_key import decoding_key
 from harness.data.rows import place
 from harness.files import process_tag, put_in_place, slug, write_json, write_table
 
@@ -114,7 +115,8 @@ def write_digest(located: Located, path: Path) -> None:
     An image that cannot be decoded has no thumbnail.
     """
     shown = located.declaration.thumbnails
-    if _is_current(path, shown):
+    decoder = decoding_key() if shown else None
+    if _is_current(path, shown, decoder):
         return
     shutil.rmtree(path, ignore_errors=True)
     tables = {
@@ -128,20 +130,20 @@ def write_digest(located: Located, path: Path) -> None:
     unfinished = path.with_name(f"{path.name}.{process_tag()}.tmp")
     write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
     write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
-    write_json(unfinished / "about.json", _about(located, splits))
+    write_json(unfinished / "about.json", _about(located, splits, decoder))
     put_in_place(unfinished, path)
 
 
-def _is_current(path: Path, shown: bool) -> bool:
-    """Tell whether a digest is there and shows what may be shown, no more."""
+def _is_current(path: Path, shown: bool, decoder: str | None) -> bool:
+    """Tell whether a digest is there and shows what may be shown, no more, as it is decoded now."""
     try:
         about = json.loads((path / "about.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    kind = results.SCHEMA_VERSION, shown
-    if not isinstance(about, dict) or (about.get("schema_version"), about.get("shown")) != kind:
-        return False
-    return "annotation" in about.get("verdict", {})  # older code compared counts alone
+    if not isinstance(about, dict) or "annotation" not in about.get("verdict", {}):
+        return False  # older code compared counts alone
+    wanted = {"schema_version": results.SCHEMA_VERSION, "shown": shown, "decoder": decoder}
+    return all(about.get(name) == value for name, value in wanted.items())
 
 
 def read_batches(files: Sequence[Path]) -> Iterator[list[Row]]:
@@ -210,14 +212,15 @@ def _condensed(row: Row, thumbnails: bool) -> Row:
 def _thumbnail(encoded: bytes | None, file: str | None) -> bytes | None:
     from PIL import Image
 
+    from harness.data.decoding import decode_whole, read_file
+
     small = io.BytesIO()
     try:
-        with Image.open(str(file) if encoded is None else io.BytesIO(encoded)) as opened:
-            image = opened.convert("RGB")
-        width = max(1, round(image.width * HEIGHT / image.height))
-        image.resize((width, HEIGHT), Image.Resampling.BICUBIC).save(small, "JPEG", quality=QUALITY)
-    except Exception:  # a broken file ends in an error of any kind
+        image = decode_whole(read_file(Path(str(file))) if encoded is None else encoded)
+    except (ValueError, OSError):
         return None
+    width = max(1, round(image.width * HEIGHT / image.height))
+    image.resize((width, HEIGHT), Image.Resampling.BICUBIC).save(small, "JPEG", quality=QUALITY)
     return small.getvalue()
 
 
@@ -242,7 +245,7 @@ def _gallery(test: Sequence[Row]) -> dict[str, Any]:
     }
 
 
-def _about(located: Located, splits: Mapping[str, Rows]) -> dict[str, Any]:
+def _about(located: Located, splits: Mapping[str, Rows], decoder: str | None) -> dict[str, Any]:
     declaration = located.declaration
     return {
         "schema_version": results.SCHEMA_VERSION,
@@ -253,6 +256,7 @@ def _about(located: Located, splits: Mapping[str, Rows]) -> dict[str, Any]:
         "drawn": declaration.drawn is not None,
         "note": declaration.note,
         "shown": declaration.thumbnails,
+        "decoder": decoder,  # of its thumbnails
         "counts": {name: count(rows) for name, rows in splits.items()},
         "audit": audit(splits),
         "verdict": asdict(judge(declaration.name, splits)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness import paths
+from harness.data.decoding import decode
+from harness.data.decoding_key import decoding_key
 from harness.data.schema import Integers, Split
 from harness.errors import HarnessError
 
@@ -30,8 +31,8 @@ def cache_bytes(images: int, size: tuple[int, int]) -> int:
 
 
 def pixel_folder(fingerprint: str) -> Path:
-    """Return the folder of the cache for the pixels of a dataset's content."""
-    return paths.cache_folder() / "pixels" / fingerprint[:24]
+    """Return the folder of the cache for what this decoder makes of a dataset's content."""
+    return paths.cache_folder() / "pixels" / f"{fingerprint[:24]}-{decoding_key()}"
 
 
 def open_pixels(
@@ -43,7 +44,8 @@ def open_pixels(
     """Return a reader of a split's images at (height, width).
 
     Args:
-        cache: a folder that stands for the dataset's content; None decodes at every access.
+        cache: a folder that stands for the dataset's content and the decoder (`pixel_folder`);
+            None decodes at every access.
         progress: called with images done and images in all while the cache is filled.
 
     Raises:
@@ -104,17 +106,13 @@ def _decode_rows(split: Split, rows: Integers, size: tuple[int, int]) -> NDArray
 
 def _decode(split: Split, row: int, into: NDArray[np.uint8]) -> None:
     """Decode a row into its place, (3, H, W)."""
-    from PIL import Image
-
     _, height, width = into.shape
+    name = f"Split {split.name}, image {split.image_ids[row]!r}"
     try:
-        with Image.open(io.BytesIO(split.encoded(row))) as opened:
-            image = opened if opened.mode == "RGB" else opened.convert("RGB")
-            image.load()
+        encoded = split.encoded(row)
     except Exception as error:
-        raise HarnessError(
-            f"Split {split.name}, image {split.image_ids[row]!r} cannot be decoded: {error}"
-        ) from error
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    into[:] = np.asarray(image).transpose(2, 0, 1)  # (3, H, W)
+        raise HarnessError(f"{name} cannot be read: {error}") from error
+    try:
+        into[:] = decode(encoded, (height, width))
+    except ValueError as error:
+        raise HarnessError(f"{name} {error}") from error

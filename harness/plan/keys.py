@@ -47,6 +47,7 @@ SCORING = ("candidates",)  # fields of a recipe that training does not read
 # What a run calls that changes no figure, with the reason.
 LEFT_OUT = {
     "harness.compatibility": "makes libraries import",
+    "harness.data.decoding_key": "names caches by the decoder, which the key holds itself",
     "harness.data.digest": "what pages tell of a dataset",
     "harness.errors": "words for the user",
     "harness.execution": "where a run is executed, and how long it may take",

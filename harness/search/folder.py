@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from joblib import cpu_count
 
+from harness.data.image_kinds import readable_suffixes
 from harness.errors import HarnessError
 from harness.progress import Show
 from harness.search.cache import StoredEmbeddings
 from harness.search.gallery import BATCH, Encode, Floats, Gallery, Images, Integers
-from harness.search.images import SUFFIXES, ReadImage, find_images, make_thumbnail, read_image
+from harness.search.images import ReadImage, find_images, make_thumbnail, read_image
 
 AHEAD_BYTES = 2**28  # of pixels that wait to be encoded
 KEPT = 1024  # images encoded between two writes to the cache
@@ -45,13 +44,9 @@ class FolderReader:
             raise HarnessError(f"--gallery {folder}: there is no such folder.")
         found = find_images(folder, follow_links)
         if not found.images:
-            kinds = ", ".join(SUFFIXES)
+            kinds = ", ".join(readable_suffixes())
             told = _told(found.passed_over)
             raise HarnessError(f"--gallery {folder}: no image in it ({kinds}){told}.")
-        self._open = ExitStack()
-        self._open.enter_context(warnings.catch_warnings())
-        # What matters in a broken file is an error; of the rest Pillow would warn on and on.
-        warnings.filterwarnings("ignore", module=r"PIL\.")
         self._folder, self._size, self._stored = folder, size, stored
         self._found = found
         self._waiting: deque[Future[ReadImage]] = deque()
@@ -63,7 +58,6 @@ class FolderReader:
     def close(self) -> None:
         """Leave aside what is not read yet."""
         self._pool.shutdown(cancel_futures=True)
-        self._open.close()
 
     def encode(self, encode: Encode, show: Show) -> Gallery:
         """Return the gallery; what was encoded until an interruption is kept for the next time.
@@ -100,6 +94,7 @@ class FolderReader:
             thumbnail=lambda row: make_thumbnail(self._folder / names[row]),
             folder=self._folder,
             passed_over=tuple(sorted(passed_over)),
+            others=self._found.others,
         )
 
     def _images(self) -> Iterator[tuple[str, ReadImage]]:

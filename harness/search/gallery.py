@@ -31,6 +31,7 @@ class Gallery:
     thumbnail: Callable[[int], bytes | None]  # of a row, JPEG; None where there is none to show
     folder: Path | None = None
     passed_over: tuple[tuple[str, str], ...] = ()  # files, and why
+    others: int = 0  # files beside them that are not named as images are
 
 
 class Reader(Protocol):

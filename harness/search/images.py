@@ -13,19 +13,14 @@ import os
 from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from harness.data.importing.images import MOST_BYTES, MOST_PIXELS
+from harness.data.decoding import decode, decode_whole, read_file
+from harness.data.image_kinds import readable_suffixes, why_unread
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
-FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-# A JPEG is decoded at a half, a quarter or an eighth of its size where that is still as many times
-# as large as asked for: photographs are, crops of people are not and keep every pixel.
-SPARE = 2
 THUMBNAIL = 192  # pixels of height: two for each that a page shows
 QUALITY = 80  # of its JPEG
 
@@ -36,6 +31,7 @@ class Found:
 
     images: tuple[str, ...]
     passed_over: tuple[tuple[str, str], ...]  # path, why
+    others: int  # files whose names are not those of images
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ def find_images(folder: Path, follow_links: bool = False) -> Found:
             walk.linked.sort(reverse=True)
             walk.waiting.append(walk.linked.pop())
         walk.enter(walk.waiting.pop())
-    return Found(tuple(sorted(walk.images)), tuple(sorted(walk.passed_over)))
+    return Found(tuple(sorted(walk.images)), tuple(sorted(walk.passed_over)), walk.others)
 
 
 class _Walk:
@@ -68,6 +64,7 @@ class _Walk:
     def __init__(self, folder: Path, follow_links: bool) -> None:
         self.images: list[str] = []
         self.passed_over: list[tuple[str, str]] = []
+        self.others = 0  # files whose names are not those of images
         self.waiting: list[str] = [str(folder)]
         self.linked: list[str] = []
         self._folder = folder
@@ -104,10 +101,18 @@ class _Walk:
                 self._take(entry, self.linked)
 
     def _take(self, entry: os.DirEntry[str], folders: list[str]) -> None:
+        suffix = Path(entry.name).suffix.lower()
         if entry.is_dir():
             folders.append(entry.path)
-        elif entry.name.lower().endswith(SUFFIXES) and entry.is_file():
-            self.images.append(_within(self._folder, entry.path))
+        elif suffix in readable_suffixes():
+            if entry.is_file():
+                self.images.append(_within(self._folder, entry.path))
+            else:
+                self._pass_over(entry.path, "is no file")
+        elif why := why_unread(suffix):
+            self._pass_over(entry.path, why)
+        else:
+            self.others += 1
 
     def _pass_over(self, path: str, why: str) -> None:
         self.passed_over.append((_within(self._folder, path), why))
@@ -116,7 +121,7 @@ class _Walk:
 def read_image(file: Path, size: tuple[int, int], known: Container[bytes]) -> ReadImage:
     """Read a file and, unless its content is known, decode it to (height, width)."""
     try:
-        encoded = _read(file)
+        encoded = read_file(file)
     except (OSError, ValueError) as error:
         return ReadImage(b"", problem=_shortened(error))
     digest = hashlib.sha256(encoded).digest()
@@ -128,62 +133,16 @@ def read_image(file: Path, size: tuple[int, int], known: Container[bytes]) -> Re
         return ReadImage(digest, problem=_shortened(error))
 
 
-def decode(encoded: bytes, size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Decode an image file to (3, H, W) at (height, width), upright as its camera was held.
-
-    Raises:
-        ValueError: it cannot be decoded or is too large; the message says why.
-    """
-    height, width = size
-    image = _open(encoded, SPARE * max(size))
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.ascontiguousarray(np.asarray(image).transpose(2, 0, 1))  # (3, H, W)
-
-
 def make_thumbnail(file: Path) -> bytes | None:
     """Return a small JPEG of an image file, without its metadata; None where it is gone."""
     small = io.BytesIO()
     try:
-        image = _open(_read(file), SPARE * THUMBNAIL)
-        image.thumbnail((2 * THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
-        image.save(small, "JPEG", quality=QUALITY, exif=b"", icc_profile=None)
+        image = decode_whole(read_file(file))
     except (OSError, ValueError):
         return None
+    image.thumbnail((2 * THUMBNAIL, THUMBNAIL), Image.Resampling.BICUBIC)
+    image.save(small, "JPEG", quality=QUALITY)
     return small.getvalue()
-
-
-def _read(file: Path) -> bytes:
-    if (size := file.stat().st_size) > MOST_BYTES:
-        raise ValueError(f"has {size:,} bytes, more than {MOST_BYTES:,}")
-    return file.read_bytes()
-
-
-def _open(encoded: bytes, enough: int) -> Any:
-    """Return an image in RGB, of which `enough` pixels a side will do."""
-    try:
-        with Image.open(io.BytesIO(encoded), formats=FORMATS) as opened:
-            width, height = opened.size
-            if width * height > MOST_PIXELS:
-                raise ValueError(f"has {width} x {height} pixels, more than {MOST_PIXELS:,}")
-            opened.draft("RGB", (enough, enough))
-            return _upright(opened).convert("RGB")
-    except ValueError:
-        raise
-    except UnidentifiedImageError as error:
-        raise ValueError(f"is none of {', '.join(FORMATS)}") from error
-    except Exception as error:  # of broken files: without a common base
-        raise ValueError(f"cannot be decoded: {error or type(error).__name__}") from error
-
-
-def _upright(image: Image.Image) -> Image.Image:
-    """Turn an image as its metadata say; where those are broken, it stays as it is."""
-    try:
-        if image.getexif().get(ExifTags.Base.Orientation, 1) == 1:
-            return image
-        return ImageOps.exif_transpose(image)
-    except Exception:  # as above: the pixels may be whole all the same, and tell if they are not
-        return image
 
 
 def _within(folder: Path, path: str | Path) -> str:

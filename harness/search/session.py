@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness import paths, registry
+from harness.data.decoding_key import decoding_key
 from harness.errors import HarnessError
 from harness.files import hash_file
 from harness.plan import keys
@@ -24,8 +25,6 @@ from harness.trained.chosen_run import choose_run, weights_file
 
 if TYPE_CHECKING:
     from harness.search.engine import Searcher
-
-CACHE_VERSION = 1  # of what decoding makes of a file
 
 
 @dataclass(frozen=True)
@@ -109,7 +108,7 @@ def _cache_folder(run: StoredRun, plugin: registry.Plugin) -> Path:
     """Return where embeddings are kept of the weights and the code that make them."""
     weights = weights_file(run)
     content = {
-        "version": CACHE_VERSION,
+        "decoder": decoding_key(),
         "code": keys.code_of(plugin).figures,
         "method": run.record.method,
         "config": run.record.config,

@@ -13,8 +13,8 @@ from typing import Any
 from harness.data.auditing.audit import Rows, audit
 from harness.data.auditing.verdict import judge
 from harness.data.declaration import Located
+from harness.data.decoding import check_image
 from harness.data.digest import Row, gather_rows, read_batches
-from harness.data.importing.images import check_image
 from harness.errors import HarnessError
 from harness.progress import Show
 
@@ -29,10 +29,11 @@ class _Image:
     hash: bytes | None  # None for a file that is not there
     kind: str
     flaw: str | None
+    conversions: tuple[str, ...] = ()
 
 
 def examine(located: Located, progress: Show = lambda what, done, total: None) -> dict[str, Any]:
-    """Read a dataset whole and return its audit, its verdict and its broken images, for JSON."""
+    """Read a dataset whole and return its audit, its verdict and what its images are, for JSON."""
     import pyarrow.parquet
 
     groups = located.files.items()
@@ -43,6 +44,7 @@ def examine(located: Located, progress: Show = lambda what, done, total: None) -
     splits: dict[str, Rows] = {}
     kinds: dict[str, dict[str, int]] = {}
     broken: list[dict[str, str]] = []
+    converted: list[dict[str, Any]] = []
     done = 0
     for name, files in groups:
         rows: list[Row] = []
@@ -55,11 +57,10 @@ def examine(located: Located, progress: Show = lambda what, done, total: None) -
                 progress("reading images", done, total)
         splits[name] = gather_rows(rows, [image.hash for image in images])
         kinds[name] = dict(Counter(image.kind for image in images))
-        broken += [
-            {"split": name, "image_id": str(row["image_id"]), "flaw": image.flaw}
-            for row, image in zip(rows, images, strict=True)
-            if image.flaw
-        ]
+        for row, image in zip(rows, images, strict=True):
+            place = {"split": name, "image_id": str(row["image_id"])}
+            broken += [{**place, "flaw": image.flaw}] if image.flaw else []
+            converted += [{**place, "by": list(image.conversions)}] if image.conversions else []
     empty = [name for name, rows in splits.items() if not len(rows.captions)]
     if empty:
         raise HarnessError(f"Split {' and '.join(empty)} has no caption.")
@@ -71,6 +72,7 @@ def examine(located: Located, progress: Show = lambda what, done, total: None) -
         **audit(splits),
         "image_files": kinds,
         "broken_images": broken,
+        "converted_images": converted,
     }
 
 
@@ -89,10 +91,10 @@ def _look_at(stored: Any) -> _Image:
         return _Image(None, "none", f"there is no image: {error}")
     digest = hashlib.sha256(encoded).digest()
     try:
-        check_image(encoded)
+        checked = check_image(encoded)
     except ValueError as error:
-        return _Image(digest, "broken", str(error))
-    return _Image(digest, _kind(encoded), None)
+        return _Image(digest, "broken", f"it {error}")
+    return _Image(digest, checked.kind, None, checked.conversions)
 
 
 def _read(stored: Any) -> bytes:
@@ -103,8 +105,3 @@ def _read(stored: Any) -> bytes:
         return Path(stored).read_bytes()
     held = stored.get("bytes")
     return held if isinstance(held, bytes) else Path(stored["path"]).read_bytes()
-
-
-def _kind(encoded: bytes) -> str:
-    marks = {b"\xff\xd8": "JPEG", b"\x89P": "PNG", b"BM": "BMP"}
-    return marks[encoded[:2]]

@@ -42,6 +42,9 @@ class Source:
     licensed: bool  # whether its images may not be handed on
 
 
+Converted = dict[str, Any]  # split, image_id, and by what an image is converted
+
+
 class _Shard:
     """Some records of a split, in order."""
 
@@ -59,6 +62,23 @@ class _Shard:
             row = [str(value) for value in asdict(record).values()]
             digest.update(json.dumps([row, stat.st_size, stat.st_mtime_ns]).encode())
         return digest.hexdigest()[:32]
+
+    def file(self, work: Path) -> Path:
+        """Return the file of its rows, until all shards are there."""
+        return work / f"{self.key}.parquet"
+
+    def is_written(self, work: Path) -> bool:
+        """Tell whether its rows are there, and what was converted of them."""
+        return self.file(work).is_file() and _beside(self.file(work)).is_file()
+
+    def read_converted(self, work: Path) -> list[Converted]:
+        """Return what was converted of its images."""
+        return list(json.loads(_beside(self.file(work)).read_text(encoding="utf-8")))
+
+
+def _beside(shard: Path) -> Path:
+    """Return the file of what was converted of a shard's images."""
+    return shard.with_suffix(".json")
 
 
 def write_dataset(
@@ -121,9 +141,10 @@ def _write(
     try:
         work.mkdir(parents=True, exist_ok=True)
         _write_shards(shards, work, len(records), progress)
+        converted = [one for shard in shards for one in shard.read_converted(work)]
         _name_shards(work, shards)
         _write_card(work / CARD, source, records)
-        write_json(work / ABOUT, _about(source, key, records))
+        write_json(work / ABOUT, _about(source, key, records, converted))
         work.rename(out)
     except HarnessError:
         shutil.rmtree(work)
@@ -133,6 +154,15 @@ def _write(
             f"{out} could not be written: {error}. What is finished stays in {work}: call again to "
             "go on."
         ) from error
+
+
+def read_converted(out: Path) -> list[Converted]:
+    """Return which images of an imported folder are converted where they are decoded, and by what.
+
+    Older imports do not tell: of them nothing is returned.
+    """
+    found = json.loads((out / ABOUT).read_text(encoding="utf-8")).get("converted", [])
+    return list(found)
 
 
 def _shards(records: Sequence[Record]) -> Iterator[_Shard]:
@@ -170,9 +200,8 @@ def _write_shards(shards: Sequence[_Shard], work: Path, total: int, progress: Sh
     broken: list[str] = []
     done = 0
     for shard in shards:
-        file = work / f"{shard.key}.parquet"
-        if not file.is_file():
-            broken += _write_shard(shard, file, partial(_tell, progress, done, total))
+        if not shard.is_written(work):
+            broken += _write_shard(shard, shard.file(work), partial(_tell, progress, done, total))
         done += len(shard.records)
         _tell(progress, done, total, 0)
     if broken:
@@ -191,6 +220,7 @@ def _write_shard(shard: _Shard, file: Path, progress: Callable[[int], None]) -> 
 
     columns = schema()
     broken: list[str] = []
+    converted: list[Converted] = []
     unfinished = file.with_suffix(".unfinished")
     with (
         ThreadPoolExecutor(THREADS) as pool,
@@ -202,20 +232,37 @@ def _write_shard(shard: _Shard, file: Path, progress: Callable[[int], None]) -> 
             group = shard.records[start : start + GROUP_ROWS]
             found = list(pool.map(_read_or_tell, group))
             broken += [told for told in found if isinstance(told, str)]
+            images = [image for image in found if not isinstance(image, str)]
             if not broken:
-                rows = [_row(one, found) for one, found in zip(group, found, strict=True)]
+                rows = [_row(one, image) for one, (image, _) in zip(group, images, strict=True)]
                 writer.write_table(pyarrow.Table.from_pylist(rows, columns))
+                converted += _converted(group, [by for _, by in images])
             progress(start + len(group))
-    unfinished.unlink() if broken else unfinished.replace(file)
-    return broken
+    if broken:
+        unfinished.unlink()
+        return broken
+    write_json(_beside(file), converted)
+    unfinished.replace(file)
+    return []
 
 
-def _read_or_tell(record: Record) -> bytes | str:
-    """Return an image, or what is wrong with it."""
+def _read_or_tell(record: Record) -> tuple[bytes, tuple[str, ...]] | str:
+    """Return an image with what is converted of it, or what is wrong with it."""
+    place = f"{record.place}, {record.source!r}"
     try:
         return read_image(record)
-    except (ValueError, OSError) as error:
-        return f"{record.place}, {record.source!r}: {error}"
+    except ValueError as error:
+        return f"{place}: it {error}"
+    except OSError as error:
+        return f"{place}: {error}"
+
+
+def _converted(records: Sequence[Record], by: Sequence[tuple[str, ...]]) -> list[Converted]:
+    return [
+        {"split": record.split, "image_id": record.image_id, "by": list(how)}
+        for record, how in zip(records, by, strict=True)
+        if how
+    ]
 
 
 def _row(record: Record, encoded: Any) -> dict[str, Any]:
@@ -235,15 +282,18 @@ def _name_shards(work: Path, shards: Sequence[_Shard]) -> None:
     names = set()
     for shard in shards:
         name = f"{shard.split}-{shard.number:05d}-of-{of_split[shard.split]:05d}.parquet"
-        (work / f"{shard.key}.parquet").rename(work / name)
+        shard.file(work).rename(work / name)
         names.add(name)
     for file in work.iterdir():
         if file.name not in names:
             file.unlink()
 
 
-def _about(source: Source, key: str, records: Sequence[Record]) -> dict[str, Any]:
-    return {**asdict(source), "key": key, "counts": count_records(records)}
+def _about(
+    source: Source, key: str, records: Sequence[Record], converted: Sequence[Converted]
+) -> dict[str, Any]:
+    counts = count_records(records)
+    return {**asdict(source), "key": key, "counts": counts, "converted": list(converted)}
 
 
 def _write_card(file: Path, source: Source, records: Sequence[Record]) -> None:

@@ -173,6 +173,19 @@ def test_what_may_no_longer_be_shown_is_taken_away(small_dolls: Path, tmp_path: 
     assert digest(find(small_dolls), tmp_path / "digest").about["shown"] is True
 
 
+def test_thumbnails_of_another_decoder_are_made_anew(small_dolls: Path, tmp_path: Path) -> None:
+    """A page shows what runs see; where no image is shown, the decoder does not matter."""
+    for shown in (True, False):
+        place = tmp_path / str(shown)
+        digest(find(small_dolls, shown=shown), place)
+        about = json.loads((place / "about.json").read_text(encoding="utf-8"))
+        assert (about["decoder"] is not None) == shown
+        about |= {"decoder": "another" if shown else None, "title": "older"}
+        (place / "about.json").write_text(json.dumps(about))
+        again = digest(find(small_dolls, shown=shown), place).about
+        assert (again["title"] != "older") == shown
+
+
 # A process that puts its digest in place only when another one is about to do the same.
 WRITER = """
 import sys, time

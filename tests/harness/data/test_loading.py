@@ -208,10 +208,18 @@ def test_the_pixel_cache_is_filled_once_and_forecast(tmp_path: Path) -> None:
     assert np.load(file).nbytes == cache_bytes(2, (16, 8))
 
 
-@pytest.mark.parametrize("broken", [b"", b"not an image", png((1, 2, 3))[:40]])
-def test_a_broken_image_is_named(tmp_path: Path, broken: bytes) -> None:
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (b"", "is empty"),
+        (b"not an image", "is none of JPEG"),
+        (png((1, 2, 3))[:40], "cannot be decoded: it begins as PNG does"),
+        (png((1, 2, 3))[:48], "cannot be decoded: "),
+    ],
+)
+def test_a_broken_image_is_named(tmp_path: Path, broken: bytes, told: str) -> None:
     """An image that cannot be decoded ends with its id, and leaves no cache behind."""
     split = load(tmp_path / "d", rows(image={"bytes": broken, "path": None}))
-    with pytest.raises(HarnessError, match="image 'two' cannot be decoded"):
+    with pytest.raises(HarnessError, match=f"image 'two' {told}"):
         open_pixels(split, (16, 8), tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*8.npy"))

@@ -18,8 +18,11 @@ from harness.sources import HARNESS_FOLDER, Module, Roots
 # What makes the weights of a run, and what makes figures of them: a change in one of these modules
 # moves the key, where it is read; in any other module of the harness it moves none.
 TRAINS = {
+    "harness.data.colours",
     "harness.data.columns",
     "harness.data.declaration",
+    "harness.data.decoding",
+    "harness.data.image_kinds",
     "harness.data.loading",
     "harness.data.pixels",
     "harness.data.rows",
@@ -40,8 +43,11 @@ TRAINS = {
     "harness.training.optimization",
 }
 SCORES = {
+    "harness.data.colours",
     "harness.data.columns",
     "harness.data.declaration",
+    "harness.data.decoding",
+    "harness.data.image_kinds",
     "harness.data.loading",
     "harness.data.pixels",
     "harness.data.rows",
@@ -129,6 +135,8 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
             "built = declared(**values)",
             {"weights", "figures"},
         ),
+        ("harness.data.colours", "WHITE = (255,", "WHITE = (0,", {"weights", "figures"}),
+        ("harness.data.decoding_key", "[:12]", "[:10]", set()),
         ("harness.evaluation.write", "scores.first_hit", "scores.first_hit + 1", {"figures"}),
         ("harness.training.loop", "set_to_none=True", "set_to_none=False", {"weights"}),
         (

@@ -83,10 +83,14 @@ def test_names_of_files_cannot_garble_the_terminal(
 def test_what_speaks_against_relying_on_it_is_told(search: Call, photos: Path) -> None:
     """Images that were passed over, and a second look."""
     (photos / "broken.jpg").write_bytes(b"no image")
+    (photos / "raw.dng").write_bytes(b"no image")
+    (photos / "notes.txt").write_bytes(b"no image")
     done = search("red", "--run", "tint-twice")
     assert done.returncode == 0, done.stderr
     told = " ".join(done.stderr.split())
-    assert "Passed over 1: broken.jpg is none of JPEG" in told
+    assert "Passed over 2: broken.jpg is none of JPEG" in told
+    assert "raw.dng is of a kind that is not read" in told
+    assert "1 other file is no image by name." in told
     assert "first 4 are in the order of the method's second look" in told
 
 

@@ -14,9 +14,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from harness.data import image_kinds
+from harness.data.decoding import decode
 from harness.data.pixels import open_pixels
 from harness.data.schema import Split
-from harness.search.images import decode, find_images, make_thumbnail, read_image
+from harness.search import images
+from harness.search.images import find_images, make_thumbnail, read_image
 
 SIZE = 32, 16
 ORIENTATION = 0x0112
@@ -59,6 +62,7 @@ def test_images_are_found_wherever_they_are(photos: Path) -> None:
     found = find_images(photos)
     assert found.images == ("a.png", "c.webp", "d.BMP", "deep/er/b.jpg")
     assert found.passed_over == ()
+    assert found.others == 1  # nothing that is hidden counts
 
 
 def test_links_are_not_followed(photos: Path, tmp_path: Path, paint: Callable[..., Path]) -> None:
@@ -105,6 +109,30 @@ def test_what_would_wait_for_ever_is_not_opened(photos: Path) -> None:
     assert "pipe.png" not in find_images(photos).images
 
 
+def test_what_is_passed_over_is_told(photos: Path) -> None:
+    """An image of a kind that is not read by its name, whatever else lies there by number."""
+    (photos / "deep" / "notes.txt").write_text("no image")
+    (photos / "list.csv").write_text("no image")
+    (photos / "raw.DNG").write_bytes(b"an image")
+    os.mkfifo(photos / "pipe.png")
+    found = find_images(photos)
+    assert [name for name, _ in found.passed_over] == ["pipe.png", "raw.DNG"]
+    assert found.passed_over[0][1] == "is no file"
+    assert found.passed_over[1][1].startswith("is of a kind that is not read; JPEG, PNG")
+    assert found.others == 2
+
+
+def test_what_has_no_decoder_here_is_told(photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to install."""
+    monkeypatch.setattr(image_kinds, "readable_formats", lambda: ("JPEG", "PNG"))
+    monkeypatch.setattr(images, "readable_suffixes", lambda: (".jpg", ".png"))
+    (photos / "IMG_1.HEIC").write_bytes(b"an image")
+    found = find_images(photos)
+    assert found.images == ("a.png", "deep/er/b.jpg")
+    told = "is HEIF, for which no decoder is installed (pip install pillow-heif)"
+    assert dict(found.passed_over)["IMG_1.HEIC"] == told
+
+
 def test_images_are_decoded_as_for_a_run(tmp_path: Path) -> None:
     """A crop of a person gives the same pixels here as in training and evaluation."""
     for image, kind in ((noise(60, 150), "JPEG"), (noise(31, 77).convert("P"), "PNG")):
@@ -142,26 +170,26 @@ def test_broken_metadata_lose_no_image() -> None:
     assert decode(file, SIZE).shape == (3, *SIZE)
 
 
-def test_photographs_are_decoded_small_and_look_the_same() -> None:
-    """A large JPEG is decoded at a part of its size; what is left is nearly the same."""
+def test_photographs_are_what_a_run_sees() -> None:
+    """A large JPEG too is decoded whole: a search sees what an evaluation of the file would."""
     slow = noise(6, 12).resize((1600, 3200), Image.Resampling.BICUBIC)
     file = encoded(slow, "JPEG", quality=95)
     with Image.open(io.BytesIO(file)) as opened:
         whole = opened.convert("RGB").resize((SIZE[1], SIZE[0]), Image.Resampling.BICUBIC)
-    difference = decode(file, SIZE).astype(int) - np.asarray(whole).transpose(2, 0, 1)
-    assert np.abs(difference).max() <= 8
+    assert np.array_equal(decode(file, SIZE), np.asarray(whole).transpose(2, 0, 1))
 
 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"", "none of"),
-        (b"GIF89a no image", "none of"),
+        (b"", "is empty"),
+        (b"no image", "none of"),
+        (b"GIF89a no image", "begins as GIF does"),
         (encoded(noise(40, 40))[:500], "cannot be decoded"),
         (declared(60_000, 60_000), "pixels"),
         (declared(9_000, 9_000), "9000 x 9000 pixels"),
     ],
-    ids=["empty", "other", "cut short", "bomb", "large"],
+    ids=["empty", "other", "cut shorter", "cut short", "bomb", "large"],
 )
 def test_what_is_no_image_is_told(content: bytes, told: str, tmp_path: Path) -> None:
     """Nothing broken or huge is decoded; the reason is one line."""
