@@ -18,8 +18,8 @@ Colours of eight bits with nothing of that keep every sample. Metadata stay behi
 
 from __future__ import annotations
 
-import functools
 import io
+import re
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,8 @@ TURNS = {  # by orientation: what makes an image upright
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+PILLOW = r"PIL\."
+SILENT = ("ignore", None, Warning, re.compile(PILLOW), 0)  # as `warnings` keeps a filter
 PHOTOGRAPH = "MPO"  # a JPEG, beside which its camera stored others
 
 
@@ -163,7 +165,10 @@ def _refuse_pixels(width: int, height: int) -> None:
         raise _Refused(f"has {width} x {height} pixels, more than {MOST_PIXELS:,}")
 
 
-@functools.cache  # in threads, a filter that is set and taken back at each image would race
 def _silence() -> None:
-    """Keep Pillow from warning: what matters in a broken file is an error."""
-    warnings.filterwarnings("ignore", module=r"PIL\.")
+    """Keep Pillow from warning, from now on: what matters in a broken file is an error.
+
+    To set a filter and take it back at each image would race, in threads.
+    """
+    if SILENT not in warnings.filters:
+        warnings.filterwarnings("ignore", module=PILLOW)

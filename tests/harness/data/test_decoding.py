@@ -180,7 +180,6 @@ def test_ordinary_images_keep_every_sample(
     assert check_image(encoded).conversions == ()
 
 
-@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 @pytest.mark.parametrize(
     "metadata", [b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0", b"no metadata"]
 )
