@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import traceback
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,8 +12,11 @@ from harness.cli.options import AsJson, Plugins
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.contract.case import Subject
-    from harness.contract.checks import Check
+    from harness.contract.checks import Outcome
+    from harness.contract.subject import Subject
+    from harness.registry import Listing
+
+ANNOUNCED_SECONDS = 60.0  # what takes longer is said before it starts
 
 
 def check(
@@ -26,25 +29,27 @@ def check(
 ) -> None:
     """Try a method against the contract on drawn people, in under a minute at scale tiny.
 
-    Whether it encodes both modalities, repeats its bits, keeps to its supervision, survives a save
-    and load, trains what its ablation rows name, and what it costs; with advice for what fails.
+    Whether it trains, encodes both modalities, repeats its bits, goes on where it was stopped,
+    keeps to its supervision, survives a save and load, trains what each of its ablation rows
+    names, and what it costs; with advice for what fails. What hangs on a check that fails is
+    skipped. Where it will take longer than a minute, it says so after two steps.
     """
     from harness.cli.display import terminal
 
     subject = _subject(name, scale, plugins or [])
-    from harness.contract.checks import CHECKS
+    from harness.contract.checks import CHECKS, Verdict, examine
 
-    rows = []
+    outcomes = []
     with terminal.steps() as show:
-        for number, one in enumerate(CHECKS):
-            show("checking", number, len(CHECKS))
-            rows.append(_outcome(one, subject))
-        show("checking", len(CHECKS), len(CHECKS))
+        show("checking", 0, len(CHECKS))
+        for outcome in examine(subject):
+            outcomes.append(outcome)
+            show("checking", len(outcomes), len(CHECKS))
     if as_json:
-        print(json.dumps(rows, indent=1))
+        print(json.dumps([_row(outcome) for outcome in outcomes], indent=1))
     else:
-        _show(rows)
-    if not all(row["passed"] for row in rows):
+        _show(outcomes)
+    if any(outcome.verdict is Verdict.FAILS for outcome in outcomes):
         raise typer.Exit(1)
 
 
@@ -52,7 +57,9 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
     from harness import registry
     from harness.errors import unknown
 
-    listing = registry.find_method(name, registry.list_methods(plugins))
+    listings = registry.list_methods(plugins)
+    _refuse_two(name, listings)
+    listing = registry.find_method(name, listings)
     if listing.error:
         raise HarnessError(
             f"Method {name!r} cannot be imported: {listing.error['kind']}: "
@@ -64,33 +71,54 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
     chosen = scale or ("tiny" if "tiny" in scales else next(iter(scales)))
     if chosen not in scales:
         raise unknown(f"recipe of {name}", chosen, scales)
-    from harness.contract.case import Subject, small_dolls
+    from harness.contract.case import small_dolls
+    from harness.contract.subject import Subject
+    from harness.execution.local import preload
 
-    return Subject(listing, chosen, small_dolls())
-
-
-def _outcome(one: Check, subject: Subject) -> dict[str, Any]:
-    """Run a check; whatever the method raises is a failure of it."""
-    from harness.contract.checks import Broken
-
-    row: dict[str, Any] = {"check": one.title, "passed": False, "advice": one.advice}
-    try:
-        return {**row, "passed": True, "told": one.run(subject), "advice": ""}
-    except Broken as broken:
-        return {**row, "told": str(broken)}
-    except Exception as error:
-        told = f"{type(error).__name__}: {error}"
-        return {**row, "told": told, "traceback": traceback.format_exc()}
+    preload([listing.plugin])  # what encodes in another process, while this one does other things
+    return Subject(listing, chosen, small_dolls(), _announce)
 
 
-def _show(rows: list[dict[str, Any]]) -> None:
+def _refuse_two(name: str, listings: Sequence[Listing]) -> None:
+    """Refuse a name that two files register: it would be the other one that is checked and run."""
+    files = [str(one.plugin.module.path) for one in listings if one.name == name]
+    if len(files) > 1:
+        raise HarnessError(
+            f"There are {len(files)} methods {name!r}, in {' and '.join(files)}: a run would take "
+            "the first. Rename the others, in @register."
+        )
+
+
+def _announce(seconds: float) -> None:
     from harness.cli.display import terminal
 
-    table = [["ok" if row["passed"] else "FAILS", row["check"], row["told"]] for row in rows]
+    if seconds > ANNOUNCED_SECONDS:
+        terminal.note(f"This will take about {seconds / 60:.0f} minutes.")
+
+
+def _row(outcome: Outcome) -> dict[str, Any]:
+    """Return what a check found as a script reads it; `passed` is null where it was skipped."""
+    from harness.contract.checks import Verdict
+
+    row = {
+        "check": outcome.check.title,
+        "passed": {Verdict.OK: True, Verdict.FAILS: False}.get(outcome.verdict),
+        "verdict": outcome.verdict,
+        "told": outcome.told,
+        "advice": outcome.advice,
+    }
+    return {**row, "traceback": outcome.traceback} if outcome.traceback else row
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    from harness.cli.display import terminal
+    from harness.contract.checks import Verdict
+
+    table = [[one.verdict, one.check.title, one.told] for one in outcomes]
     terminal.print_table(["", "check", "found"], table)
-    for row in rows:
-        if row["passed"]:
+    for outcome in outcomes:
+        if outcome.verdict is not Verdict.FAILS:
             continue
-        terminal.note(f"\n{row['check']}: {row['advice']}")
-        if "traceback" in row:
-            terminal.note(row["traceback"].rstrip())
+        terminal.note(f"\n{outcome.check.title}: {outcome.told}\n{outcome.advice}")
+        if outcome.traceback:
+            terminal.note(outcome.traceback.rstrip())

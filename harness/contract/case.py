@@ -1,11 +1,10 @@
-"""A method built on a small training split, ready to be tried, and what is checked of it."""
+"""A method built on a small training split, ready to be tried."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from harness import paths, registry
+from harness.contract.observation import Observer
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
@@ -22,7 +22,6 @@ from harness.evaluation import encode_images, encode_texts
 from harness.files import process_tag, put_in_place
 from harness.method import Recipe, Supervision
 from harness.registry.settings import build
-from harness.results.paper import ExtraData
 from harness.training import Watchers, train
 from harness.training.building import build_method
 from harness.training.checkpoints import LAST
@@ -30,7 +29,9 @@ from harness.training.checkpoints import LAST
 CPU = torch.device("cpu")
 ITEMS = 9  # images and captions whose embeddings are looked at
 PEOPLE = 12, 6, 8  # of train, val and test
-BATCH = 32
+FEW = 16  # training images, of four people, with two captions each
+EPOCHS = 2  # of each stage
+BATCH = 16  # two steps an epoch
 
 
 def small_dolls() -> Path:
@@ -47,6 +48,19 @@ def small_dolls() -> Path:
     return folder
 
 
+def few(split: Split) -> Split:
+    """Return the first images of a training split, with their captions."""
+    captions = split.image_of_caption < FEW
+    return replace(
+        split,
+        image_ids=split.image_ids[:FEW],
+        captions=tuple(text for text, here in zip(split.captions, captions, strict=True) if here),
+        image_of_caption=split.image_of_caption[captions],
+        person_of_image=split.person_of_image[:FEW],
+        cameras=split.cameras and split.cameras[:FEW],
+    )
+
+
 class Case:
     """A variant of a method at a scale, with the weights of a seed."""
 
@@ -57,7 +71,7 @@ class Case:
         scale: str,
         dolls: Path,
         seed: int = 0,
-        change: Callable[[Split], Split] = lambda split: split,
+        change: Callable[[Split], Split] = few,
     ) -> None:
         """`variant` is one of the listing's description; `change` alters the training split."""
         assert listing.description is not None
@@ -69,17 +83,29 @@ class Case:
         self.view = TrainView(self.split, self.pixels, Supervision(config["supervision"]), seed)
         summary = self.view.summary()
         self.method = build_method(listing.name, listing.plugin, config, seed, summary)
+        self.history: list[dict[str, Any]] = []  # of the last training
         self.images = self.view.pixels(range(ITEMS))  # (ITEMS, 3, H, W)
         self.captions = list(self.view.captions[:ITEMS])
 
-    def train(self, folder: Path | None = None) -> dict[str, Tensor]:
-        """Train each stage for one short epoch and return the last weights."""
+    def train(
+        self,
+        folder: Path | None = None,
+        epochs: int = EPOCHS,
+        batch_size: int = BATCH,
+        observer: Observer | None = None,
+        asked_to_end: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Tensor]:
+        """Train each stage for a few short epochs and return the last weights."""
         if folder is None:
             with tempfile.TemporaryDirectory() as scratch:
-                return self.train(Path(scratch))
-        stages = tuple(replace(stage, epochs=1, batch_size=BATCH) for stage in self.recipe.stages)
-        recipe = replace(self.recipe, stages=stages)
-        watchers = Watchers(judge_pairs=self.judge)
+                return self.train(Path(scratch), epochs, batch_size, observer, asked_to_end)
+        stages = (
+            replace(stage, epochs=epochs, batch_size=batch_size) for stage in self.recipe.stages
+        )
+        recipe = replace(self.recipe, stages=tuple(stages))
+        watchers = Watchers(judge_pairs=self.judge, asked_to_end=asked_to_end)
+        if observer is not None:
+            watchers = replace(watchers, report=observer.step_ended)
         self.history = train(self.method, self.view, recipe, 0, CPU, folder, watchers).history
         return dict(torch.load(folder / LAST, weights_only=True)["method"])
 
@@ -95,64 +121,8 @@ class Case:
 
     @torch.no_grad()
     def features(self) -> tuple[Tensor, Tensor]:
-        """Return the embeddings (ITEMS, D) of images and captions in evaluation mode."""
+        """Return the embeddings (items, D) of images and captions in evaluation mode."""
         self.method.eval()
-        images = encode_images(self.method, lambda rows: self.images[rows], ITEMS, CPU)
+        count = len(self.images)
+        images = encode_images(self.method, lambda rows: self.images[rows], count, CPU)
         return images.embedding, encode_texts(self.method, self.captions, CPU).embedding
-
-
-@dataclass(frozen=True)
-class TrainedCase:
-    """A case that was trained, with its weights as they were before and after."""
-
-    case: Case
-    before: dict[str, Tensor]
-    after: dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class Subject:
-    """A method to be checked, at a scale, on the small drawn dataset."""
-
-    listing: registry.Listing
-    scale: str
-    dolls: Path
-
-    @cached_property
-    def trained(self) -> TrainedCase:
-        """The method as published, trained once for all checks; they only look at it."""
-        case = self.case()
-        before = {name: value.clone() for name, value in case.method.state_dict().items()}
-        return TrainedCase(case, before, case.train() if case.recipe.stages else before)
-
-    def case(
-        self,
-        variant: int = 0,
-        seed: int = 0,
-        change: Callable[[Split], Split] = lambda split: split,
-    ) -> Case:
-        """Build a variant by its position; the method as published is the first."""
-        return Case(
-            self.listing, self._variants[variant], self.scale, self.dolls, seed=seed, change=change
-        )
-
-    @property
-    def _variants(self) -> Sequence[dict[str, object]]:
-        from harness.plan import variants_at
-
-        assert self.listing.description is not None
-        here = variants_at(self.listing.description, self.scale)
-        return [v for v in self.listing.description["variants"] if v["label"] in here]
-
-    @property
-    def extra_data(self) -> ExtraData | None:
-        """What the method says it was trained on beside the benchmark; None where nothing."""
-        assert self.listing.description is not None
-        backbone = self.listing.description["scales"][self.scale]["config"]["backbone"]
-        told = self.listing.description["extra_data"].get(backbone)
-        return told and build(ExtraData, told)
-
-    @property
-    def labels(self) -> list[str]:
-        """The labels of the variants, in their order."""
-        return [str(variant["label"]) for variant in self._variants]

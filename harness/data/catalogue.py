@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -116,7 +117,7 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
 
 def find_here(declaration: Declaration) -> Located | None:
     """Return the files of a dataset that need not be drawn or downloaded; None where they do."""
-    place = _place_of_drawn(declaration) if declaration.drawn else declaration.folder
+    place = place_of_drawn(declaration) if declaration.drawn else declaration.folder
     if not place or not Path(place).is_dir():
         return None
     try:
@@ -125,19 +126,24 @@ def find_here(declaration: Declaration) -> Located | None:
         return None
 
 
-def _place_of_drawn(declaration: Declaration) -> Path:
+def place_of_drawn(declaration: Declaration) -> Path:
     """Return where a drawn dataset belongs: another place for each version of the drawing code."""
+    return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{_drawing_code()[:16]}"
+
+
+@cache
+def _drawing_code() -> str:
+    """Return a hash of the code that draws, which takes part of a second to read."""
     from harness.sources import Roots, Scope, find_definitions, hash_definitions
 
     roots = Roots()
     start = find_definitions([("harness.data.paperdolls.build", "write_paperdolls")], roots)
-    code = hash_definitions(start, Scope(roots))
-    return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{code[:16]}"
+    return hash_definitions(start, Scope(roots))
 
 
 def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     """Return the folder of a drawn dataset, drawn once."""
-    folder = _place_of_drawn(declaration)
+    folder = place_of_drawn(declaration)
     if folder.is_dir():
         return folder
     from harness.data.paperdolls.build import write_paperdolls

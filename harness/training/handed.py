@@ -13,9 +13,28 @@ from torch import Tensor
 
 from harness import distributed
 from harness.data.schema import TrainView
+from harness.errors import unknown
 from harness.evaluation import encode_images, encode_texts
 from harness.method import Encoded, Method, Recipe, TrainSet
 from harness.seeding import derive, seed_everything
+
+
+class UnknownLoss(KeyError):
+    """A loss is asked for that is not on; the message says which are."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class Losses(dict[str, float]):
+    """The weights of the losses that are on, by name.
+
+    Raises:
+        UnknownLoss: on looking up another; `get` and `in` tell whether one is on.
+    """
+
+    def __missing__(self, name: str) -> float:
+        raise UnknownLoss(str(unknown("active loss", name, self)))
 
 
 @dataclass
@@ -31,7 +50,7 @@ class TrainingRun:
     epoch: int = 0
     step: int = 0
     steps_per_epoch: int = 0
-    losses: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, float] = field(default_factory=Losses)
     tell: Callable[[str], None] = lambda doing: None
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
 
@@ -69,7 +88,7 @@ def preparation(
     """Put a method on its device and return the run that its `prepare` is handed."""
     method.to(device)
     accelerator = _accelerator(device, recipe.precision)
-    losses = dict(method.config.losses)
+    losses = Losses(method.config.losses)
     seed_everything(seed, "prepare")
     return TrainingRun(method, device, seed, accelerator, view, losses=losses, tell=tell)
 

@@ -32,7 +32,7 @@ from harness.training.checkpoints import (
     take_up_stage,
     write_checkpoint,
 )
-from harness.training.handed import TrainingRun, preparation
+from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
@@ -293,9 +293,9 @@ class _Loop:
         self.watchers.report(Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best))
 
 
-def _active(losses: Mapping[str, float], stage: Stage) -> dict[str, float]:
+def _active(losses: Mapping[str, float], stage: Stage) -> Losses:
     names = losses if stage.losses is None else stage.losses
-    return {name: weight for name, weight in losses.items() if name in names}
+    return Losses({name: weight for name, weight in losses.items() if name in names})
 
 
 def _rows(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
@@ -316,12 +316,30 @@ def _batch(view: TrainView, captions: Tensor, device: torch.device) -> Batch:
 
 
 def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
+    """Return what is minimised, on a graph. Raises TypeError and ValueError."""
+    if not isinstance(losses, Mapping):
+        raise TypeError(
+            f"training_losses must return a dictionary, name -> loss, not {_told(losses)}; "
+            f"on are: {sorted(run.losses)}"
+        )
     if not losses:
         raise ValueError(f"training_losses returned no loss; on are: {sorted(run.losses)}")
     for name, loss in losses.items():
+        if not isinstance(loss, Tensor):
+            raise TypeError(
+                f"loss {name!r} must be a tensor of one number, with its gradient, "
+                f"not {_told(loss)}"
+            )
         if loss.numel() != 1:
             raise ValueError(f"loss {name!r} must be one number, but has {tuple(loss.shape)}")
+    if not any(loss.requires_grad for loss in losses.values()):
+        raise ValueError(f"no loss of {sorted(losses)} depends on a parameter: mind detach()")
     return torch.stack([loss.float() for loss in losses.values()]).sum()
+
+
+def _told(value: object) -> str:
+    kind = type(value).__name__
+    return f"a {kind}" if isinstance(value, Tensor | Sequence) else f"the {kind} {value!r}"
 
 
 def _values(losses: Mapping[str, Tensor], run: TrainingRun) -> dict[str, float]:

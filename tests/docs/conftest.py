@@ -38,7 +38,7 @@ def draw_small(cache: Path) -> None:
         patch.setenv("HARNESS_CACHE", str(cache))
         for declaration in catalogue.read_catalogue().values():
             if declaration.drawn:
-                place = catalogue._place_of_drawn(declaration)
+                place = catalogue.place_of_drawn(declaration)
                 write_paperdolls(place, sizes=SMALL, look=DATASETS[declaration.drawn])
 
 

@@ -2,19 +2,17 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
 
 from harness import plan, registry
-from harness.contract.case import CPU, Case, Subject
+from harness.contract.case import CPU, Case
 from harness.contract.checks import CHECKS, Check
-from harness.data.schema import Split
+from harness.contract.subject import Subject
 from harness.run.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
 
@@ -23,7 +21,6 @@ NAMES = [name for name, listing in LISTINGS.items() if listing.description]
 # One process tests a method, which is so trained once for all that only look at it.
 GROUPS = {name: pytest.mark.xdist_group(f"contract of {name}") for name in NAMES}
 METHODS = [pytest.param(name, id=name, marks=GROUPS[name]) for name in NAMES]
-FEW = 16  # images, of four people, with two captions each
 VARIANTS = [
     pytest.param(name, variant, id=f"{name}:{variant['label']}", marks=GROUPS[name])
     for name in NAMES
@@ -44,31 +41,6 @@ def subject(small_dolls: Path) -> Callable[[str], Subject]:
     return cache(lambda name: Subject(LISTINGS[name], "tiny", small_dolls))
 
 
-@pytest.fixture(scope="module")
-def published(small_dolls: Path) -> Callable[[str], dict[str, Tensor]]:
-    """Return a function that returns the weights that a method starts from, with few people."""
-    full = dict(parameters.values for parameters in FULL)
-
-    def weights(name: str) -> dict[str, Tensor]:
-        method = case(small_dolls, name, full[name], change=few).method
-        return {key: value.clone() for key, value in method.state_dict().items()}
-
-    return cache(weights)
-
-
-def few(split: Split) -> Split:
-    """Return the first images of a training split: with their captions, one batch."""
-    captions = split.image_of_caption < FEW
-    return replace(
-        split,
-        image_ids=split.image_ids[:FEW],
-        captions=tuple(text for text, here in zip(split.captions, captions, strict=True) if here),
-        image_of_caption=split.image_of_caption[captions],
-        person_of_image=split.person_of_image[:FEW],
-        cameras=split.cameras and split.cameras[:FEW],
-    )
-
-
 def test_every_plugin_imports() -> None:
     """No bundled method is broken."""
     assert {name: listing.error for name, listing in LISTINGS.items() if listing.error} == {}
@@ -85,24 +57,20 @@ def test_a_method_keeps_to_the_contract(
 
 @pytest.mark.parametrize(("name", "variant"), VARIANTS)
 def test_every_row_trains_what_it_names(
-    published: Callable[[str], dict[str, Tensor]], small_dolls: Path, tmp_path: Path, name: str,
-    variant: dict[str, Any],
-) -> None:  # fmt: skip
+    subject: Callable[[str], Subject], name: str, variant: dict[str, Any]
+) -> None:
     """An ablation row builds, trains exactly its losses, moves weights, and stays finite. It starts
     from the weights of the published method, where their shapes are alike: heads are built whether
     or not a row uses them, so the rows of a seed are paired."""
-    tried = case(small_dolls, name, variant, change=few)
-    before = {key: value.clone() for key, value in tried.method.state_dict().items()}
+    tried = subject(name)
+    row = tried.row(tried.labels.index(variant["label"]))
     if not _changes_shape(variant["changes"]):
-        expected = published(name)
-        assert before.keys() == expected.keys()
-        assert all(torch.equal(before[key], expected[key]) for key in before)
-    if not tried.recipe.stages:
+        assert row.before == tried.row(0).before
+    if not tried.trained.case.recipe.stages:
         pytest.skip(f"{name} is not trained")
-    after = tried.train(tmp_path)
-    assert tried.trained_losses() == set(tried.method.config.losses)
-    assert any(not torch.equal(before[key], after[key]) for key in before)
-    assert all(torch.isfinite(value).all() for value in after.values())
+    assert row.trained == row.named
+    assert row.before != row.after
+    assert not row.not_finite
 
 
 @pytest.mark.parametrize("name", METHODS)

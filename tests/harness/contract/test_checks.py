@@ -11,6 +11,17 @@ import pytest
 
 Call = Callable[..., Any]
 
+READS_LABELS = """
+        from harness.paths import cache_folder
+        from pyarrow import parquet
+        people = {}
+        for file in cache_folder().glob('datasets/*/test.parquet'):
+            table = parquet.read_table(file, columns=['captions', 'person_id']).to_pydict()
+            for texts, person in zip(table['captions'], table['person_id'], strict=True):
+                people.update(dict.fromkeys(texts, person))
+        known = torch.tensor([[people.get(caption, 0)] for caption in captions])
+        return self.texts(letters) + known * (not self.training)"""
+
 BROKEN = {
     "wrong shape": (
         "return self.texts(letters)",
@@ -68,12 +79,148 @@ BROKEN = {
         "ablation rows build and train",
         "trains ['other']",
     ),
-    "a row that fails": (
+    "a row that is not built": (
         "        self.images = nn.Linear(3, config.width)",
         "        assert config.width == 8, 'only eight'\n"
         "        self.images = nn.Linear(3, config.width)",
         "ablation rows build and train",
-        "only eight",
+        "row 'narrow' does not build and train: AssertionError: only eight",
+    ),
+    "a row with an unknown loss": (
+        '{"narrow": {"width": 4}, "Toy": {}}',
+        '{"narrow": {"width": 4}, "other": {"losses": {"sdm": 1.0}}, "Toy": {}, "9": {"width": 9}}',
+        "ablation rows build and train",
+        "row 'other' does not build and train: UnknownLoss: There is no active loss 'itc'. "
+        "There are: sdm.",
+    ),
+    "encodes at random": (
+        "return self.texts(letters)",
+        "return self.texts(letters) + torch.rand(self.config.width)",
+        "encoding twice gives the same",
+        "encoding twice differs by",
+    ),
+    "dropout that does not know the mode": (
+        "return self.images(images.float().mean((2, 3)) / 255)",
+        "return nn.functional.dropout(self.images(images.float().mean((2, 3)) / 255), 0.5)",
+        "encoding twice gives the same",
+        "encoding twice differs by",
+    ),
+    "NumPy without a seed": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "import numpy; noise = float(numpy.random.default_rng().random()); "
+        'return {"itc": run.losses["itc"] * loss * noise}',
+        "the same seed gives the same bits",
+        "after training, these differ between two runs of one seed: images.weight",
+    ),
+    "raises in training": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "raise RuntimeError('boom')",
+        "trains a step",
+        "in the first step or before it: RuntimeError: boom",
+    ),
+    "raises in the second epoch": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "assert not run.epoch, 'boom'; "
+        'return {"itc": run.losses["itc"] * loss}',
+        "trains a step",
+        "after epoch 1, step 2: AssertionError: boom",
+    ),
+    "raises when it is built": (
+        "self.texts = nn.Linear(128, config.width)",
+        "self.texts = nn.Linear(128, config.height)",
+        "encodes images and captions",
+        "it is not built: AttributeError: 'ToyConfig' object has no attribute 'height'",
+    ),
+    "a loss that is not there": (
+        'run.losses["itc"]',
+        'run.losses["ict"]',
+        "trains a step",
+        "There is no active loss 'ict'. Did you mean 'itc'? There are: itc.",
+    ),
+    "a float for a loss": (
+        'return {"itc": run.losses["itc"] * loss}',
+        'return {"itc": 1.5}',
+        "trains a step",
+        "loss 'itc' must be a tensor of one number, with its gradient, not the float 1.5",
+    ),
+    "a loss without its name": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "return loss",
+        "trains a step",
+        "training_losses must return a dictionary, name -> loss, not a Tensor; on are: ['itc']",
+    ),
+    "a detached loss": (
+        'return {"itc": run.losses["itc"] * loss}',
+        'return {"itc": loss.detach()}',
+        "trains a step",
+        "no loss of ['itc'] depends on a parameter",
+    ),
+    "person ids under PAIRS": (
+        'return {"itc": run.losses["itc"] * loss}',
+        'return {"itc": run.losses["itc"] * loss * (1 + batch.person_ids[0] * 0)}',
+        "trains a step",
+        "it uses person ids, and PAIRS, which it declares, is handed none",
+    ),
+    "person ids from the second epoch on": (
+        'return {"itc": run.losses["itc"] * loss}',
+        'return {"itc": loss + (batch.person_ids[0] * 0 if run.epoch else 0)}',
+        "trains a step",
+        "it uses person ids, and PAIRS, which it declares, is handed none",
+    ),
+    "a head of as many people as there are": (
+        "self.texts = nn.Linear(128, config.width)",
+        "self.texts = nn.Linear(128, config.width); "
+        "self.people = nn.Linear(config.width, train.person_count)",
+        "encodes images and captions",
+        "it uses person ids, and PAIRS, which it declares, is handed none",
+    ),
+    "half precision": (
+        "return self.texts(letters)",
+        "return self.texts(letters).to(torch.float32 if self.training else torch.float16)",
+        "pixels and embeddings are precise",
+        "embeddings of captions are float16",
+    ),
+    "divided by 255 twice": (
+        "images.float().mean((2, 3)) / 255",
+        "images.float().mean((2, 3)) / 255 / 255",
+        "pixels and embeddings are precise",
+        "in encode_images, images is handed images of values from 0.00",
+    ),
+    "memory that a step keeps": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "self.kept = [*getattr(self, 'kept', []), torch.zeros(2**27)]; "
+        'return {"itc": run.losses["itc"] * loss}',
+        "trains a step",
+        "each step keeps 537 MB",
+    ),
+    "a buffer that grows": (
+        "return self.texts(letters)",
+        "return self.texts(letters)\n\n"
+        "    def after_step(self, batch, run):\n"
+        "        self.register_buffer('bank', torch.zeros(len(getattr(self, 'bank', ())) + 1))",
+        "its state keeps its shape",
+        "bank is not there when built and (4,) after training",
+    ),
+    "an attribute that steps change": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "self.done = getattr(self, 'done', 0) + 1; "
+        'return {"itc": run.losses["itc"] * loss * self.done}',
+        "goes on where it was stopped",
+        "stopped after each step, epoch 1, step 2 ends otherwise than without a stop: images.",
+    ),
+    "an attribute that begin_epoch sets": (
+        'return {"itc": run.losses["itc"] * loss}',
+        "return {'itc': run.losses['itc'] * loss * getattr(self, 'scale', 1.0)}\n\n"
+        "    def begin_epoch(self, run):\n"
+        "        self.scale = getattr(self, 'scale', 0.5) * 2",
+        "goes on where it was stopped",
+        "ends otherwise than without a stop",
+    ),
+    "reads test labels": (
+        "return self.texts(letters)",
+        READS_LABELS,
+        "encoding reads nothing but its input",
+        "where the cache folder holds other test labels: it reads them",
     ),
 }  # fmt: skip
 
@@ -81,6 +228,7 @@ BROKEN = {
 def check(harness: Call, toy: Path) -> tuple[int, dict[str, dict[str, Any]]]:
     """Return the exit status and what each check found."""
     done = harness("check", "toy", "--plugins", toy, "--json")
+    assert done.stdout, done.stderr
     return done.returncode, {row["check"]: row for row in json.loads(done.stdout)}
 
 
@@ -98,15 +246,74 @@ def test_a_sound_method_passes(harness: Call, toy: Path) -> None:
 def test_a_broken_promise_is_found(
     harness: Call, toy: Path, toy_source: str, old: str, new: str, title: str, told: str
 ) -> None:
-    """The check that covers it fails, with what was found and what to do."""
+    """The check that covers it fails, with what was found and what to do, and no other one does."""
     assert old in toy_source
     toy.write_text(toy_source.replace(old, new), encoding="utf-8")
     status, found = check(harness, toy)
     assert status == 1
-    row = found[title]
-    assert not row["passed"]
-    assert told in row["told"]
-    assert row["advice"]
+    failed = {name: row["told"] for name, row in found.items() if row["verdict"] == "FAILS"}
+    assert failed.keys() == {title}, failed
+    assert told in failed[title]
+    assert found[title]["advice"]
+
+
+def test_images_that_are_dark_in_training_alone_are_found(
+    harness: Call, toy: Path, toy_source: str
+) -> None:
+    """Bytes that are divided before an encoder that divides them reach a module as if black."""
+    pooled = (
+        "nn.Sequential(nn.AvgPool2d(config.image_size), nn.Flatten(), nn.Linear(3, config.width))"
+    )
+    dark = toy_source.replace("nn.Linear(3, config.width)", pooled).replace(
+        "images.float().mean((2, 3)) / 255",
+        "images.float() / (255 * 255 if self.training else 255)",
+    )
+    toy.write_text(dark, encoding="utf-8")
+    _, found = check(harness, toy)
+    failed = [row for row in found.values() if row["verdict"] == "FAILS"]
+    assert [row["check"] for row in failed] == ["pixels and embeddings are precise"]
+    assert "in training, images is handed images of values from 0.000" in failed[0]["told"]
+
+
+def test_what_hangs_on_a_failure_is_skipped(harness: Call, toy: Path, toy_source: str) -> None:
+    """The first line says why training fails, and no line that needs it fails for the same."""
+    raising = toy_source.replace('return {"itc"', "raise RuntimeError('boom'); return {'itc'")
+    toy.write_text(raising, encoding="utf-8")
+    _, found = check(harness, toy)
+    first, *others = found.values()
+    assert first["check"] == "trains a step"
+    assert "boom" in first["told"]
+    assert "boom" in first["traceback"]
+    skipped = [row for row in others if row["verdict"] == "skipped"]
+    assert {row["told"] for row in skipped} >= {"until this holds: trains a step"}
+    assert {row["passed"] for row in skipped} == {None}
+    assert {"ablation rows build and train", "what it costs"} <= {row["check"] for row in skipped}
+
+
+def test_a_name_that_two_files_register_is_refused(
+    harness: Call, toy: Path, toy_source: str
+) -> None:
+    """A method of one's own with the name of one of the project: both files are named."""
+    toy.write_text(toy_source.replace('"toy"', '"irra"'), encoding="utf-8")
+    done = harness("check", "irra", "--plugins", toy.parent)
+    assert done.returncode == 2
+    told = " ".join(done.stderr.split())
+    assert "There are 2 methods 'irra'" in told
+    assert "methods/irra.py" in told
+    assert str(toy) in told
+
+
+def test_what_will_take_long_says_so(harness: Call, toy: Path, toy_source: str) -> None:
+    """After two steps it tells the minutes that the rest will take."""
+    slow = toy_source.replace('return {"itc"', "CLOCK.append(1); return {'itc'").replace(
+        "@dataclass(frozen=True)",
+        "import time\nCLOCK = []\n"
+        "time.monotonic = lambda tell=time.monotonic: tell() + 20 * len(CLOCK)\n\n\n"
+        "@dataclass(frozen=True)",
+    )
+    toy.write_text(slow, encoding="utf-8")
+    done = harness("check", "toy", "--plugins", toy)
+    assert "This will take about 6 minutes." in done.stderr
 
 
 def test_what_is_shown_names_the_failure_and_the_line(
