@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,12 @@ def few(split: Split) -> Split:
     )
 
 
+@cache
+def _train_split(dolls: Path) -> Split:
+    """Return the training split of a folder, read once for all cases."""
+    return load_split(locate(find_declaration(str(dolls))), "train")
+
+
 class Case:
     """A variant of a method at a scale, with the weights of a seed."""
 
@@ -78,7 +85,7 @@ class Case:
         described = listing.description["scales"][scale]
         config = {**described["config"], **variant["changes"]}
         self.recipe: Recipe = build(Recipe, described["recipe"])
-        self.split = change(load_split(locate(find_declaration(str(dolls))), "train"))
+        self.split = change(_train_split(dolls))
         self.pixels = open_pixels(self.split, tuple(config["image_size"]), None)
         self.view = TrainView(self.split, self.pixels, Supervision(config["supervision"]), seed)
         summary = self.view.summary()

@@ -22,8 +22,8 @@ from harness.method import Encoded
 from harness.run.environment import peak_memory
 
 TOLERANCE = 1e-4  # of an embedding, alone or among others: the order of sums may differ
-# The least between the darkest and the brightest pixel of people: bytes that are divided by 255
-# and then normalised as bytes span 0.015, normalised once 3.7, and mean colours of images 0.1.
+# The least between the darkest and the brightest value of a channel: bytes that are divided by 255
+# and then normalised as if they were not span 0.015, others 3.7, and mean colours of images 0.1.
 CONTRAST = 0.03
 PRECISE = torch.float32, torch.float64
 TIMES = 3
@@ -71,9 +71,10 @@ def is_precise(subject: Subject) -> str:
     case = subject.case()
     with torch.no_grad(), inputs_of_modules(case.method.eval()) as handed:
         case.method.encode_images(case.images)
-    height_width = tuple(case.images.shape[2:])
-    _refuse_dark(handed[:1], "in encode_images")
-    trained = [one for one in subject.trained.handed if one.shape[1:] == (3, *height_width)]
+    first = [one for one in handed if one.shape[0] == ITEMS][:1]
+    _refuse_dark(first, "in encode_images")
+    of_image = tuple(case.images.shape[1:])
+    trained = [one for one in subject.trained.handed if one.shape[1:] == of_image]
     _refuse_dark(trained, "in training")
     for name, embedding in zip(("images", "captions"), case.features(), strict=True):
         if embedding.dtype not in PRECISE:
@@ -86,7 +87,7 @@ def is_precise(subject: Subject) -> str:
 
 def _refuse_dark(handed: list[Handed], when: str) -> None:
     for one in handed:
-        if one.high - one.low < CONTRAST:
+        if one.contrast < CONTRAST:
             raise Broken(
                 f"{when}, {one.module} is handed images of values from {one.low:.4f} to "
                 f"{one.high:.4f}: they seem to be divided by 255 twice"

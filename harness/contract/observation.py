@@ -88,7 +88,7 @@ def digests(state: Mapping[str, Tensor]) -> dict[str, str]:
 def _digest(value: Tensor) -> str:
     flat = value.detach().cpu().contiguous().reshape(-1)
     told = hashlib.blake2b(repr((value.dtype, tuple(value.shape))).encode(), digest_size=16)
-    told.update(flat.view(torch.uint8).numpy())
+    told.update(flat.view(torch.uint8).numpy().data)
     return told.hexdigest()
 
 
@@ -100,6 +100,7 @@ class Handed:
     shape: tuple[int, ...]
     low: float
     high: float
+    contrast: float  # between lowest and highest of one channel, or column, where it is largest
 
 
 @contextmanager
@@ -109,9 +110,13 @@ def inputs_of_modules(method: Method) -> Iterator[list[Handed]]:
 
     def note(name: str, module: nn.Module, inputs: tuple[Any, ...]) -> None:
         for value in inputs:
-            if isinstance(value, Tensor) and value.is_floating_point() and value.numel():
-                low, high = value.detach().aminmax()
-                seen.append(Handed(name, tuple(value.shape), float(low), float(high)))
+            if (
+                isinstance(value, Tensor)
+                and value.is_floating_point()
+                and value.ndim
+                and value.numel()
+            ):
+                seen.append(_describe(name, value.detach()))
 
     inner = [(name, module) for name, module in method.named_modules() if name]
     hooks = [module.register_forward_pre_hook(partial(note, name)) for name, module in inner]
@@ -120,3 +125,10 @@ def inputs_of_modules(method: Method) -> Iterator[list[Handed]]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _describe(module: str, value: Tensor) -> Handed:
+    by_channel = value.transpose(0, 1).flatten(1) if value.ndim > 1 else value
+    low, high = by_channel.aminmax(dim=-1)  # (channels,)
+    contrast = float((high - low).max())
+    return Handed(module, tuple(value.shape), float(low.min()), float(high.max()), contrast)
