@@ -81,7 +81,7 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
 
 def _refuse_two(name: str, listings: Sequence[Listing]) -> None:
     """Refuse a name that two files register: it would be the other one that is checked and run."""
-    files = [str(one.plugin.module.path) for one in listings if one.name == name]
+    files = {str(one.plugin.module.path): None for one in listings if one.name == name}
     if len(files) > 1:
         raise HarnessError(
             f"There are {len(files)} methods {name!r}, in {' and '.join(files)}: a run would take "
