@@ -8,8 +8,8 @@ import os
 import re
 import shutil
 import unicodedata
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,35 @@ def slug(label: str) -> str:
 def process_tag() -> str:
     """Return a name for temporary files that no other process takes."""
     return f"{os.uname().nodename}-{os.getpid()}"
+
+
+@contextmanager
+def whole_folder(place: Path) -> Iterator[Path]:
+    """Give a folder to fill, which is put in its place at the end, or removed where that fails.
+
+    What killed processes of this machine have left of the same goes too.
+    """
+    for left in place.parent.glob(f"{place.name}.*{TEMPORARY}"):
+        if not _is_being_made(left):
+            shutil.rmtree(left, ignore_errors=True)
+    unfinished = place.with_name(f"{place.name}.{process_tag()}{TEMPORARY}")
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        put_in_place(unfinished, place)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _is_being_made(left: Path) -> bool:
+    """Tell whether the process that a temporary name tells of may be at it."""
+    import psutil
+
+    machine, _, process = left.stem.rpartition(".")[2].rpartition("-")
+    if machine != os.uname().nodename or not process.isdecimal():
+        return True
+    return int(process) != os.getpid() and psutil.pid_exists(int(process))
 
 
 def put_in_place(unfinished: Path, place: Path) -> None:

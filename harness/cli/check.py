@@ -14,7 +14,6 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.contract.checks import Outcome
     from harness.contract.subject import Subject
-    from harness.registry import Listing
 
 ANNOUNCED_SECONDS = 60.0  # what takes longer is said before it starts
 
@@ -58,7 +57,6 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
     from harness.errors import unknown
 
     listings = registry.list_methods(plugins)
-    _refuse_two(name, listings)
     listing = registry.find_method(name, listings)
     if listing.error:
         raise HarnessError(
@@ -77,16 +75,6 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
 
     preload([listing.plugin])  # what encodes in another process, while this one does other things
     return Subject(listing, chosen, small_dolls(), _announce)
-
-
-def _refuse_two(name: str, listings: Sequence[Listing]) -> None:
-    """Refuse a name that two files register: it would be the other one that is checked and run."""
-    files = {str(one.plugin.module.path): None for one in listings if one.name == name}
-    if len(files) > 1:
-        raise HarnessError(
-            f"There are {len(files)} methods {name!r}, in {' and '.join(files)}: a run would take "
-            "the first. Rename the others, in @register."
-        )
 
 
 def _announce(seconds: float) -> None:

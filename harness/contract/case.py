@@ -15,12 +15,12 @@ from torch import Tensor
 
 from harness import paths, registry
 from harness.contract.observation import Observer
-from harness.data.catalogue import find_declaration, locate
+from harness.data.catalogue import code_of_drawing, find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.data.schema import Split, TrainView
 from harness.evaluation import encode_images, encode_texts
-from harness.files import process_tag, put_in_place
+from harness.files import whole_folder
 from harness.method import Recipe, Supervision
 from harness.registry.settings import build
 from harness.training import Watchers, train
@@ -39,13 +39,11 @@ def small_dolls() -> Path:
     """Return the folder of a small drawn dataset, which is made once."""
     from harness.data.paperdolls.build import Sizes, write_paperdolls
 
-    folder = paths.cache_folder() / "contract" / "small-dolls"
+    folder = paths.cache_folder() / "contract" / f"small-dolls-{code_of_drawing()[:16]}"
     if not folder.is_dir():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = folder.with_name(f"small-dolls.{process_tag()}")
         train_people, val, test = PEOPLE
-        write_paperdolls(unfinished, sizes=Sizes(train=train_people, val=val, test=test))
-        put_in_place(unfinished, folder)
+        with whole_folder(folder) as unfinished:
+            write_paperdolls(unfinished, sizes=Sizes(train=train_people, val=val, test=test))
     return folder
 
 

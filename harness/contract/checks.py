@@ -22,9 +22,9 @@ from harness.contract.encoding import (
 )
 from harness.contract.subject import Subject
 from harness.contract.training import (
+    can_be_loaded,
     goes_on,
     gradients_reach_its_parameters,
-    keeps_the_shape_of_its_state,
     repeats,
     respects_its_supervision,
     rows_build_and_train,
@@ -113,10 +113,10 @@ CHECKS = (
         needs=(does_not_depend_on_the_batch, survives_a_save_and_load),
     ),
     Check(
-        "its state keeps its shape",
-        keeps_the_shape_of_its_state,
-        "Register each buffer in __init__ with the shape that it ends with (train tells counts), "
-        "and fill it in place: a new method loads a checkpoint before anything is grown.",
+        "its state can be loaded",
+        can_be_loaded,
+        "Register each parameter and buffer in __init__: a checkpoint is loaded into a method that "
+        "has just been built. A buffer may be None there, or change its size; a parameter may not.",
         needs=(trains,),
     ),
     Check(
@@ -130,7 +130,7 @@ CHECKS = (
         "survives a save and load",
         survives_a_save_and_load,
         "What encoding needs is a parameter or a registered buffer, not set in prepare alone.",
-        needs=(keeps_the_shape_of_its_state, encodes_twice_alike),
+        needs=(can_be_loaded, encodes_twice_alike),
     ),
     Check(
         "goes on where it was stopped",
@@ -144,13 +144,13 @@ CHECKS = (
         respects_its_supervision,
         "Declare Supervision.IDENTITY in the config where person ids are used; read them from the "
         "batch alone.",
-        needs=(repeats, keeps_the_shape_of_its_state),
+        needs=(repeats, can_be_loaded),
     ),
     Check(
         "gradients reach its parameters",
         gradients_reach_its_parameters,
         "A loss that is named in config.losses has to depend on the parameters; mind detach().",
-        needs=(keeps_the_shape_of_its_state,),
+        needs=(can_be_loaded,),
     ),
     Check(
         "ablation rows build and train",

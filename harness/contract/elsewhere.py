@@ -28,6 +28,7 @@ from harness.data.catalogue import find_declaration, locate, place_of_drawn, rea
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.execution.local import preload
+from harness.training.checkpoints import load_weights
 
 PEOPLE = 4  # with four images each
 OF_DATA = {"datasets", "fingerprints", "pixels"}  # what a cache folder holds of datasets
@@ -109,7 +110,7 @@ def _encode(
     """Return embeddings, or what was raised: an exception of a plugin may not travel."""
     try:
         case = Case(*parts)
-        case.method.load_state_dict(torch.load(weights, weights_only=True))
+        load_weights(case.method, torch.load(weights, weights_only=True))
         case.images, case.captions = torch.from_numpy(images), captions
         of_images, of_texts = case.features()
     except Exception as error:

@@ -14,7 +14,7 @@ from harness.data.declaration import SPLITS, Declaration, Located
 from harness.data.fingerprint import fingerprint
 from harness.data.hub import download
 from harness.errors import HarnessError, unknown
-from harness.files import process_tag, put_in_place
+from harness.files import whole_folder
 from harness.progress import Show
 
 CATALOGUE = Path(__file__).with_name("catalogue.yaml")
@@ -128,11 +128,11 @@ def find_here(declaration: Declaration) -> Located | None:
 
 def place_of_drawn(declaration: Declaration) -> Path:
     """Return where a drawn dataset belongs: another place for each version of the drawing code."""
-    return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{_drawing_code()[:16]}"
+    return paths.cache_folder() / "datasets" / f"{declaration.drawn}-{code_of_drawing()[:16]}"
 
 
 @cache
-def _drawing_code() -> str:
+def code_of_drawing() -> str:
     """Return a hash of the code that draws, which takes part of a second to read."""
     from harness.sources import Roots, Scope, find_definitions, hash_definitions
 
@@ -149,10 +149,8 @@ def _drawn_folder(declaration: Declaration, show: Show) -> Path:
     from harness.data.paperdolls.build import write_paperdolls
     from harness.data.paperdolls.looks import DATASETS
 
-    unfinished = folder.with_name(f"{folder.name}.{process_tag()}.tmp")
-    unfinished.mkdir(parents=True, exist_ok=True)
     what = f"drawing {declaration.title}, once"
     look = DATASETS[str(declaration.drawn)]
-    write_paperdolls(unfinished, progress=lambda done, total: show(what, done, total), look=look)
-    put_in_place(unfinished, folder)
+    with whole_folder(folder) as unfinished:
+        write_paperdolls(unfinished, progress=lambda done, of: show(what, done, of), look=look)
     return folder

@@ -16,7 +16,7 @@ from harness.data.columns import schema
 from harness.data.declaration import SPLITS, Declaration
 from harness.data.importing.records import choose_validation_people
 from harness.errors import HarnessError
-from harness.files import process_tag, put_in_place, slug
+from harness.files import slug, whole_folder
 from harness.progress import Show
 
 VERSION = 1  # of the copies: another one is written anew
@@ -49,10 +49,8 @@ def conform(
     key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:24]
     folder = paths.cache_folder() / "datasets" / f"{slug(declaration.name)}-{key}"
     if not folder.is_dir():
-        unfinished = folder.with_name(f"{folder.name}.{process_tag()}.tmp")
-        unfinished.mkdir(parents=True, exist_ok=True)
-        _write(declaration, files, unfinished, show)
-        put_in_place(unfinished, folder)
+        with whole_folder(folder) as unfinished:
+            _write(declaration, files, unfinished, show)
     return {split: (folder / f"{split}.parquet",) for split in _splits_of(declaration, files)}
 
 

@@ -29,7 +29,7 @@ from harness.data.columns import DECLARED, convert, stored_image
 from harness.data.declaration import Located
 from harness.data.decoding_key import decoding_key
 from harness.data.rows import place
-from harness.files import process_tag, put_in_place, slug, write_json, write_table
+from harness.files import slug, whole_folder, write_json, write_table
 
 HEIGHT = 96  # of a thumbnail, in pixels
 QUALITY = 70  # of its JPEG
@@ -127,11 +127,10 @@ def write_digest(located: Located, path: Path) -> None:
         name: gather_rows(table, [row["hash"] for row in table]) for name, table in tables.items()
     }
     test = tables["test"]
-    unfinished = path.with_name(f"{path.name}.{process_tag()}.tmp")
-    write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
-    write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
-    write_json(unfinished / "about.json", _about(located, splits, decoder))
-    put_in_place(unfinished, path)
+    with whole_folder(path) as unfinished:
+        write_table(unfinished / QUERIES_FILE, _typed(QUERIES, _queries(splits["test"], shown)))
+        write_table(unfinished / GALLERY_FILE, _typed(GALLERY, _gallery(test)))
+        write_json(unfinished / "about.json", _about(located, splits, decoder))
 
 
 def _is_current(path: Path, shown: bool, decoder: str | None) -> bool:

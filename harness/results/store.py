@@ -69,11 +69,12 @@ class StoredRun:
         return {name: float(value) for name, value in found.items() if value is not None}
 
     def evaluations(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of every evaluation by name."""
-        return {
-            path.parent.name: json.loads(path.read_text(encoding="utf-8"))
+        """Return the metrics of every evaluation by name; one that cannot be read is left out."""
+        found = {
+            path.parent.name: _read_json(path)
             for path in sorted(self.path.glob(f"{EVALUATIONS}/*/{MEANS}"))
         }
+        return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
 
     def further_evaluations(self) -> dict[str, EvaluationRecord]:
         """Return what is known of the evaluations that were asked for, by name."""
@@ -85,14 +86,19 @@ class StoredRun:
 
     def highlights(self) -> Any:
         """Return what `harness.run.highlights` wrote; None where there is nothing or no JSON."""
-        try:
-            return json.loads((self.path / HIGHLIGHTS).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
+        return _read_json(self.path / HIGHLIGHTS)
 
     def queries(self, evaluation: str = PRIMARY_EVALUATION) -> list[dict[str, Any]]:
         """Return one dict a query, in the dataset's order."""
         return read_table(self.path / EVALUATIONS / evaluation / QUERIES)
+
+
+def _read_json(file: Path) -> Any:
+    """Return what a file of JSON holds; None where it is none."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def run_path(results: Path, suite: str, dataset: str, method: str, variant: str, seed: int) -> Path:

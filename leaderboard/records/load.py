@@ -126,14 +126,10 @@ def _evaluations(
 ) -> dict[str, dict[str, Any]]:
     """Return the metrics by evaluation; where one failed, those beside its error are older."""
     failed = {name for name, one in further.items() if one.error is not None}
-    try:
-        found = stored.evaluations()
-    except (OSError, ValueError):
-        return {}
     return {
         name: metrics
-        for name, metrics in found.items()
-        if _is_whole(name) and name not in failed and isinstance(metrics, dict)
+        for name, metrics in stored.evaluations().items()
+        if _is_whole(name) and name not in failed
     }
 
 

@@ -76,6 +76,11 @@ def cmpm(images: Tensor, texts: Tensor, person_ids: Tensor) -> Tensor:
 
     Zhang and Lu, "Deep Cross-Modal Projection Learning for Image-Text Matching", ECCV 2018,
     equations 1 to 5: each modality is projected onto the normalised features of the other.
+
+    NOTE: the true matches of a row are divided by their number, so that they are a distribution;
+    IRRA's code divides them by their L2 norm, which is the same but where a person is in the batch
+    more than once.
+    https://github.com/anosorae/IRRA/blob/main/model/objectives.py
     """
     images, texts = precise(images), precise(texts)
     target = identity_target(person_ids)  # (B, B)

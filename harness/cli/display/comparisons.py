@@ -81,11 +81,20 @@ def _print_pairs(compared: ComparedFamily) -> None:
     ]
     header = ("difference", "points", "95 %", "p, corrected", "p", "wins / ties / losses")
     print_table(header, rows)
+    note(_corrected_for(compared, len(pairs)))
     if any(found.needs_more_seeds for _, _, found in pairs):
         note(
             "Some differences vary by more than 0.7 points between seeds: three seeds then give "
             "intervals that are too short. Run more seeds."
         )
+
+
+def _corrected_for(compared: ComparedFamily, pairs: int) -> str:
+    """Say of which comparisons the p-values are, together."""
+    names = [standing.name for standing in compared.family.standings()]
+    if pairs == 1:
+        return f"p is of one comparison, {' and '.join(names)}: among others it would be larger."
+    return f"p is corrected for the {pairs} pairs of these {len(names)}: {', '.join(names)}."
 
 
 def _ordered(compared: ComparedFamily) -> list[tuple[str, str, Comparison]]:

@@ -68,8 +68,9 @@ def _read(spec: RunSpec, evaluation: FurtherEvaluation, results: Path) -> Scored
     if run is None or record is None or record.error or record.key != evaluation.key:
         return None
     figures = StoredRun(run, path).evaluations()
-    name = evaluation_path(path, evaluation.name).name
-    return Scored(record, figures[name], figures[PRIMARY_EVALUATION])
+    after = figures.get(evaluation_path(path, evaluation.name).name)
+    before = figures.get(PRIMARY_EVALUATION)
+    return Scored(record, after, before) if after and before else None
 
 
 def _cells(group: Sequence[Scored]) -> Iterator[str]:

@@ -193,13 +193,13 @@ BROKEN = {
         "trains a step",
         "each step keeps 537 MB",
     ),
-    "a buffer that grows": (
+    "a buffer that is registered late": (
         "return self.texts(letters)",
         "return self.texts(letters)\n\n"
         "    def after_step(self, batch, run):\n"
         "        self.register_buffer('bank', torch.zeros(len(getattr(self, 'bank', ())) + 1))",
-        "its state keeps its shape",
-        "bank is not there when built and (4,) after training",
+        "its state can be loaded",
+        'Unexpected key(s) in state_dict: "bank"',
     ),
     "an attribute that steps change": (
         'return {"itc": run.losses["itc"] * loss}',
@@ -313,9 +313,26 @@ def test_a_name_that_two_files_register_is_refused(
     done = harness("check", "irra", "--plugins", toy.parent)
     assert done.returncode == 2
     told = " ".join(done.stderr.split())
-    assert "There are 2 methods 'irra'" in told
+    assert "method 'irra' is already registered by" in told
     assert "methods/irra.py" in told
     assert str(toy) in told
+
+
+def test_a_buffer_may_grow_from_nothing(harness: Call, toy: Path, toy_source: str) -> None:
+    """Registered as None, it is stored with the size that it has; nothing fails."""
+    growing = toy_source.replace(
+        "self.texts = nn.Linear(128, config.width)",
+        "self.texts = nn.Linear(128, config.width); self.register_buffer('bank', None)",
+    ).replace(
+        "return self.texts(letters)",
+        "return self.texts(letters) + (0 if self.bank is None else self.bank.mean())\n\n"
+        "    def after_step(self, batch, run):\n"
+        "        seen = torch.rand(1, generator=run.generator('bank'))\n"
+        "        self.bank = seen if self.bank is None else torch.cat([self.bank, seen])",
+    )
+    toy.write_text(growing, encoding="utf-8")
+    status, found = check(harness, toy)
+    assert status == 0, found
 
 
 def test_what_will_take_long_says_so(harness: Call, toy: Path, toy_source: str) -> None:
