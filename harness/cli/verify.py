@@ -107,6 +107,7 @@ def _summary(report: Report) -> str:
     places = len({finding.path for finding in report.problems})
     wrong = f"{len(report.problems)} problems in {places} places" if places else "no problem"
     aside = {
+        "not ranked beside newer ones": report.count(Kind.APART),
         "stale": report.count(Kind.STALE),
         "left over": report.count(Kind.LEFT_OVER),
         "not sealed": report.count(Kind.NOT_SEALED),

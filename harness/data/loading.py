@@ -52,6 +52,7 @@ def load_split(located: Located, name: str) -> Split:
         image_of_caption=image_of_caption,
         person_of_image=np.asarray(people, dtype=np.int64),
         cameras=_cameras(found["camera"]) if "camera" in found else None,
+        fingerprint=located.fingerprint,
     )
 
 

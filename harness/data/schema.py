@@ -28,6 +28,7 @@ class Split:
     image_of_caption: Integers  # (N,)
     person_of_image: Integers  # (M,) as the dataset numbers people
     cameras: tuple[str | None, ...] | None = None  # M; None where nothing is known
+    fingerprint: str = ""  # of the dataset: decides the order of what scores the same
 
     @cached_property
     def person_of_caption(self) -> Integers:

@@ -12,6 +12,7 @@ from harness.evaluation.score import (
     TOP,
     rescores,
     score_image_to_text,
+    score_reranked,
     score_text_to_image,
 )
 
@@ -24,6 +25,7 @@ __all__ = [
     "encode_texts",
     "rescores",
     "score_image_to_text",
+    "score_reranked",
     "score_text_to_image",
     "with_captions",
 ]

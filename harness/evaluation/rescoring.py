@@ -56,35 +56,39 @@ def rescored_chunks(
     texts: Items,
     images: Items,
     candidates: int,
+    order: Integers,
 ) -> Iterator[Floats]:
     """Yield scores (c, G) that cover the queries in order: candidates first, then by cosine.
 
-    Takes embeddings (Q, D) and (G, D). The `candidates` nearest images of a query are lifted above
-    every cosine, in the order that `method.rescore` gives them; below, the embedding's stays.
+    Takes embeddings (Q, D) and (G, D), and the gallery rows (G,) in the order in which they rank
+    where they score the same, which is that of the columns. The `candidates` nearest images of a
+    query are lifted above every cosine, in the order that `method.rescore` gives them; below, the
+    embedding's stays.
 
     Raises:
         ValueError: a pair's score is missing or not finite.
     """
-    units = unit_features(queries, gallery)
-    chosen = _candidates(units, candidates)  # (Q, k), ascending
+    units = unit_features(queries, gallery[torch.from_numpy(order)])
+    # Tokens are encoded in the order of the rows, so that they do not depend on that of ties.
+    chosen = np.sort(order[_candidates(units, candidates)], axis=1)  # (Q, k) rows
+    columns = np.argsort(order)[chosen]  # (Q, k)
     scores = distributed.add_up(_score(method, texts, images, chosen), queries.device)  # (Q, k)
     if not np.isfinite(scores).all():
         raise ValueError(f"{type(method).__name__}.rescore gave no finite score for each pair")
 
     def lift(start: int, block: Floats) -> None:
         for row, query in zip(block, range(start, start + len(block)), strict=True):
-            # Ranks in place of scores: their scale is unknown, and ties stay in gallery order.
+            # Ranks in place of scores: their scale is unknown, and what ties stays tied.
             levels = np.unique(scores[query], return_inverse=True)[1]  # (k,)
-            row[chosen[query]] = 2.0 + levels
+            row[columns[query]] = 2.0 + levels
 
     return cosine_chunks(units.queries, units.gallery, lift)
 
 
 def _candidates(units: UnitFeatures, count: int) -> Integers:
-    """Return the nearest gallery rows of each query, in the order of the gallery: (Q, k)."""
+    """Return the nearest rows of the gallery for each query, nearest first: (Q, k)."""
     chunks = cosine_chunks(units.queries, units.gallery, lambda start, block: None)
-    nearest = [top_rows(chunk, units.gallery_size, count) for chunk in chunks]
-    return np.sort(np.concatenate(nearest), axis=1)
+    return np.concatenate([top_rows(chunk, units.gallery_size, count) for chunk in chunks])
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from harness.files import write_json, write_table
 from harness.results import (
     MEANS,
     QUERIES,
+    TIED,
 )
 
 
@@ -25,7 +26,8 @@ def write_evaluation(
     by_text = query == "text"
     people = split.person_of_caption if by_text else split.person_of_image
     ids = np.arange(len(split.captions)) if by_text else np.asarray(split.image_ids)
-    write_json(folder / MEANS, metrics.summarize(scores))
+    tied = 100.0 * float(scores.tied.mean())
+    write_json(folder / MEANS, {**metrics.summarize(scores), TIED: tied})
     write_table(
         folder / QUERIES,
         {
@@ -34,6 +36,7 @@ def write_evaluation(
             "first_hit": scores.first_hit,
             "average_precision": scores.average_precision,
             "inverse_negative_penalty": scores.inverse_negative_penalty,
+            "tied": scores.tied,
             "hit_ranks": list(scores.hit_ranks),
             "top_rows": list(scores.top_rows),
             "top_scores": list(scores.top_scores),

@@ -31,6 +31,7 @@ from harness.trained.method import load_trained
 from harness.trained.split import (
     locate_again,
     open_test_pixels,
+    order_of_images,
     read_stored_embeddings,
     read_test_split,
 )
@@ -103,6 +104,8 @@ def ranked_chunks(
 ) -> Iterator[Floats]:
     """Yield the scores (c, G) that a run ranks its gallery by; they cover the queries in order.
 
+    Columns stand in the order in which the run ranks what scores the same.
+
     Raises:
         HarnessError: it kept no embeddings, or what a second look takes is not here.
     """
@@ -112,16 +115,21 @@ def ranked_chunks(
             f"{run.record.name} seed {run.record.seed} keeps no embeddings (--keep none), or "
             f"damaged ones. Train it again: {run.record.command} --force --keep selected"
         )
+    order = order_of_images(run.record, split)
     if run.record.recipe.get("candidates"):
-        rescored = _rescored(run, embeddings, listings, show)
+        rescored = _rescored(run, embeddings, order, listings, show)
         if rescored is not None:
             return rescored
-    units = unit_features(embeddings.texts, embeddings.images)
+    units = unit_features(embeddings.texts, embeddings.images[torch.from_numpy(order)])
     return cosine_chunks(units.queries, units.gallery, lambda start, block: None)
 
 
 def _rescored(
-    run: StoredRun, embeddings: Embeddings, listings: Sequence[registry.Listing], show: Show
+    run: StoredRun,
+    embeddings: Embeddings,
+    order: Integers,
+    listings: Sequence[registry.Listing],
+    show: Show,
 ) -> Iterator[Floats] | None:
     """Score the first candidates again with the stored weights; None where the method does not."""
     record = run.record
@@ -140,6 +148,7 @@ def _rescored(
         found.text_items,
         found.image_items,
         trained.recipe.candidates,
+        order,
     )
 
 
@@ -205,6 +214,7 @@ class _Ranking:
         if gallery > MOST_EXACT:
             raise HarnessError(f"A gallery of {gallery:,} images has no scores exact in float32.")
         self._split = split
+        self._columns = order_of_images(run.record, split)
         self._label = f"{run.record.name} seed {run.record.seed}"
         self._documents = document_ids(split)
         tag = _tag(run.record)
@@ -218,7 +228,7 @@ class _Ranking:
         query, queries = 0, len(self._split.captions)
         for chunk in chunks:
             for scores in chunk:
-                order = np.argsort(-scores, kind="stable")  # (G,) equal ones in gallery order
+                order = self._columns[np.argsort(-scores, kind="stable")]  # (G,) rows
                 self._compare(query, order)
                 yield self._of_query(query, order)
                 query += 1

@@ -20,6 +20,7 @@ TOP_TILE = 64  # scores that are passed over together where none enters the top 
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.float32]
+Flags = NDArray[np.bool_]
 
 
 class Positives(NamedTuple):
@@ -30,9 +31,10 @@ class Positives(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """What is counted: one rank for each positive, and the top lists."""
+    """What is counted: one rank for each positive, who hangs on a tie, and the top lists."""
 
     ranks: Integers  # of `Positives.rows`; ascending in each query once it is counted
+    tied: Flags  # (Q,) whether a positive scores the same as a row of somebody else
     top_rows: Integers  # (Q, T)
     top_scores: Floats  # (Q, T)
 
@@ -50,7 +52,10 @@ def count_block(
         if _count_not_finite(row):
             return query
         begin, end = positives.offsets[query], positives.offsets[query + 1]
-        _count_ranks(row, positives.rows[begin:end], tally.ranks[begin:end])
+        own = positives.rows[begin:end]
+        equal = _count_ranks(row, own, tally.ranks[begin:end])
+        # Each equals itself. Only where more is equal, the positives among it are counted.
+        tally.tied[query] = equal > len(own) and equal > _count_equal_pairs(row[own])
         tally.ranks[begin:end].sort()
         if tally.top_rows.shape[1]:
             _find_top(row, tally.top_rows[query], tally.top_scores[query])
@@ -58,14 +63,31 @@ def count_block(
 
 
 @_compiled
-def _count_ranks(row: Floats, positives: Integers, ranks: Integers) -> None:
-    """Add to the rank of each positive the gallery rows before it, tile by tile."""
+def _count_ranks(row: Floats, positives: Integers, ranks: Integers) -> int:
+    """Add to the rank of each positive the gallery rows before it, tile by tile.
+
+    Returns how many pairs of a positive and a gallery row score the same.
+    """
+    equal = 0
     for start in range(0, len(row), TILE):
         tile = row[start : start + TILE]
         for hit in range(len(positives)):
             score = row[positives[hit]]
             own = min(max(positives[hit] - start, 0), len(tile))  # ties rank before it up to here
-            ranks[hit] += _count_at_least(tile[:own], score) + _count_above(tile[own:], score)
+            above, at_least = _count_both(tile[:own], score)
+            above_behind, at_least_behind = _count_both(tile[own:], score)
+            ranks[hit] += at_least + above_behind
+            equal += at_least - above + at_least_behind - above_behind
+    return equal
+
+
+@_compiled
+def _count_equal_pairs(scores: Floats) -> int:
+    count = 0
+    for score in scores:
+        above, at_least = _count_both(scores, score)
+        count += at_least - above
+    return count
 
 
 @_compiled
@@ -101,11 +123,13 @@ def _count_above(values: Floats, bound: np.float32) -> np.int32:
 
 
 @_compiled
-def _count_at_least(values: Floats, bound: np.float32) -> np.int32:
-    count = np.int32(0)
+def _count_both(values: Floats, bound: np.float32) -> tuple[np.int32, np.int32]:
+    """Return how many values are above a bound, and how many at least as high."""
+    above, at_least = np.int32(0), np.int32(0)
     for index in range(len(values)):
-        count = np.int32(count + np.int32(values[index] >= bound))
-    return count
+        above = np.int32(above + np.int32(values[index] > bound))
+        at_least = np.int32(at_least + np.int32(values[index] >= bound))
+    return above, at_least
 
 
 @_compiled

@@ -105,7 +105,8 @@ def top_rows(cosines: Floats, gallery_size: int, k: int) -> Integers:
     none = Positives(np.empty(0, np.int64), np.zeros(count + 1, np.int64))
     top = np.zeros((count, length), np.int64)
     scores = np.full((count, length), -np.inf, np.float32)
-    count_block(cosines, gallery_size, 0, none, Tally(none.rows, top, scores))
+    tally = Tally(none.rows, np.zeros(count, np.bool_), top, scores)
+    count_block(cosines, gallery_size, 0, none, tally)
     return top
 
 

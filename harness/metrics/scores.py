@@ -1,7 +1,8 @@
 """Exact retrieval metrics by query: Rank-k, average precision and inverse negative penalty.
 
 A gallery row ranks before another where its score is higher or, at equal scores, where it comes
-earlier in the gallery. So an encoder that gives every image one embedding scores as chance.
+earlier in the gallery. So no match wins a tie because it is one. Where the gallery's order tells of
+people, `harness.evaluation` draws another one before it scores.
 
 The gallery is never sorted. The rank of a positive is one plus the number of gallery rows before
 it, counted while a block of scores is at hand: time grows with the positives of a query. Every
@@ -46,6 +47,7 @@ class QueryScores:
     inverse_negative_penalty: NDArray[np.float64]  # (Q,) from 0 to 1
     hit_values: NDArray[np.int64]  # ranks of all positives, query after query, ascending in each
     hit_offsets: NDArray[np.int64]  # (Q + 1,) where each query starts in `hit_values`
+    tied: NDArray[np.bool_]  # (Q,) whether another order of equal scores would change the figures
     top_rows: NDArray[np.int64]  # (Q, T) first gallery rows, in rank order
     top_scores: NDArray[np.float32]  # (Q, T) their scores
 
@@ -148,6 +150,7 @@ def _score(
     query_count, length = len(positives.offsets) - 1, min(top, gallery_size)
     tally = Tally(
         np.ones_like(positives.rows),
+        np.zeros(query_count, np.bool_),
         np.zeros((query_count, length), np.int64),
         np.full((query_count, length), -np.inf, np.float32),
     )
@@ -182,6 +185,7 @@ def _query_scores(offsets: Integers, tally: Tally) -> QueryScores:
         inverse_negative_penalty=counts / ranks[offsets[1:] - 1],
         hit_values=ranks,
         hit_offsets=offsets,
+        tied=tally.tied,
         top_rows=tally.top_rows,
         top_scores=tally.top_scores,
     )

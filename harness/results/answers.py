@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from harness.results import (
     EVALUATIONS,
     PRIMARY_EVALUATION,
     QUERIES,
+    TIED,
     StoredRun,
 )
+from harness.results.versions import newest_version, why_apart, why_record_apart
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -37,6 +40,8 @@ class Answers:
     dataset: str
     fingerprint: str  # of the dataset's content
     scale: str
+    protocol: int  # the newest version that scored one of the runs
+    tied: float | None  # percent of the queries that hang on a tie, in all seeds; None: not known
     seeds: tuple[int, ...]  # S
     queries: NDArray[Any]  # (Q,) ids
     people: NDArray[Any]  # (Q,)
@@ -68,13 +73,19 @@ def read_answers(
                 f"seeds {finished[0].record.seed} and {run.record.seed} of {name} answered "
                 "different queries: they are of different datasets; run them again."
             )
-    record = finished[0].record
+    record, records = finished[0].record, [run.record for run in finished]
+    protocol, tied = newest_version(records), [one.metrics.get(TIED) for one in records]
+    for one in records:
+        if why := why_record_apart(one, protocol):
+            raise HarnessError(f"seed {one.seed} of {name} {why}.")
     return Answers(
         name=name,
         suite=record.suite,
         dataset=record.dataset,
         fingerprint=_fingerprint(name, finished),
         scale=record.scale,
+        protocol=protocol,
+        tied=None if None in tied else fmean(one for one in tied if one is not None),
         seeds=tuple(run.record.seed for run in finished),
         queries=tables[0]["query_id"],
         people=tables[0]["person_id"],
@@ -90,10 +101,14 @@ def check_comparable(answers: Sequence[Answers]) -> None:
     """Refuse what cannot be compared query by query and seed by seed.
 
     Raises:
-        HarnessError: the answers are of different datasets, contents, scales, queries or seeds;
-            the message names both and says what to do.
+        HarnessError: the answers are of different datasets, contents, scales, queries or seeds, or
+            ties would decide by two rules; the message names both and says what to do.
     """
     first = answers[0]
+    newest = max(other.protocol for other in answers)
+    for other in answers:
+        if why := why_apart(other.protocol, other.tied, newest):
+            raise HarnessError(f"{other.name} {why}.")
     for other in answers[1:]:
         pair = f"{first.name} and {other.name}"
         if first.place != other.place:

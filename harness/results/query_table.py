@@ -9,6 +9,8 @@ from typing import Any
 import pyarrow
 import pyarrow.parquet
 
+from harness.tie_order import IN_ROWS
+
 _INTEGERS, _FLOATS = pyarrow.list_(pyarrow.int64()), pyarrow.list_(pyarrow.float32())
 Columns = Mapping[str, tuple[Any, ...]]  # the types that a column may have
 
@@ -18,10 +20,17 @@ COLUMNS: Columns = {
     "first_hit": (pyarrow.int64(),),  # the rank of the first right image, from 1
     "average_precision": (pyarrow.float64(),),
     "inverse_negative_penalty": (pyarrow.float64(),),
+    "tied": (pyarrow.bool_(),),  # whether another order of what scores the same would change them
     "hit_ranks": (_INTEGERS,),  # of all right images, ascending
     "top_rows": (_INTEGERS,),  # of the gallery, best first
     "top_scores": (_FLOATS,),
 }
+
+
+def columns_of(version: Any) -> Columns:
+    """Return the columns of a table that was scored under a version of the protocol."""
+    absent = ("tied",) if version == IN_ROWS else ()
+    return {name: kinds for name, kinds in COLUMNS.items() if name not in absent}
 
 
 def read_queries(file: Path, names: Sequence[str]) -> Any:

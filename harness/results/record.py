@@ -29,6 +29,9 @@ METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  
 FULL = "full"  # the label of a method as published
 
 
+TIED = "tied"  # beside the metrics: the percentage of queries whose figures hang on a tie
+
+
 Place = tuple[str, str, int]  # an ablation table, a row's label and its position from 0
 
 
@@ -70,7 +73,8 @@ class RunRecord:
     peak_memory: float = 0.0
     parameters: int = 0
     selected_epoch: int | None = None  # from 1, chosen on val; None where nothing was trained
-    metrics: Mapping[str, float] = field(default_factory=dict)  # of the primary evaluation
+    # Of the primary evaluation, with the share of tied queries; version 1 of the protocol has none.
+    metrics: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, str] | None = None  # kind, message, traceback
     weights_key: str = ""  # equal ones mean equal weights; older code did not write it
     schema_version: int = SCHEMA_VERSION

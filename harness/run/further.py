@@ -92,7 +92,7 @@ def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> Ev
     reranking = parse_reranking(wanted.rerank)
     _warm_up(reranking, features)
     began = time.perf_counter()
-    scores = _score(reranking, features, split)
+    scores = evaluation.score_reranked(reranking, features, split)
     between = time.perf_counter()
     _score_by_cosine(features, split)
     ended = time.perf_counter()
@@ -127,11 +127,6 @@ def _ask_other_data(
     scores = evaluation.score_text_to_image(evaluated.method, features, split, evaluated.candidates)
     write_evaluation(folder, scores, split)
     return _record(wanted)
-
-
-def _score(reranking: Reranking, features: Features, split: Split) -> metrics.QueryScores:
-    rows = reranking(features.texts.embedding, features.images.embedding)  # chunks (c, M)
-    return metrics.score_rows(rows, split.person_of_caption, split.person_of_image, top=TOP)
 
 
 def _score_by_cosine(features: Features, split: Split) -> metrics.QueryScores:

@@ -31,14 +31,14 @@ class Searcher:
     def __init__(self, trained: Trained, gallery: Gallery) -> None:
         self._trained = trained
         self._gallery = gallery
-        self._units = _units(torch.from_numpy(gallery.embeddings))  # (M, D)
+        self._units = _units(torch.from_numpy(gallery.embeddings[gallery.order]))  # (M, D)
 
     @torch.no_grad()
     def ask(self, text: str, top: int) -> Answer:
         """Return the `top` images of the gallery that fit a text best.
 
-        They are ordered as a run is scored: by cosine, then by row; where the method re-scores,
-        its first candidates are in the order that it gives them.
+        They are ordered as a run is scored: by cosine, then in the gallery's order of ties; where
+        the method re-scores, its first candidates are in the order that it gives them.
 
         Raises:
             HarnessError: the method fails on the text.
@@ -47,9 +47,10 @@ class Searcher:
             query = torch.from_numpy(self._trained.encode_texts([text]))  # (1, D)
             cosines = (self._units @ _units(query)[0]).numpy()  # (M,)
             candidates = self._candidates()
-            found = find_largest(cosines, max(top, candidates))  # (k,)
+            found = find_largest(cosines, max(top, candidates))  # (k,) places in the order of ties
             found[:candidates] = self._rescored(text, query, np.sort(found[:candidates]))
             found = found[:top]
+            rows = self._gallery.order[found]
         except HarnessError:
             raise
         except Exception as error:  # of a plugin's code: without a common base
@@ -58,7 +59,7 @@ class Searcher:
         hits = [
             Hit(rank, row, self._gallery.names[row], cosine, rank <= candidates)
             for rank, (row, cosine) in enumerate(
-                zip(found.tolist(), cosines[found].tolist(), strict=True), start=1
+                zip(rows.tolist(), cosines[found].tolist(), strict=True), start=1
             )
         ]
         return Answer(text, tuple(hits))
@@ -68,13 +69,14 @@ class Searcher:
         rescores = type(self._trained.method).rescore is not Method.rescore
         return min(self._trained.recipe.candidates, len(self._gallery.names)) if rescores else 0
 
-    def _rescored(self, text: str, query: Tensor, rows: Integers) -> Integers:
-        """Order candidates (k,), which stand in the gallery's order, by the method's own scores."""
-        if not len(rows):
-            return rows
+    def _rescored(self, text: str, query: Tensor, places: Integers) -> Integers:
+        """Order candidates (k,), which stand in the order of ties, by the method's own scores."""
+        if not len(places):
+            return places
         from harness.evaluation.rescoring import Items, rescored_chunks
 
         method, device = self._trained.method, self._trained.device
+        rows = self._gallery.order[places]
 
         def tokens(picked: Tensor) -> Encoded:
             pixels = self._gallery.pixels(rows[picked.numpy()])
@@ -84,10 +86,16 @@ class Searcher:
         images = Items(tokens, len(rows))
         gallery = torch.from_numpy(self._gallery.embeddings[rows])
         chunks = rescored_chunks(
-            method, query.to(device), gallery.to(device), texts, images, len(rows)
+            method,
+            query.to(device),
+            gallery.to(device),
+            texts,
+            images,
+            len(rows),
+            np.arange(len(rows)),
         )
         [scores] = np.concatenate(list(chunks))  # (k,)
-        return rows[np.argsort(-scores, kind="stable")]
+        return places[np.argsort(-scores, kind="stable")]
 
 
 def _units(rows: Tensor) -> Tensor:

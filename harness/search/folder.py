@@ -92,6 +92,7 @@ class FolderReader:
             embeddings=np.stack([self._stored.known[digest] for digest in digests.values()]),
             pixels=partial(_read_pixels, self._folder, names, self._size),
             thumbnail=lambda row: make_thumbnail(self._folder / names[row]),
+            order=np.arange(len(names)),
             folder=self._folder,
             passed_over=tuple(sorted(passed_over)),
             others=self._found.others,

@@ -29,6 +29,7 @@ class Gallery:
     embeddings: Floats  # (M, D)
     pixels: Callable[[Integers], Any]  # rows (B,) -> (B, 3, H, W) uint8, an array or a tensor
     thumbnail: Callable[[int], bytes | None]  # of a row, JPEG; None where there is none to show
+    order: Integers  # (M,) the rows as they rank where they are as near
     folder: Path | None = None
     passed_over: tuple[tuple[str, str], ...] = ()  # files, and why
     others: int = 0  # files beside them that are not named as images are

@@ -10,6 +10,7 @@ from harness.search.gallery import Encode, Floats, Gallery, in_batches
 from harness.trained.split import (
     StoredSplit,
     open_test_pixels,
+    order_of_images,
     read_stored_embeddings,
     read_test_split,
 )
@@ -41,6 +42,7 @@ class SplitReader:
             embeddings=self._embeddings(stored, encode, show),
             pixels=pixels,
             thumbnail=lambda row: stored.thumbnails[row],
+            order=order_of_images(record, stored.split),
         )
 
     def _embeddings(self, stored: StoredSplit, encode: Encode, show: Show) -> Floats:

@@ -19,8 +19,10 @@ import pyarrow.parquet
 
 from harness.data.digest import GALLERY, QUERIES
 from harness.printable import printable
-from harness.results.query_table import COLUMNS
+from harness.results import TIED
+from harness.results.query_table import COLUMNS, columns_of
 from harness.submission.unpacking import Refused
+from harness.tie_order import IN_ROWS
 
 DEEPEST = 20
 LARGEST = 1 << 63
@@ -129,7 +131,7 @@ def _odd_columns(file: Path, found: Any) -> Iterator[str]:
             if column.type not in _NUMBERS:
                 yield f"column {printable(column.name)} of {column.type} is no column of a history"
         return
-    kinds = _columns_of(file)
+    kinds = _columns_of(file, found.names)
     if sorted(found.names) != sorted(kinds):
         yield f"it has the columns {printable(', '.join(found.names))}, not {', '.join(kinds)}"
     for name in kinds:
@@ -137,9 +139,9 @@ def _odd_columns(file: Path, found: Any) -> Iterator[str]:
             yield f"column {name} is of {found.field(name).type}"
 
 
-def _columns_of(file: Path) -> Mapping[str, Sequence[Any]]:
-    if file.parent.parent.name == "evaluations":
-        return COLUMNS
+def _columns_of(file: Path, found: Sequence[str]) -> Mapping[str, Sequence[Any]]:
+    if file.parent.parent.name == "evaluations":  # verifying asks for those of the run's protocol
+        return COLUMNS if TIED in found else columns_of(IN_ROWS)
     schema = QUERIES if file.name == "queries.parquet" else GALLERY
     return {column.name: (column.type, pyarrow.null()) for column in schema}
 

@@ -16,7 +16,7 @@ from harness.data.catalogue import read_catalogue
 from harness.data.declaration import Located
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.files import hash_file, list_files
-from harness.plan.spec import PROTOCOL_VERSION
+from harness.plan.spec import READABLE_VERSIONS
 from harness.printable import printable, refuse_unprintable
 from harness.progress import Show
 from harness.registry import Listing
@@ -200,10 +200,11 @@ def _refuse_other(listed: Listed, record: RunRecord) -> None:
     if record.key != listed.key:
         raise Refused(f"{listed.path} has another key than {MANIFEST} lists")
     version = record.protocol.get("version")
-    if version != PROTOCOL_VERSION:
+    if version not in READABLE_VERSIONS:
+        known = ", ".join(map(str, READABLE_VERSIONS))
         raise Refused(
             f"{listed.path} was scored under version {version} of the protocol; this harness "
-            f"scores under {PROTOCOL_VERSION}"
+            f"reads {known}"
         )
     named = (record.suite, record.dataset, record.method, record.variant, record.title)
     try:

@@ -21,12 +21,13 @@ from harness.data.declaration import Declaration, Located
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, open_pixels, pixel_folder
-from harness.data.schema import Split, TrainView
+from harness.data.schema import Integers, Split, TrainView
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings, embeddings_path, read_embeddings
 from harness.method import Supervision
 from harness.progress import Show
 from harness.results import RunRecord, StoredRun
+from harness.tie_order import IMAGES, recorded_order
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,9 @@ def read_test_split(run: StoredRun, show: Show) -> StoredSplit:
         return StoredSplit(opened(), shown, [None] * len(opened().image_ids))
     shown = digest.about.get("shown") is True
     return StoredSplit(
-        _split_of(digest, lambda row: opened().encoded(row)), shown, digest.thumbnails
+        _split_of(digest, lambda row: opened().encoded(row), _fingerprint(record)),
+        shown,
+        digest.thumbnails,
     )
 
 
@@ -67,6 +70,15 @@ def open_test_pixels(record: RunRecord, split: Split, size: tuple[int, int]) -> 
     folder = pixel_folder(_fingerprint(record))
     opened = cache(lambda: open_pixels(split, size, folder))
     return lambda rows: opened()(rows)
+
+
+def order_of_images(record: RunRecord, split: Split) -> Integers:
+    """Return the rows of a run's test images in the order in which it ranks what scores the same.
+
+    That is by the version of the protocol that scored the run.
+    """
+    count = len(split.image_ids)
+    return recorded_order(record.protocol, _fingerprint(record), IMAGES, count)
 
 
 def read_training_captions(record: RunRecord, show: Show) -> Sequence[str]:
@@ -104,7 +116,7 @@ def _fingerprint(record: RunRecord) -> str:
     return str(record.data.get("fingerprint"))
 
 
-def _split_of(digest: Digest, encoded: Callable[[int], bytes]) -> Split:
+def _split_of(digest: Digest, encoded: Callable[[int], bytes], fingerprint: str) -> Split:
     return Split(
         name="test",
         encoded=encoded,
@@ -112,4 +124,5 @@ def _split_of(digest: Digest, encoded: Callable[[int], bytes]) -> Split:
         captions=tuple(caption or "" for caption in digest.captions),
         image_of_caption=digest.image_of_caption,
         person_of_image=digest.person_of_image,
+        fingerprint=fingerprint,
     )

@@ -14,7 +14,7 @@ from harness.progress import Show
 from harness.registry import Listing
 from harness.verification.checksums import find_left_overs
 from harness.verification.findings import Finding, Kind, Report
-from harness.verification.grounds import find_mixed
+from harness.verification.grounds import find_apart, find_mixed
 from harness.verification.relevance import Library
 from harness.verification.runs import VerifiedRun, verify_run
 from harness.verification.staleness import find_stale
@@ -52,6 +52,7 @@ def verify(
             *library.findings,
             *(finding for run in runs for finding in run.findings),
             *find_mixed(runs),
+            *find_apart(runs),
             *find_stale(runs, listings, datasets),
             *find_left_overs(results),
         ],

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow
 from numpy.typing import NDArray
 
-from harness.results import METRICS
-from harness.results.query_table import COLUMNS
+from harness.results import TIED
+from harness.results.query_table import COLUMNS, Columns
 from harness.verification.findings import Unreadable
 from harness.verification.reading import read_table
 
 # Figures are stored to the last bit. Sums of the same numbers may differ in it between processors
 # and versions of numpy; over as many queries as there are, that stays below 1e-12.
 TOLERANCE = 1e-9
+BY_QUERY = ("first_hit", "average_precision", "inverse_negative_penalty")
 CUTS = {"r1": 1, "r5": 5, "r10": 10}
 
 Integers = NDArray[np.int64]
@@ -38,6 +40,7 @@ class Queries:
     hit_counts: Integers  # (Q,) at least one each
     top_rows: Integers  # (Q, T)
     top_scores: Floats  # (Q, T)
+    tied: NDArray[np.bool_] | None  # (Q,); None where the protocol did not tell
 
     @property
     def starts(self) -> Integers:
@@ -45,29 +48,34 @@ class Queries:
         return np.cumsum(self.hit_counts) - self.hit_counts
 
 
-def read_queries(file: Path, count: int | None = None) -> Queries:
+def read_queries(file: Path, count: int | None = None, table_columns: Columns = COLUMNS) -> Queries:
     """Read the queries of an evaluation, `count` of them where that is known.
 
     Raises Unreadable for what is not a table of queries, and for ranks that none can have.
     """
-    table = read_table(file, COLUMNS, count)
+    table = read_table(file, table_columns, count)
     if not len(table):
         raise Unreadable("has no query")
-    columns = {name: table.column(name).combine_chunks() for name in COLUMNS}
+    columns = {name: table.column(name).combine_chunks() for name in table_columns}
     ranks, counts = _lists(columns["hit_ranks"])
     _refuse_ranks(ranks, counts)
     rows, scores = (_matrix(name, columns[name]) for name in ("top_rows", "top_scores"))
     if rows.shape != scores.shape:
         raise Unreadable("has lists of top_rows and top_scores of unequal length")
-    plain = {name: columns[name].to_numpy(zero_copy_only=False) for name in list(COLUMNS)[:5]}
+    plain = {
+        name: column.to_numpy(zero_copy_only=False)
+        for name, column in columns.items()
+        if not pyarrow.types.is_list(column.type)
+    }
     return Queries(
-        query_id=plain.pop("query_id"),
-        person_id=plain.pop("person_id"),
-        by_query=plain,
+        query_id=plain["query_id"],
+        person_id=plain["person_id"],
+        by_query={name: plain[name] for name in BY_QUERY},
         hit_ranks=ranks,
         hit_counts=counts,
         top_rows=rows,
         top_scores=scores,
+        tied=plain.get("tied"),
     )
 
 
@@ -85,12 +93,16 @@ def recompute(queries: Queries) -> dict[str, NDArray[Any]]:
     }
 
 
-def average(by_query: Mapping[str, NDArray[Any]]) -> dict[str, float]:
-    """Return Rank-k, mAP and mINP in percent, of what `recompute` returns."""
+def average(
+    by_query: Mapping[str, NDArray[Any]], tied: NDArray[np.bool_] | None
+) -> dict[str, float]:
+    """Return Rank-k, mAP, mINP and the tied queries in percent, of what `recompute` returns."""
     means = {name: by_query["first_hit"] <= cut for name, cut in CUTS.items()}
     means["map"] = by_query["average_precision"]
     means["minp"] = by_query["inverse_negative_penalty"]
-    return {name: 100.0 * float(means[name].mean()) for name in METRICS}
+    if tied is not None:
+        means[TIED] = tied
+    return {name: 100.0 * float(values.mean()) for name, values in means.items()}
 
 
 def compare_queries(queries: Queries, found: Mapping[str, NDArray[Any]]) -> Iterator[str]:

@@ -15,6 +15,7 @@ class Kind(StrEnum):
     RELEVANCE = "relevance"
     FILES = "files"
     MIXED = "mixed"
+    APART = "apart"
     STALE = "stale"
     LEFT_OVER = "left-over"
     NOT_SEALED = "not-sealed"
@@ -28,13 +29,14 @@ HEADINGS = {
     Kind.RELEVANCE: "Rankings that do not fit the dataset's people: run again with --force",
     Kind.FILES: "Files that are not as they were written: restore them, or run again with --force",
     Kind.MIXED: "Runs that must not be compared: run those of the smaller group again",
+    Kind.APART: "Not ranked beside newer runs, because they break ties in another way",
     Kind.STALE: "Stale: made by other code, settings or data than those here; run again",
     Kind.LEFT_OVER: "Left over by a process that was killed, or still being written: unless a run "
     "is under way, they can be removed",
     Kind.NOT_SEALED: "Not sealed: without checksums, changes of these files do not show",
     Kind.NOT_CHECKED: "Not checked",
 }
-HARMLESS = frozenset({Kind.STALE, Kind.LEFT_OVER, Kind.NOT_SEALED, Kind.NOT_CHECKED})
+HARMLESS = frozenset({Kind.APART, Kind.STALE, Kind.LEFT_OVER, Kind.NOT_SEALED, Kind.NOT_CHECKED})
 
 
 class Unreadable(Exception):

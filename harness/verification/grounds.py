@@ -3,34 +3,60 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from harness.plan.spec import PROTOCOL_VERSION, READABLE_VERSIONS
 from harness.printable import printable
 from harness.results import (
     RECORD,
     RunRecord,
 )
+from harness.results.versions import newest_version, why_record_apart
 from harness.verification.findings import Finding, Kind
 from harness.verification.runs import (
     VerifiedRun,
 )
 
+
+def _version(record: RunRecord) -> Any:
+    """Return the version of the protocol; of those that can be ranked together, their newest."""
+    version = record.protocol.get("version")
+    return PROTOCOL_VERSION if version in READABLE_VERSIONS else version
+
+
 ALIKE: dict[str, Callable[[RunRecord], Any]] = {
-    "version of the protocol": lambda record: record.protocol.get("version"),
+    "version of the protocol": _version,
     "content of the dataset": lambda record: record.data.get("fingerprint"),
 }
 
 
 def find_mixed(runs: Sequence[VerifiedRun]) -> Iterator[Finding]:
     """Yield the finished runs that differ from most runs of their suite and dataset."""
+    for ground in _grounds(runs):
+        for what, told in ALIKE.items():
+            yield from _outsiders(ground, what, told)
+
+
+def find_apart(runs: Sequence[VerifiedRun]) -> Iterator[Finding]:
+    """Yield the finished runs that an older version of the protocol scored than some beside them.
+
+    Told are those that may not be ranked together with them.
+    """
+    for ground in _grounds(runs):
+        newest = newest_version(run.record for run in ground if run.record)
+        for run in ground:
+            if run.record and (why := why_record_apart(run.record, newest)):
+                yield Finding(Kind.APART, run.path, RECORD, why)
+
+
+def _grounds(runs: Sequence[VerifiedRun]) -> Iterable[Sequence[VerifiedRun]]:
+    """Return the finished runs of each suite and dataset."""
     grounds: dict[tuple[str, str], list[VerifiedRun]] = defaultdict(list)
     for run in runs:
         if run.record and run.record.status == "ok":
             grounds[run.record.suite, run.record.dataset].append(run)
-    for ground in grounds.values():
-        for what, told in ALIKE.items():
-            yield from _outsiders(ground, what, told)
+    return grounds.values()
 
 
 def _outsiders(

@@ -6,7 +6,7 @@ Shapes: Q queries, G gallery rows, T the length of the top lists.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,13 @@ import pyarrow.parquet
 from harness.data.declaration import Located
 from harness.data.digest import GALLERY_FILE, QUERIES_FILE
 from harness.results import REVERSE_EVALUATION
+from harness.tie_order import CAPTIONS, IMAGES
 from harness.verification.figures import Integers, Queries, which
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_json, read_table
 
 TOP = 10  # as many gallery rows are kept of each query, where there are as many
+Order = Callable[[str, int], Integers]
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 
 
@@ -45,12 +47,17 @@ class Relevance:
             )
         )
 
-    def task(self, evaluation: str) -> Task:
-        """Return what an evaluation asks: images for captions, or the other way round."""
+    def task(self, evaluation: str, order: Order) -> Task:
+        """Return what an evaluation asks: images for captions, or the other way round.
+
+        `order` gives the order of ties of a gallery of images or captions, and of a size.
+        """
         captions, images = self.person_of_caption, self.person_of_image
         if evaluation == REVERSE_EVALUATION:
-            return Task(np.asarray(self.image_ids, dtype=object), images, captions)
-        return Task(np.arange(len(captions)), captions, images)
+            ids = np.asarray(self.image_ids, dtype=object)
+            return Task(ids, images, captions, np.argsort(order(CAPTIONS, len(captions))))
+        places = np.argsort(order(IMAGES, len(images)))
+        return Task(np.arange(len(captions)), captions, images, places)
 
 
 @dataclass(frozen=True)
@@ -60,6 +67,7 @@ class Task:
     query_ids: Any  # (Q,)
     query_people: Integers  # (Q,)
     gallery_people: Integers  # (G,)
+    gallery_places: Integers  # (G,) where a row stands among those that score the same
 
 
 @dataclass
@@ -157,10 +165,16 @@ def _check_top(queries: Queries, task: Task) -> Iterator[str]:
     if other.any():
         yield f"top_rows show other hits than hit_ranks tell ({which(other)})"
     falls = scores[:, 1:] < scores[:, :-1]
-    ties = (scores[:, 1:] == scores[:, :-1]) & (rows[:, 1:] > rows[:, :-1])
+    places, equal = task.gallery_places[rows], scores[:, 1:] == scores[:, :-1]
+    ties = equal & (places[:, 1:] > places[:, :-1])
     rises = ~(falls | ties).all(axis=1) | ~np.isfinite(scores).all(axis=1)
     if rises.any():
         yield f"top_scores that are not in the order of the ranking ({which(rises)})"
+    elif queries.tied is not None:
+        seen = (equal & (shown[:, 1:] != shown[:, :-1])).any(axis=1)
+        wrong = queries.tied != seen if length == gallery else seen & ~queries.tied
+        if wrong.any():
+            yield f"tied is not what top_scores tell ({which(wrong)})"
 
 
 def _hits_within(queries: Queries, length: int) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from harness.printable import printable
@@ -12,7 +13,6 @@ from harness.results import (
     EVALUATIONS,
     LAST_EVALUATION,
     MEANS,
-    METRICS,
     PRIMARY_EVALUATION,
     QUERIES,
     RECORD,
@@ -22,6 +22,8 @@ from harness.results import (
     evaluation_path,
     run_path,
 )
+from harness.results.query_table import columns_of
+from harness.tie_order import recorded_order
 from harness.verification.checksums import check_seals
 from harness.verification.figures import (
     average,
@@ -107,12 +109,15 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
         return None  # there is nothing to rely on, and nobody does
     if further:
         run.further[place.name] = further
-    relevance = library.by_fingerprint.get(_fingerprint(run, further))
-    task = relevance.task(place.name) if relevance else None
+    fingerprint, protocol = _fingerprint(run, further), run.record.protocol if run.record else {}
+    relevance = library.by_fingerprint.get(fingerprint)
+    order = partial(recorded_order, protocol, fingerprint)
+    task = relevance.task(place.name, order) if relevance else None
     if task is None:
         run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
     try:
-        queries = read_queries(place / QUERIES, len(task.query_people) if task else None)
+        count = len(task.query_people) if task else None
+        queries = read_queries(place / QUERIES, count, columns_of(protocol.get("version")))
     except Unreadable as error:
         run.add(Kind.FIGURES, f"{file}/{QUERIES}", str(error))
         return None
@@ -120,7 +125,7 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
     run.add(Kind.FIGURES, f"{file}/{QUERIES}", *compare_queries(queries, by_query))
     if task:
         run.add(Kind.RELEVANCE, f"{file}/{QUERIES}", *check_relevance(queries, task))
-    means = average(by_query)
+    means = average(by_query, queries.tied)
     run.add(Kind.FIGURES, f"{file}/{MEANS}", *_compare_stored(place / MEANS, means))
     run.figures += sum(map(len, by_query.values())) + len(means)
     return means
@@ -178,4 +183,4 @@ def _compare_primary(
         return
     told = compare_means(record.metrics, means)
     run.add(Kind.FIGURES, RECORD, *(f"metrics: {one}" for one in told))
-    run.figures += len(METRICS)
+    run.figures += len(means)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from urllib.parse import quote
 
-from harness.results import RunRecord
+from harness.results import TIED, RunRecord
 from harness.results.paper import UNDISCLOSED
 from leaderboard.ablations.ledger import ABOUT_DIFFERENCES
 from leaderboard.ablations.parts import part_table
@@ -33,7 +33,8 @@ from leaderboard.method.statement import judge
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
 from leaderboard.records.contest import Entry
-from leaderboard.records.load import FULL, Ground, Variants
+from leaderboard.records.estimates import summarize
+from leaderboard.records.load import FULL, Ground, Run, Variants
 from leaderboard.reported.figures import OwnFigures, explain_reported, own_figures, reported_section
 from leaderboard.site.addresses import list_failures
 from leaderboard.site.render import render_page
@@ -136,7 +137,7 @@ def _section(subject: Subject) -> MethodSection:
         contents=(),
         statement=judge(contest, method, statistics.places, subject.paper, silence),
         results=results,
-        notes=() if results else (Note("The method as published has no finished run here."),),
+        notes=_notes(full),
         failed_evaluations=evaluations.failures,
         about_reported=explain_reported(subject.site.papers, method, ground),
         about_differences=_about_differences(results, ablations, sweeps),
@@ -160,6 +161,18 @@ def _section(subject: Subject) -> MethodSection:
         failures=failures,
     )
     return replace(section, contents=tuple(_contents(section, anchor)))
+
+
+def _notes(runs: Sequence[Run]) -> tuple[Note, ...]:
+    """Say whether there is a ranked evaluation, and how many of its queries hang on a tie."""
+    found = summarize(runs, TIED)
+    if not any(run.finished for run in runs):
+        return (Note("The method as published has no finished run here."),)
+    if found is None:
+        return (Note("It was not recorded how many queries hang on how ties break."),)
+    share = f"Of all queries {found.mean:.2g} %" if found.mean else "No query"
+    verb = "hang" if found.mean else "hangs"
+    return (Note(f"{share} {verb} on how ties break."),)
 
 
 def _evaluations(subject: Subject) -> Evaluations:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
+from harness.results import TIED
 from leaderboard.dataset_card import dataset_card
 from leaderboard.drawing.whiskers import is_cut
 from leaderboard.ranking.cells import Sheet, interval, rank_cells
@@ -13,13 +14,13 @@ from leaderboard.ranking.differences import difference_cells, pack_comparisons
 from leaderboard.ranking.panels import Panel, Point, draw_panel
 from leaderboard.ranking.scores import Place
 from leaderboard.ranking.views import DifferenceCell, IndexPage, RankCell, Ranking, Row
-from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.estimates import PRIMARY, summarize
 from leaderboard.reported.figures import own_figures
 from leaderboard.site.addresses import list_failures
 from leaderboard.site.render import render_page
 from leaderboard.site.scripts_data import data_file, data_script
 from leaderboard.site.site import File, Site
-from leaderboard.typography import ABSENT, counted, day, fixed, magnitude_decimals
+from leaderboard.typography import ABSENT, counted, day, fixed, listed, magnitude_decimals
 from leaderboard.views import Quantity
 
 FILE = "index.html"
@@ -68,6 +69,7 @@ def _ranking(board: Board) -> Ranking:
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=_shows_cut(board.ranked, sheet),
         shows_wide=any(place.wide for place in _places(board)),
+        ties=_ties(board),
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )
@@ -122,6 +124,18 @@ def _row(
 def _interval_of(ranked: Sequence[Competitor]) -> str:
     resampled = bool(ranked) and ranked[0].seeds >= SEEDS_RESAMPLED
     return "people and seeds" if resampled else "people"
+
+
+def _ties(board: Board) -> str:
+    """Name the methods of which queries hang on a tie."""
+    titles = board.site.addresses.titles
+    shares = {one.method: summarize(one.runs, TIED) for one in board.competitors}
+    told = [
+        f"{found.mean:.2g} % of the queries of {titles[method]}"
+        for method, found in shares.items()
+        if found and found.mean
+    ]
+    return listed(told)
 
 
 def _places(board: Board) -> list[Place]:

@@ -97,6 +97,7 @@ class Ranking:
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     shows_wide: bool  # seeds of one spread so far that its interval is too short
+    ties: str  # whose queries hang on how ties break; empty where nobody's do
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]
 

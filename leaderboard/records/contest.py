@@ -12,6 +12,7 @@ import numpy as np
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.errors import HarnessError
 from harness.results.answers import Answers, check_comparable, read_answers
+from harness.results.versions import why_apart
 from harness.significance import Comparison, Family, compare_all, compare_pairs
 from leaderboard.records.load import FULL, Ground
 
@@ -90,6 +91,7 @@ class Contest:
 
     def _alike(self, found: Mapping[Entry, Answers]) -> dict[Entry, Answers]:
         """Keep what can be compared with the most common kind of answers; note why others not."""
+        found = self._of_newest_protocol(found)
         kinds = Counter(_kind(answers) for entry, answers in found.items() if entry[1] == FULL)
         kinds = kinds or Counter(_kind(answers) for answers in found.values())
         if not kinds:
@@ -104,6 +106,13 @@ class Contest:
             except HarnessError as error:
                 self.silent[entry] = str(error)
         return alike
+
+    def _of_newest_protocol(self, found: Mapping[Entry, Answers]) -> dict[Entry, Answers]:
+        """Keep what the newest version of the protocol ranks as the one that scored it did."""
+        newest = max((answers.protocol for answers in found.values()), default=0)
+        whys = {entry: why_apart(one.protocol, one.tied, newest) for entry, one in found.items()}
+        self.silent |= {entry: f"it {why}." for entry, why in whys.items() if why}
+        return {entry: answers for entry, answers in found.items() if not whys[entry]}
 
 
 def difference(family: Family, a: Entry, b: Entry) -> Comparison:

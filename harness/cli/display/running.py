@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from harness.results import FULL, METRICS, RunRecord, StoredRun, load_runs
+from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun, load_runs
+from harness.results.versions import newest_version, why_record_apart
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -56,11 +57,15 @@ def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
     return "to score anew" if spec.stored_training(results) else "to do"
 
 
+Group = Mapping[str, Sequence[StoredRun]]  # by the name of a method or variant
+
+
 def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
     """Show a ranked table for each suite and dataset of a plan: means over seeds, best R1 first.
 
     In it are the methods as published, and of their variants those that were planned. Runs on the
-    same dataset with another content have no place in it.
+    same dataset with another content have no place in it; what an older version of the protocol
+    scored stands below, unranked, unless no tie decides it.
     """
     planned = {(spec.suite, spec.dataset, spec.method, spec.variant) for spec in specs}
     content = {(spec.suite, spec.dataset): spec.located.fingerprint for spec in specs}
@@ -82,20 +87,26 @@ def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
         note(f"Variants beside these in {results}: {len(others)}. `harness list runs` shows them.")
 
 
-def _print_ranking(place: tuple[str, str], group: Mapping[str, Sequence[StoredRun]]) -> None:
+def _print_ranking(place: tuple[str, str], group: Group) -> None:
     means = {
         name: [mean(run.record.metrics[metric] for run in runs) for metric in METRICS]
         for name, runs in group.items()
     }
     drawn = any(run.record.data.get("drawn") for runs in group.values() for run in runs)
+    apart = _find_apart(group)
     title = f"{place[1]} ({place[0]}), test, mean over seeds" + (": drawn people" if drawn else "")
     rows = []
-    for rank, name in enumerate(sorted(means, key=lambda name: -means[name][0]), 1):
+    ordered = sorted(means, key=lambda name: (name in apart, -means[name][0]))
+    for rank, name in enumerate(ordered, 1):
         r1 = [run.record.metrics["r1"] for run in group[name]]
         values = [f"{value:.2f}" for value in means[name]]
-        val = _mean_val(group[name])
-        rows.append((str(rank), name, val, *values, spread(r1), str(len(r1))))
+        shown = "-" if name in apart else str(rank)
+        rows.append((shown, name, _mean_val(group[name]), *values, spread(r1), str(len(r1))))
     print_table(("", "method", "val R1", *METRICS.values(), "R1 range", "seeds"), rows, title)
+    for name, why in apart.items():
+        note(f"Not ranked: {name} {why}.")
+    if hanging := _tell_ties(group):
+        note(f"Some figures hang on how ties break: {hanging}.")
 
 
 def _mean_val(runs: Sequence[StoredRun]) -> str:
@@ -108,6 +119,26 @@ def _mean_val(runs: Sequence[StoredRun]) -> str:
 def spread(figures: Sequence[float]) -> str:
     """Return the least and the largest of figures, as tables show them."""
     return f"{min(figures):.2f}-{max(figures):.2f}"
+
+
+def _find_apart(group: Group) -> dict[str, str]:
+    """Return what may not be ranked with the others, and why."""
+    newest = newest_version(run.record for runs in group.values() for run in runs)
+    whys = {
+        name: next(filter(None, (why_record_apart(run.record, newest) for run in runs)), "")
+        for name, runs in group.items()
+    }
+    return {name: why for name, why in whys.items() if why}
+
+
+def _tell_ties(group: Group) -> str:
+    """Say of which methods queries hang on a tie, and how many: means over seeds."""
+    told = []
+    for name, runs in group.items():
+        known = [run.record.metrics[TIED] for run in runs if TIED in run.record.metrics]
+        if known and (share := mean(known)):
+            told.append(f"{share:.2g} % of the queries of {name}")
+    return ", ".join(told)
 
 
 def show_failures(records: Sequence[RunRecord], broken: Sequence[Listing]) -> None:

@@ -12,6 +12,7 @@ from harness.evaluation import Features, rescoring
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
 from harness.method import Config, Encoded, Method
+from harness.tie_order import tie_order
 
 GALLERY, QUERIES, WIDTH = 12, 24, 5
 
@@ -111,11 +112,12 @@ def test_without_candidates_the_embedding_decides(split: Split, features: Featur
 
 
 def test_all_candidates_is_scoring_every_pair(split: Split, features: Features) -> None:
-    """Re-scoring the whole gallery orders it by the pair scores alone, ties by row."""
+    """Re-scoring the whole gallery orders it by the pair scores alone, then as ties break."""
     table = torch.randint(0, 4, (QUERIES, GALLERY)).float()
     method = Rescoring(table)
     scores = evaluation.score_text_to_image(method, features, split, GALLERY, top=GALLERY)
-    expected = [sorted(range(GALLERY), key=lambda g: (-row[g], g)) for row in table.tolist()]
+    order = tie_order(split.fingerprint, "images", GALLERY).tolist()
+    expected = [sorted(order, key=lambda g: -row[g]) for row in table.tolist()]
     assert orders(scores) == expected
 
 

@@ -68,6 +68,7 @@ SCORES = {
     "harness.run.evaluate",
     "harness.run.open_run",
     "harness.seeding",
+    "harness.tie_order",
     "harness.training.building",
     "harness.training.checkpoints",
 }

@@ -155,8 +155,8 @@ def test_what_was_not_touched_is_in_order(check: Call) -> None:
     assert report.findings == []
     assert report.runs == 3
     queries = 8 * 4 * 2  # people, images, captions
-    of_run = 3 * (2 * queries + queries // 2) + 3 * 5 + 5  # last, primary, image-to-text
-    further = 3 * (3 * queries + 5) + (3 * 6 * 4 * 2 + 5)  # re-ranked, on other data
+    of_run = 3 * (2 * queries + queries // 2) + 3 * 6 + 6  # last, primary, image-to-text
+    further = 3 * (3 * queries + 6) + (3 * 6 * 4 * 2 + 6)  # re-ranked, on other data
     assert report.figures == 3 * of_run + further
 
 
@@ -524,11 +524,14 @@ def test_figures_are_those_of_the_metrics(tmp_path: Path) -> None:
             hit_counts=np.diff(scored.hit_offsets),
             top_rows=scored.top_rows,
             top_scores=scored.top_scores,
+            tied=scored.tied,
         )
     )
     for name, values in found.items():
         assert np.array_equal(values, getattr(scored, name))
-    assert figures.average(found) == metrics.summarize(scored)
+    told = {**metrics.summarize(scored), "tied": 100 * scored.tied.mean()}
+    assert figures.average(found, scored.tied) == told
+    assert figures.average(found, None) == metrics.summarize(scored)
     assert relevance.TOP == evaluation.TOP
 
 
