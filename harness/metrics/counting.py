@@ -77,7 +77,7 @@ def _count_ranks(row: Floats, positives: Integers, ranks: Integers) -> int:
             above, at_least = _count_both(tile[:own], score)
             above_behind, at_least_behind = _count_both(tile[own:], score)
             ranks[hit] += at_least + above_behind
-            equal += at_least - above + at_least_behind - above_behind
+            equal += int(at_least - above + at_least_behind - above_behind)
     return equal
 
 
@@ -86,7 +86,7 @@ def _count_equal_pairs(scores: Floats) -> int:
     count = 0
     for score in scores:
         above, at_least = _count_both(scores, score)
-        count += at_least - above
+        count += int(at_least - above)
     return count
 
 

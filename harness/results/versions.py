@@ -30,7 +30,7 @@ def why_apart(version: int, tied: float | None, newest: int) -> str:
     if version >= newest or tied == 0:
         return ""
     unknown = "it is not known how many of its queries hang on a tie"
-    hang = unknown if tied is None else f"{tied:.2g} % of its queries hang on a tie"
+    hang = unknown if tied is None else f"{tied:.3g} % of its queries hang on a tie"
     return (
         f"was scored under version {version} of the protocol, and {hang}, which version {newest} "
         "breaks in another way: run it again"

@@ -170,7 +170,7 @@ def _notes(runs: Sequence[Run]) -> tuple[Note, ...]:
         return (Note("The method as published has no finished run here."),)
     if found is None:
         return (Note("It was not recorded how many queries hang on how ties break."),)
-    share = f"Of all queries {found.mean:.2g} %" if found.mean else "No query"
+    share = f"Of all queries {found.mean:.3g} %" if found.mean else "No query"
     verb = "hang" if found.mean else "hangs"
     return (Note(f"{share} {verb} on how ties break."),)
 

@@ -131,7 +131,7 @@ def _ties(board: Board) -> str:
     titles = board.site.addresses.titles
     shares = {one.method: summarize(one.runs, TIED) for one in board.competitors}
     told = [
-        f"{found.mean:.2g} % of the queries of {titles[method]}"
+        f"{found.mean:.3g} % of the queries of {titles[method]}"
         for method, found in shares.items()
         if found and found.mean
     ]

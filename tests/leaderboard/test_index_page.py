@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable, Sequence
@@ -343,3 +344,33 @@ def test_the_assets_hold_what_the_page_loads(site: Site, index: Any) -> None:
     files = {**render.make_assets(site), **ranking.make_files(site)}
     assert set(index.attributes("src")) <= files.keys()
     assert "data/demo-paperdolls/ranking.js" in files
+
+
+def test_runs_of_an_older_protocol_stand_apart(
+    answered: Path, add_answers: Callable[..., Path], build: Callable[[Path], Any]
+) -> None:
+    """They are shown with the reason, and ranked where no query of theirs hangs on a tie."""
+    for file in answered.glob("*/*/*/*/*/run.json"):
+        write_json(file, {**json.loads(file.read_text("utf-8")), "protocol": {"version": 2}})
+    for seed in range(3):
+        add_answers("old", 2.0, seed=seed, protocol={"version": 1})
+        add_answers("calm", 2.0, seed=seed, protocol={"version": 1}, metrics={"tied": 0.0})
+    page = build(answered)
+    names = [name_of(row) for row in ranked(page)]
+    assert "CALM" in names
+    assert "OLD" not in names
+    assert "it was scored under version 1 of the protocol" in page.text
+    assert "not known how many of its queries hang on a tie" in page.text
+
+
+def test_ties_that_decide_are_told(
+    answered: Path, add_answers: Callable[..., Path], build: Callable[[Path], Any]
+) -> None:
+    """Below the ranking stands whose queries hang on a tie; where none do, nothing."""
+    assert "how ties break" not in build(answered).text
+    for seed, share in enumerate((0.0, 0.5, 1.0)):
+        add_answers("torn", 2.0, seed=seed, metrics={"tied": share})
+    assert (
+        "On how ties break hang the figures of 0.5 % of the queries of TORN."
+        in build(answered).text
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
@@ -137,7 +137,7 @@ def _tell_ties(group: Group) -> str:
     for name, runs in group.items():
         known = [run.record.metrics[TIED] for run in runs if TIED in run.record.metrics]
         if known and (share := mean(known)):
-            told.append(f"{share:.2g} % of the queries of {name}")
+            told.append(f"{share:.3g} % of the queries of {name}")
     return ", ".join(told)
 
 

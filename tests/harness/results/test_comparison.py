@@ -44,11 +44,14 @@ def add(
     fingerprint: str = "feed",
     people: Any = PEOPLE,
     status: str = "ok",
+    version: int = 2,
+    tied: float | None = None,
 ) -> None:
     """Record a run whose queries are right with a probability."""
     record = RunRecord(
         status, "key", "demo", dataset, method, variant, seed, "tiny", method,
-        data={"fingerprint": fingerprint},
+        data={"fingerprint": fingerprint}, protocol={"version": version},
+        metrics={} if tied is None else {"tied": tied},
     )  # fmt: skip
     path = run_path(folder, "demo", dataset, method, variant, seed)
     work = working_folder(path)
@@ -107,6 +110,9 @@ def test_a_real_difference_is_found_and_ranked(results: Path) -> None:
         ({"people": PEOPLE[:100]}, "different queries"),
         ({"status": "error"}, "has no finished run"),
         ({"dataset": "other"}, "no method with runs on dolls 'third'"),
+        ({"version": 1}, "version 1 of the protocol, and it is not known how many of its queries"),
+        ({"version": 1, "tied": 0.25}, "version 1 of the protocol, and 0.25 % of its queries hang"),
+        ({"version": 3}, "good was scored under version 2"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(
@@ -116,6 +122,22 @@ def test_what_cannot_be_compared_is_refused(
     for seed in (0, 1):
         add(results, "third", seed, 0.5, **change)
     with pytest.raises(HarnessError, match=message):
+        compare_methods(results, "demo", ["good", "third"], "r1", ["dolls"])
+
+
+def test_no_tie_no_difference_of_protocol(results: Path) -> None:
+    """Where no query of the older runs hangs on a tie, both rules rank alike."""
+    for seed in (0, 1):
+        add(results, "third", seed, 0.5, version=1, tied=0.0)
+    (compared,) = compare_methods(results, "demo", ["good", "third"], "r1", ["dolls"])
+    assert set(compared.family.means) == {"good", "third"}
+
+
+def test_seeds_of_two_protocols_are_refused(results: Path) -> None:
+    """The older one is named."""
+    add(results, "third", 0, 0.5, version=1)
+    add(results, "third", 1, 0.5)
+    with pytest.raises(HarnessError, match="seed 0 of third was scored under version 1"):
         compare_methods(results, "demo", ["good", "third"], "r1", ["dolls"])
 
 

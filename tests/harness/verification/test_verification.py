@@ -173,6 +173,7 @@ SEMANTIC = [
     (QUERIES, in_row("average_precision", lambda value: value + 1e-6), Kind.FIGURES),
     (QUERIES, in_row("average_precision", lambda value: float("nan")), Kind.FIGURES),
     (QUERIES, in_row("inverse_negative_penalty", lambda value: value / 2), Kind.FIGURES),
+    (QUERIES, in_row("tied", lambda value: not value), Kind.FIGURES),
     (QUERIES, in_row("hit_ranks", swap), Kind.FIGURES),
     (QUERIES, in_row("hit_ranks", lambda ranks: [0, *ranks[1:]]), Kind.FIGURES),
     (QUERIES, in_row("hit_ranks", lambda ranks: []), Kind.FIGURES),
