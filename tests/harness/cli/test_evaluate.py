@@ -60,7 +60,8 @@ def _reference(street: Path, toy: Path, run: Path) -> dict[str, float]:
     split = load_split(locate(find_declaration(str(street))), "test")
     pixels = open_pixels(split, (32, 16), None)
     features = evaluation.encode_split(method, split, pixels, torch.device("cpu"))
-    return metrics.summarize(evaluation.score_text_to_image(method, features, split))
+    scores = evaluation.score_text_to_image(method, features, split)
+    return {**metrics.summarize(scores), "tied": 100 * float(scores.tied.mean())}
 
 
 def test_what_is_not_trained_is_not_evaluated(
