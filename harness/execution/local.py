@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -12,6 +14,7 @@ from multiprocessing.connection import wait
 from typing import Any
 
 from harness import results
+from harness.errors import HarnessError
 from harness.execution.process import RunProcess
 from harness.execution.watch import Watch
 from harness.plan.spec import RunSpec
@@ -23,6 +26,7 @@ ENCODERS = ("open_clip", "transformers")
 GRACE_SECONDS = 30.0  # to reach the next checkpoint after an interruption
 # A run that ends at once leaves semaphores to Python's tracker: that it tidies up is no news.
 TIDYING = "ignore:resource_tracker"
+LONGEST_TEMPORARY = 70  # bytes, of the 108 that the address of a socket may have
 ELSEWHERE_SECONDS = 1.0  # between two looks at what another process executes
 
 
@@ -51,7 +55,16 @@ def preload(plugins: Iterable[Plugin]) -> None:
     """Start the fork server, which imports once what runs need; returns at once.
 
     Encoders of other libraries, which take as long as all else, only where a plugin imports them.
+
+    Raises:
+        HarnessError: the folder for temporary files cannot be used; the message says why.
     """
+    folder = tempfile.gettempdir()
+    if len(os.fsencode(folder)) > LONGEST_TEMPORARY:
+        raise HarnessError(
+            f"The folder for temporary files, {folder}, has too long a name for the sockets that "
+            "processes talk through: set TMPDIR to another one, such as /tmp."
+        )
     if TIDYING not in sys.warnoptions:
         sys.warnoptions.append(TIDYING)
     forkserver.set_forkserver_preload(["harness.execution.preload", *encoder_packages(plugins)])

@@ -37,9 +37,7 @@ def call(installed: Path, folder: Path, *arguments: object) -> subprocess.Comple
     """Run the command line of the copies in a folder, with a cache of its own."""
     kept = {name: value for name, value in os.environ.items() if name not in KEPT_ELSEWHERE}
     own = {"HOME": str(installed / "home"), "HARNESS_CACHE": str(folder / "cache")}
-    own |= {"PYTHONPATH": str(installed), "TMPDIR": str(folder / "temporary")}
-    for name in ("cache", "temporary"):
-        (folder / name).mkdir(exist_ok=True)
+    own |= {"PYTHONPATH": str(installed)}
     held = AS_OTHERS if os.geteuid() == 0 else []
     return subprocess.run(
         [*held, sys.executable, "-m", "harness", *map(str, arguments)],
