@@ -79,12 +79,12 @@ def drop(
         terminal.note(f"No such run in {results}.")
         return
     lists.show_runs(chosen, why, as_json=False)
-    if not yes and not _agreed(len(chosen)):
+    if not yes and not _agreed():
         return
     removed = [run for run in chosen if _remove(run, results)]
-    terminal.note(f"Removed {len(removed)} runs from {results}.")
-    if busy := len(chosen) - len(removed):
-        terminal.note(f"{busy} stay: a process is at them right now.")
+    terminal.note(f"Removed from {results}: {len(removed)} of {len(chosen)}.")
+    if len(removed) < len(chosen):
+        terminal.note("The others stay: a process is at them right now.")
 
 
 def _names(runs: Sequence[StoredRun]) -> set[str]:
@@ -97,11 +97,11 @@ def _require(kind: str, names: Sequence[str], known: set[str]) -> None:
             raise unknown(kind, name, known)
 
 
-def _agreed(count: int) -> bool:
+def _agreed() -> bool:
     """Ask, where somebody is there to answer."""
     if not sys.stdin.isatty():
-        raise HarnessError(f"Nothing was removed: say --yes to remove these {count} runs.")
-    return typer.confirm(f"Remove these {count} runs?")
+        raise HarnessError("Nothing was removed. --yes removes these runs without asking.")
+    return typer.confirm("Remove these runs?")
 
 
 def _remove(run: StoredRun, results: Path) -> bool:

@@ -94,7 +94,8 @@ def test_a_run_that_a_process_is_at_stays(harness: Call, toy: Path, trained: Pat
     with run_lock(taken, trained):
         done = harness.apart("drop", "toy", "--plugins", toy, "--yes")
     assert done.returncode == 0
-    assert "1 stay" in done.stderr
+    assert "Removed from results: 4 of 5." in done.stderr
+    assert "a process is at them" in done.stderr
     assert stored(trained) == [("toy", 0)]
 
 
