@@ -38,6 +38,16 @@ def process_tag() -> str:
     return f"{os.uname().nodename}-{os.getpid()}"
 
 
+def may_be_alive(tag: str) -> bool:
+    """Tell whether another process may be at what carries its tag; of other machines: yes."""
+    import psutil
+
+    machine, _, process = tag.rpartition("-")
+    if machine != os.uname().nodename or not process.isdecimal():
+        return True
+    return int(process) != os.getpid() and psutil.pid_exists(int(process))
+
+
 @contextmanager
 def whole_folder(place: Path) -> Iterator[Path]:
     """Give a folder to fill, which is put in its place at the end, or removed where that fails.
@@ -45,7 +55,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
     What killed processes of this machine have left of the same goes too.
     """
     for left in place.parent.glob(f"{place.name}.*{TEMPORARY}"):
-        if not _is_being_made(left):
+        if not may_be_alive(left.name.removesuffix(TEMPORARY).rpartition(".")[2]):
             shutil.rmtree(left, ignore_errors=True)
     unfinished = place.with_name(f"{place.name}.{process_tag()}{TEMPORARY}")
     unfinished.mkdir(parents=True)
@@ -55,16 +65,6 @@ def whole_folder(place: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(unfinished, ignore_errors=True)
         raise
-
-
-def _is_being_made(left: Path) -> bool:
-    """Tell whether the process that a temporary name tells of may be at it."""
-    import psutil
-
-    machine, _, process = left.stem.rpartition(".")[2].rpartition("-")
-    if machine != os.uname().nodename or not process.isdecimal():
-        return True
-    return int(process) != os.getpid() and psutil.pid_exists(int(process))
 
 
 def put_in_place(unfinished: Path, place: Path) -> None:

@@ -36,6 +36,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+ON_WINDOWS = "the harness runs on Linux and macOS; on Windows, start it within WSL."
 # What people do with it, in the order in which they come to it: the headings of the help.
 RUN, READ, SHARE, WRITE = "Run", "Read and compare", "Share", "Write a method"
 app.command("run", rich_help_panel=RUN)(run.run)
@@ -86,6 +87,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     An error that the user can mend is one message.
     """
+    if sys.platform == "win32":
+        sys.exit(f"Error: {ON_WINDOWS}")
     try:
         app(arguments, prog_name="harness")
     except HarnessError as error:

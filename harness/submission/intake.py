@@ -7,7 +7,6 @@ runs; the next import removes what it left.
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from harness.files import (
     UNFINISHED,
     flush_folder,
     hash_file,
+    may_be_alive,
     process_tag,
     put_in_place,
     read_table,
@@ -107,19 +107,8 @@ def _workspace(results: Path) -> Iterator[Path]:
 def _sweep(folder: Path) -> None:
     """Remove what killed imports of this machine left."""
     for left in folder.glob(f"{WORKSPACE}*{UNFINISHED}"):
-        node, _, number = left.name[len(WORKSPACE) : -len(UNFINISHED)].rpartition("-")
-        if node == os.uname().nodename and number.isdecimal() and not _is_alive(int(number)):
+        if not may_be_alive(left.name[len(WORKSPACE) : -len(UNFINISHED)]):
             shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except (PermissionError, OverflowError):
-        return True
-    return True
 
 
 def _sort_out(judged: Judged, results: Path, replace: bool) -> tuple[list[str], list[str]]:

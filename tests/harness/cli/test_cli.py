@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from harness import results
+from harness import cli, results
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -78,6 +78,13 @@ def test_errors_are_one_message(harness: Call, arguments: tuple[str, ...], messa
 def test_the_version_is_told(harness: Call) -> None:
     """It is that of the package that is installed."""
     assert harness("--version").stdout == f"tbpr-bench {version('tbpr-bench')}\n"
+
+
+def test_windows_is_told_where_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In one sentence, before anything is imported that is not there."""
+    monkeypatch.setattr("sys.platform", "win32")
+    with pytest.raises(SystemExit, match="start it within WSL"):
+        cli.main(["list", "methods"])
 
 
 def test_seeds_and_settings_are_checked(harness: Call, small_dolls: Path, toy: Path) -> None:
