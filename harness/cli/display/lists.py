@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from harness.registry import Listing
 from harness.cli.display.terminal import note, print_table
 
-NOT_CURRENT, UNKNOWN = "no", "?"
+OUTDATED, NOT_COMPARED = "outdated", "ok?"
 
 
 def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
@@ -98,29 +98,27 @@ def show_runs(
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
         who = (origin.by or "nobody named") if origin else ""
-        current = _is_current(run, outdated)
-        rows.append((*name, record.status, current, r1, seconds, who))
-    headers = "suite", "dataset", "method", "variant", "seed", "status", "current", "R1", "seconds"
+        rows.append((*name, _status(run, outdated), r1, seconds, who))
+    headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
     if any(row[-1] for row in rows):
         print_table((*headers, "submitted by"), rows)
     else:
         print_table(headers, [row[:-1] for row in rows])
-    found = {row[6] for row in rows}
-    if NOT_CURRENT in found:
+    found = {row[5] for row in rows}
+    if OUTDATED in found:
         note(
-            "Not current: made by other code, settings or data than are here (--json says which). "
+            "Outdated: made by other code, settings or data than are here (--json says which). "
             "`harness run` makes such a run again, `harness drop --outdated` removes it."
         )
-    if UNKNOWN in found:
-        note("?: the method or the data of a run is not here to be compared; --plugins may help.")
+    if NOT_COMPARED in found:
+        note(f"{NOT_COMPARED}: the method or the data is not here to compare; --plugins may help.")
 
 
-def _is_current(run: StoredRun, outdated: Mapping[Path, str | None]) -> str:
-    if run.record.status != "ok":
-        return ""
-    if run.path not in outdated:
-        return "yes"
-    return NOT_CURRENT if outdated[run.path] else UNKNOWN
+def _status(run: StoredRun, outdated: Mapping[Path, str | None]) -> str:
+    """Return the status of a run; of a finished one, whether it is what would be made today."""
+    if run.record.status != "ok" or run.path not in outdated:
+        return run.record.status
+    return OUTDATED if outdated[run.path] else NOT_COMPARED
 
 
 def _run(run: StoredRun, outdated: Mapping[Path, str | None]) -> dict[str, Any]:

@@ -228,12 +228,12 @@ def test_a_trial_that_fails_does_not_stop_the_others(
     first = "        super().__init__(config, train)\n"
     toy.write_text(one_epoch(toy_source).replace(first, first + broken), encoding="utf-8")
     common = ("--plugins", toy, "--dataset", small_dolls, "--seeds", "0")
-    done = harness("tune", "toy", "--grid", "width=9,4", *common)
+    done = harness("tune", "toy", "--grid", "width=9,5", *common)
     assert done.returncode == 1
     first_row, last_row = (line.split() for line in done.stdout.splitlines()[2:4])
-    assert first_row[:2] == ["1", "4"]
+    assert first_row[:2] == ["1", "5"]
     assert last_row == ["2", "9", "0", "of", "1"]
-    assert "--set width=4" in done.stdout
+    assert "--set width=5" in done.stdout
     assert "RuntimeError: boom (in results/.tuning/" in " ".join(done.stderr.split())
 
 
@@ -244,7 +244,7 @@ def test_the_table_after_a_run_shows_val_and_what_was_run(
     common = ("--plugins", toys, "--dataset", small_dolls, "--seeds", "0", "--no-report")
     narrow = harness("run", "toy:narrow", *common)
     assert "toy:narrow" in narrow.stdout
-    done = harness("run", "toy", "--set", "width=4", *common)
+    done = harness("run", "toy", "--set", "width=5", *common)
     (run,) = [
         run for run in results.load_runs(tmp_path / "results") if run.record.variant != "narrow"
     ]

@@ -190,11 +190,12 @@ def test_thumbnails_of_another_decoder_are_made_anew(small_dolls: Path, tmp_path
 WRITER = """
 import sys, time
 from pathlib import Path
+from harness import files
 from harness.data import digest
 from harness.data.catalogue import find_declaration, locate
 
 assert "torch" not in sys.modules
-place, put = Path(sys.argv[2]), digest.put_in_place
+place, put = Path(sys.argv[2]), files.put_in_place
 
 def together(unfinished, path):
     (path.parent / f"ready-{unfinished.name}").touch()
@@ -204,7 +205,7 @@ def together(unfinished, path):
         time.sleep(0.01)
     put(unfinished, path)
 
-digest.put_in_place = together
+files.put_in_place = together
 digest.write_digest(locate(find_declaration(sys.argv[1])), place)
 """
 

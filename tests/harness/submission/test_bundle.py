@@ -149,11 +149,11 @@ def test_a_failed_drawing_and_a_failed_evaluation_stay_here(own_results: Path) -
     assert not [name for name in bundle.files if name.endswith("highlights.json")]
 
 
-def test_two_contents_of_one_name_both_go_along(
+def test_what_a_run_was_tested_on_goes_along(
     harness: Call, own_results: Path, small_dolls: Path, glance: Path, take: Call, tmp_path: Path
 ) -> None:
-    """What a run was tested on may be called as what it was trained on."""
-    other = tmp_path / "cleaned" / small_dolls.name
+    """Beside what it was trained on: pages tell of both."""
+    other = tmp_path / "cleaned"
     write_paperdolls(other, sizes=Sizes(train=4, val=3, test=6))
     where = "--results", own_results, "--plugins", glance, "--no-report", "--dataset", small_dolls
     done = harness("evaluate", "glance", "--on", other, *where, "--seeds", "0")
