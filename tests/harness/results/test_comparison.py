@@ -188,6 +188,7 @@ def test_the_command_line_compares_and_plans(harness: Call, results: Path) -> No
     shown = harness("compare", "good", "good:part", "--metric", "map")
     assert shown.returncode == 0, shown.stderr
     assert "good - good:part" in shown.stdout
+    assert "p is of one comparison, good and good:part" in " ".join(shown.stderr.split())
     as_json = harness("compare", "--all", "--json")
     (family,) = json.loads(as_json.stdout)
     assert [rank["name"] for rank in family["ranks"]] == ["good", "poor"]

@@ -54,6 +54,18 @@ def test_a_damaged_record_is_no_record(tmp_path: Path, text: str) -> None:
     assert list(results.load_runs(tmp_path)) == []
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000])
+def test_a_damaged_evaluation_hides_no_other(tmp_path: Path, text: str) -> None:
+    """Its figures are left out, those of the others are there."""
+    work = results.working_folder(place(tmp_path))
+    for name in ("text-to-image", "image-to-text"):
+        write_json(work / "evaluations" / name / "metrics.json", {"r1": 12.5})
+    results.finish_run(RECORD, place(tmp_path))
+    (place(tmp_path) / "evaluations" / "image-to-text" / "metrics.json").write_text(text)
+    (run,) = results.load_runs(tmp_path)
+    assert run.evaluations() == {"text-to-image": {"r1": 12.5}}
+
+
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     """write_json replaces a file only by a whole one."""
     file = tmp_path / "values.json"
