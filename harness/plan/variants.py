@@ -16,6 +16,12 @@ from harness.plan.values import write_value
 Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
 NOT_TRAINED = "none"  # a supervision
+# What some settings of a recipe may be, as `harness.training` knows them, which imports torch.
+CHOICES = {
+    "optimizer": ("adam", "adamw", "lamb", "sgd"),
+    "schedule": ("constant", "cosine", "linear"),
+    "precision": ("bf16", "fp16", "no"),
+}
 LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
 
 
@@ -122,11 +128,11 @@ def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, 
     elif key in config:
         value = config[key] = _of_kind(key, value, config[key])
     elif stages and key in stages[0]:
-        value = _at_least(key, value, stages[0][key])
+        value = _of_recipe(key, value, stages[0][key])
         for stage in stages:
             stage[key] = value
     elif key in recipe and key != "stages":
-        value = recipe[key] = _at_least(key, value, recipe[key])
+        value = recipe[key] = _of_recipe(key, value, recipe[key])
     else:
         known = {*config, *(stages[0] if stages else {}), *recipe} - {"stages"}
         raise unknown(f"setting of {method}", key, known)
@@ -144,10 +150,12 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     return float(value) if isinstance(before, float) else value  # 1 and 1.0 are one setting
 
 
-def _at_least(key: str, value: Any, before: Any) -> Any:
-    """Return a value of the recipe, which counts something or is a rate; refuse less than that."""
+def _of_recipe(key: str, value: Any, before: Any) -> Any:
+    """Return a value of the recipe: one of a few words, or a count or a rate."""
     least = LEAST.get(key, 0)
     value = _of_kind(key, value, before)
+    if key in CHOICES and value not in CHOICES[key]:
+        raise HarnessError(f"--set {key}: {unknown(key, str(value), CHOICES[key])}")
     numbers = value if isinstance(value, list) else [value]
     if any(isinstance(number, int | float) and number < least for number in numbers):
         raise HarnessError(f"--set {key}: {value!r} is less than {least}, which means nothing.")

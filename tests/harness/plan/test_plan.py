@@ -12,7 +12,8 @@ from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError
 from harness.plan.spec import RunSpec
-from harness.plan.variants import resolve_variant
+from harness.plan.variants import CHOICES, resolve_variant
+from harness.training import optimization
 
 DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
 
@@ -192,7 +193,8 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
     [
         ("epochs", -1), ("epochs", 0), ("epochs", "010"), ("epochs", True), ("batch_size", 0),
         ("learning_rate", -0.1), ("learning_rate", True), ("learning_rate", "nan"), ("threads", -1),
-        ("width", "1:30"), ("width", True), ("losses.itc", True),
+        ("width", "1:30"), ("width", True), ("losses.itc", True), ("precision", "fp32"),
+        ("optimizer", "adamx"), ("schedule", "cosinus"),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(
@@ -202,6 +204,12 @@ def test_settings_that_mean_nothing_are_refused(
     listings = registry.list_methods([toy])
     with pytest.raises(HarnessError, match=f"--set {key}"):
         resolve_variant(registry.find_method("toy", listings), "tiny", "full", {key: value})
+
+
+def test_the_choices_of_a_recipe_are_those_that_training_has() -> None:
+    """Planning does not import torch, and keeps names of its own."""
+    assert {*CHOICES["optimizer"]} == {*optimization.OPTIMIZERS}
+    assert {*CHOICES["schedule"]} == {*optimization.SCHEDULES}
 
 
 def suite_file(folder: Path, *datasets: str) -> Path:
