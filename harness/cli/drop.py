@@ -81,10 +81,11 @@ def drop(
     lists.show_runs(chosen, why, as_json=False)
     if not yes and not _agreed():
         return
-    removed = [run for run in chosen if _remove(run, results)]
+    keeps_training = outdated or failed  # what goes on from it is newer
+    removed = [run for run in chosen if _remove(run, results, keeps_training)]
     terminal.note(f"Removed from {results}: {len(removed)} of {len(chosen)}.")
     if len(removed) < len(chosen):
-        terminal.note("The others stay: a process is at them right now.")
+        terminal.note("The others are no longer what they were, or a process is at them right now.")
 
 
 def _names(runs: Sequence[StoredRun]) -> set[str]:
@@ -104,16 +105,19 @@ def _agreed() -> bool:
     return typer.confirm("Remove these runs?")
 
 
-def _remove(run: StoredRun, results: Path) -> bool:
-    """Remove a run unless a process is at it; tell whether it was removed."""
+def _remove(run: StoredRun, results: Path, keeps_training: bool) -> bool:
+    """Remove a run unless it has changed or a process is at it; tell whether it was removed."""
     from filelock import Timeout
 
+    from harness.results import read_record
     from harness.results.left_overs import remove_run
     from harness.results.locks import run_lock
 
     try:
         with run_lock(run.path, results).acquire(blocking=False):
-            remove_run(run.path, results)
+            if read_record(run.path) != run.record:
+                return False
+            remove_run(run.path, results, keeps_training)
     except Timeout:
         return False
     return True

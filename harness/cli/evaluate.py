@@ -69,7 +69,7 @@ def evaluate(
     from harness.cli.display import running, terminal
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.data.catalogue import locate
-    from harness.plan.collisions import refuse_two_of_a_name
+    from harness.plan.collisions import refuse_other_evaluations, refuse_two_of_a_name
 
     if not on:
         raise HarnessError("Say --on and a dataset. `harness list datasets` shows them.")
@@ -85,6 +85,7 @@ def evaluate(
         others = {name: locate(one, show) for name, one in declarations.items()}
     refuse_two_of_a_name([*(spec.located for spec in specs), *others.values()])
     trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
+    refuse_other_evaluations(trained, results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     running.say_plan(trained, waiting, results)
     if waiting:

@@ -65,7 +65,7 @@ def find_outdated(runs: Sequence[StoredRun], plugins: Sequence[Path]) -> dict[Pa
     if not runs:
         return {}
     folders = {run.record.dataset_argument for run in runs} - {""}
-    own = [_declared(Path(folder)) for folder in folders if Path(folder).is_dir()]
+    own = [_declared(path) for path in map(Path, folders) if path.is_absolute() and path.is_dir()]
     here = [find_here(declaration) for declaration in (*read_catalogue().values(), *own)]
     located = [one for one in here if one]
     return staleness.find_outdated(runs, registry.list_methods(plugins), located)

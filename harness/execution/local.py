@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from multiprocessing import forkserver
 from multiprocessing.connection import wait
 from typing import Any
@@ -17,6 +18,7 @@ from harness import results
 from harness.errors import HarnessError
 from harness.execution.process import RunProcess
 from harness.execution.watch import Watch
+from harness.plan.collisions import why_taken
 from harness.plan.spec import RunSpec
 from harness.registry import Plugin
 from harness.results.locks import is_taken
@@ -42,7 +44,8 @@ def execute_all(specs: Sequence[RunSpec], options: Options, watch: Watch) -> Non
     try:
         while pool.is_busy:
             pool.start()
-            pool.serve()
+            if pool.is_busy:  # and not all of it is refused
+                pool.serve()
     except KeyboardInterrupt:
         watch.stopping()
         pool.let_end()
@@ -69,6 +72,12 @@ def preload(plugins: Iterable[Plugin]) -> None:
         sys.warnoptions.append(TIDYING)
     forkserver.set_forkserver_preload(["harness.execution.preload", *encoder_packages(plugins)])
     forkserver.ensure_running()
+
+
+def _refused(spec: RunSpec, told: str) -> results.RunRecord:
+    """Return the record of a run that is not made, and not written: its place is another's."""
+    error = {"kind": "NameTaken", "message": f"{told}: rename this one, or take another --results"}
+    return replace(spec.record(), status="skipped", error=error)
 
 
 def encoder_packages(plugins: Iterable[Plugin]) -> list[str]:
@@ -99,6 +108,9 @@ class _Pool:
             spec = self._waiting.popleft()
             if is_taken(spec.path(self._options.results), self._options.results):
                 self._elsewhere.append(spec)
+                continue
+            if told := why_taken(spec, self._options.results):
+                self._watch.finished(spec, _refused(spec, told))
                 continue
             self._watch.started(spec)
             environment = self._place(int(spec.recipe["processes"]) // self._options.nodes)

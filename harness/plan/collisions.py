@@ -9,7 +9,13 @@ from harness.data.declaration import Located
 from harness.errors import HarnessError
 from harness.files import slug
 from harness.plan.spec import RunSpec
-from harness.results import RunRecord, load_runs, read_record
+from harness.results import (
+    RunRecord,
+    evaluation_path,
+    load_runs,
+    read_evaluation,
+    read_record,
+)
 
 
 def refuse_two_of_a_name(located: Iterable[Located]) -> None:
@@ -27,6 +33,19 @@ def refuse_two_of_a_name(located: Iterable[Located]) -> None:
                 f"{other.declaration.argument} and {one.declaration.argument}. Results and pages "
                 "know a dataset by its name alone: rename a folder, or give it a name in a suite."
             )
+
+
+def why_taken(spec: RunSpec, results: Path) -> str:
+    """Say why a run may not be put in its place; empty where it may.
+
+    Asked right before it starts: other commands may have finished runs since it was planned.
+    """
+    there = read_record(spec.path(results))
+    if there is None:
+        return ""
+    if there.name != spec.name:
+        return f"its folder holds {there.name}"
+    return _other_ground(spec, there)
 
 
 def refuse_collisions(specs: Sequence[RunSpec], results: Path) -> None:
@@ -78,13 +97,49 @@ def _other_ground(spec: RunSpec, record: RunRecord) -> str:
         return f"its folder belongs to {record.dataset!r} of suite {record.suite!r}"
     if record.scale != spec.scale:
         return f"runs there are of scale {record.scale}, and these of {spec.scale}"
-    same_data = record.data.get("fingerprint") == spec.located.fingerprint
-    if same_data or record.dataset_argument in ("", spec.dataset_argument):
+    if record.data.get("fingerprint") == spec.located.fingerprint or not record.dataset_argument:
         return ""
-    return (
-        f"runs there are on {record.dataset_argument}, which holds other rows than "
-        f"{spec.dataset_argument}"
-    )
+    if record.dataset_argument != spec.dataset_argument:
+        return (
+            f"runs there are on {record.dataset_argument}, which holds other rows than "
+            f"{spec.dataset_argument}"
+        )
+    if _place(record.suite_argument) != _place(spec.suite_argument):
+        return (
+            f"runs there are of {record.suite_argument}, whose {spec.dataset} holds other rows "
+            f"than that of {spec.suite_argument}"
+        )
+    return ""
+
+
+def _place(suite: str) -> str:
+    """Return a suite's name, or the file that it is, however it is named."""
+    return str(Path(suite).resolve()) if suite.endswith((".yaml", ".yml")) else suite
+
+
+def refuse_other_evaluations(specs: Sequence[RunSpec], results: Path) -> None:
+    """Refuse to evaluate on a dataset where another one of its name has been evaluated on.
+
+    Raises:
+        HarnessError: there is one; the message names both.
+    """
+    for spec in specs:
+        for evaluation in spec.evaluations:
+            there = read_evaluation(evaluation_path(spec.path(results), evaluation.name))
+            if evaluation.on is None or there is None or not there.on:
+                continue
+            same = there.on.get("fingerprint") == evaluation.on.fingerprint
+            if not same and _told_on(there.command) != _told_on(evaluation.command):
+                raise HarnessError(
+                    f"{spec} was evaluated on another dataset called "
+                    f"{evaluation.on.declaration.name!r}, by `{there.command}`: rename a folder, "
+                    "or give it a name in a suite."
+                )
+
+
+def _told_on(command: str) -> str:
+    """Return the dataset that a command of `harness evaluate` names."""
+    return command.partition(" --on ")[2]
 
 
 def once(specs: Iterable[RunSpec]) -> Iterator[RunSpec]:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness import sources
@@ -78,6 +78,7 @@ class Code:
 
     weights: str
     figures: str
+    files: str = field(default="", compare=False)  # of the plugin, to the byte
 
 
 class Codes:
@@ -96,7 +97,8 @@ class Codes:
         modules = plugin.sources()
         files = [*sources.weight_files(modules), *sources.data_files(modules)]
         weights = sources.bytes_hash(files)
-        return Code(f"{self._trains} {own} {weights}", f"{self._scores} {own} {weights}")
+        trains, scores = (f"{code} {own} {weights}" for code in (self._trains, self._scores))
+        return Code(trains, scores, plugin.content())
 
 
 def code_of(plugin: Plugin) -> Code:

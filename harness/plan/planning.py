@@ -112,7 +112,10 @@ def plan_grid(
         raise HarnessError(f"Val does not read {', '.join(unread)}, so it cannot be chosen there.")
     distinct: list[tuple[Mapping[str, Any], Resolved]] = []
     for settings in grid:
-        resolved = resolve_variant(choice.listing, suite.scale, label, settings)
+        try:
+            resolved = resolve_variant(choice.listing, suite.scale, label, settings)
+        except HarnessError as error:
+            raise HarnessError(str(error).replace("--set ", "--grid ", 1)) from error
         if not any(_is_equal(resolved, other) for _, other in distinct):
             distinct.append((settings, resolved))
     code = keys.Codes().of(choice.listing.plugin)
@@ -153,7 +156,9 @@ def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str
         "stage_keys": tuple(
             keys.hash_content({"weights": stage, "code": judged}) for stage in spec.stage_keys
         ),
-        "settings": keys.hash_content({"config": spec.config, "recipe": spec.recipe}),
+        "settings": keys.hash_content(
+            {"config": spec.config, "recipe": spec.recipe, "data": spec.located.fingerprint}
+        ),
         "command": f"{asked}{_written('grid', settings)}{options}",
     }
     return Trial(**values)
@@ -208,6 +213,8 @@ def _spec(
         weights_key=made.weights,
         stage_keys=made.stages,
         plugin=choice.listing.plugin,
+        code=code.weights,
+        files=code.files,
         description=description,
         changes=resolved.changes,
         tables=resolved.tables,

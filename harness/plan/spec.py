@@ -80,6 +80,8 @@ class RunSpec:
     dataset_argument: str
     evaluations: tuple[FurtherEvaluation, ...] = ()
     stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
+    code: str = ""  # that the weights stand on, as it was planned
+    files: str = ""  # a hash of the plugin's files then
 
     splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
@@ -185,7 +187,7 @@ class Trial(RunSpec):
     Its key is that of its val figures, and its record's metrics are they.
     """
 
-    settings: str = ""  # a digest of the config and the recipe
+    settings: str = ""  # a digest of the config, the recipe and the data
 
     splits: ClassVar[tuple[str, ...]] = ("train", "val")
     protocol: ClassVar[Mapping[str, Any]] = VALIDATION

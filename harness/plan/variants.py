@@ -147,7 +147,9 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
     if before is not None and (is_switch or not isinstance(value, kind)):
         raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
-    return float(value) if isinstance(before, float) else value  # 1 and 1.0 are one setting
+    if isinstance(before, float):
+        return float(value)  # 1 and 1.0 are one setting
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _of_recipe(key: str, value: Any, before: Any) -> Any:

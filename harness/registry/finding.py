@@ -32,6 +32,13 @@ class Plugin:
         found = sources.closure([self.module], self.roots)
         return [module for module in found if module.name.split(".")[0] != "harness"]
 
+    def content(self) -> str:
+        """Hash the files that its methods stand on, as they are now."""
+        modules = self.sources()
+        return sources.bytes_hash(
+            [*(module.path for module in modules), *sources.data_files(modules)]
+        )
+
     def imports(self) -> set[str]:
         """Return the packages that its modules may import, here or anywhere."""
         return {name for module in self.sources() for name in sources.imported_packages(module)}
@@ -92,7 +99,7 @@ def _of_package(name: str, folder: Path, roots: sources.Roots) -> Iterator[Plugi
         if path in packages:
             continue
         if _may_register(path.glob("*.py") if path.is_dir() else [path]):
-            module = sources.Module(f"{name}.{path.stem}", inner, roots.folder)
+            module = sources.Module(f"{name}.{_stem(path)}", inner, roots.folder)
             yield Plugin(module, roots, whole=path.is_dir())
 
 
@@ -106,10 +113,18 @@ def _of_path(path: Path) -> Iterator[Plugin]:
     name = ".".join([folder.name, *beside.relative_to(folder.path).parts])
     inside = path / "__init__.py" if path.is_dir() else path
     if path.is_file() or (inside.is_file() and _may_register([inside])):
-        own = [] if inside.name == "__init__.py" else [inside.stem.replace(".", "_")]
+        own = [] if inside.name == "__init__.py" else [_stem(inside)]
         yield Plugin(sources.Module(".".join([name, *own]), inside, folder), roots)
     if path.is_dir():
         yield from _of_package(name, path, roots)
+
+
+def _stem(path: Path) -> str:
+    """Return the name of a file as that of a module, which has no dots; no other file has it."""
+    if "." not in path.stem:
+        return path.stem
+    mark = hashlib.sha256(path.stem.encode()).hexdigest()[:8]
+    return f"{path.stem.replace('.', '_')}_{mark}"
 
 
 def _folder_of_plugins(beside: Path) -> Folder:

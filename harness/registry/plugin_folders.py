@@ -59,6 +59,8 @@ def _execute(spec: ModuleSpec) -> None:
     except BaseException:
         sys.modules.pop(spec.name, None)
         raise
+    package, _, own = spec.name.rpartition(".")
+    setattr(sys.modules[package], own, module)  # as importing it by its name does
 
 
 class _Finder(MetaPathFinder):

@@ -25,15 +25,17 @@ def clear_left_overs(path: Path) -> None:
         _remove(one)
 
 
-def remove_run(path: Path, results: Path) -> None:
+def remove_run(path: Path, results: Path, keeps_training: bool = False) -> None:
     """Remove a run with all that is left beside it, and the folders that it leaves empty.
 
-    It steps aside first, so that a kill at any moment leaves it whole or not at all.
+    It steps aside first, so that a kill at any moment leaves it whole or not at all. A training
+    that was interrupted, and goes on from its checkpoint, may stay.
     """
     retired = path.with_name(path.name + RETIRED)
     shutil.rmtree(retired, ignore_errors=True)
     path.rename(retired)
-    for one in (retired, path.with_name(path.name + UNFINISHED), *find_left_overs(path)):
+    training = path.with_name(path.name + UNFINISHED)
+    for one in (retired, *find_left_overs(path), *([] if keeps_training else [training])):
         _remove(one)
     for folder in path.parents:
         if folder == results or any(folder.iterdir()):

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from harness import distributed, results
-from harness.errors import describe_error
+from harness.errors import HarnessError, describe_error
 from harness.files import write_json
+from harness.plan.keys import code_of
 from harness.plan.spec import FurtherEvaluation, RunSpec
 from harness.progress import Update
 from harness.results import (
@@ -108,6 +109,7 @@ def _execute(
     asked_to_end: Callable[[], bool],
 ) -> RunRecord:
     opened = open_run(spec, options, work, work / WEIGHTS, say)
+    _refuse_other_code(spec)
     trained, figures = _train_and_evaluate(opened, spec, options, asked_to_end)
     if spec.is_tested:
         test = opened.data.splits["test"], opened.data.pixels["test"]
@@ -126,6 +128,19 @@ def _execute(
         image_milliseconds=figures.image_milliseconds,
         text_milliseconds=figures.text_milliseconds,
     )
+
+
+def _refuse_other_code(spec: RunSpec) -> None:
+    """Refuse a run whose plugin was edited while it waited: its key is that of the older code.
+
+    Raises:
+        HarnessError: what was imported just now computes something else.
+    """
+    if spec.plugin.content() != spec.files and code_of(spec.plugin).weights != spec.code:
+        raise HarnessError(
+            "its code was changed after it was planned, and is not what its key stands for: start "
+            "it again"
+        )
 
 
 @dataclass(frozen=True)
@@ -186,6 +201,7 @@ def _add_missing(
 ) -> None:
     try:
         opened = open_run(spec, options, path, path / WEIGHTS, say)
+        _refuse_other_code(spec)
         say(Update("evaluating"))
         load_weights(opened)
         features = encode_test(opened, stored=True)

@@ -6,7 +6,7 @@ comments, docstrings, annotations of functions, the words of an error and the na
 a file can be renamed, and a function moved to another one, and every stored run stays current.
 
 All is found by reading, never by importing, so that planning needs no torch. Not seen is what code
-asks for by a name that it computes (`getattr`, `importlib`), or does by `__init_subclass__`.
+asks for by a name that it computes (`getattr`, `importlib`) or executes as text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.sources.modules import Module, Roots, absolute_name, imported_names
+from harness.sources.modules import (
+    Module,
+    Roots,
+    absolute_name,
+    called_imports,
+    imported_names,
+    names_in_all,
+)
 from harness.sources.syntax import (
     Chain,
     Followed,
@@ -207,6 +214,8 @@ class Reading:
             prefixes = [".".join(names[: end + 1]) for end in range(len(names))]
             holders += filter(None, map(self._follow, prefixes))
         yield from (Definition(holder, LOOSE) for holder in holders)
+        called = filter(None, map(self._follow, self._outline(module).called))
+        yield from (Definition(holder, WHOLE) for holder in called)  # who knows what is read of it
 
     def _resolve(
         self, module: Module, chain: Chain, seen: set[tuple[Module, Chain]]
@@ -257,6 +266,7 @@ class _Outline:
     definitions: Mapping[str, Sequence[ast.stmt]]
     imports: Imports
     imported: Sequence[str]  # dotted names of what may be modules
+    called: Sequence[str] = ()  # of them, those that a call imports
 
 
 def _read_outline(module: Module) -> _Outline:
@@ -279,7 +289,7 @@ def _read_outline(module: Module) -> _Outline:
         statements[first].append(statement)
     statements.setdefault(LOOSE, [])
     imported = list(dict.fromkeys(imported_names(module)))
-    return _Outline(source, dict(statements), imports, imported)
+    return _Outline(source, dict(statements), imports, imported, list(called_imports(module)))
 
 
 def _read_statements(
@@ -312,4 +322,7 @@ def _read_imports(tree: ast.Module, module: Module) -> dict[str, list[str]]:
             for alias in node.names:
                 target = base if alias.name == WHOLE else f"{base}.{alias.name}"
                 found[alias.asname or alias.name].append(target)
+    if module.package == module.name:
+        for name in names_in_all(module.path.read_bytes()):
+            found[name].append(f"{module.name}.{name}")  # a module of the package, for a star
     return dict(found)

@@ -6,13 +6,15 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec
+from importlib.machinery import EXTENSION_SUFFIXES, ModuleSpec, PathFinder
 from pathlib import Path
 
 HARNESS_FOLDER = Path(__file__).parents[1]
 
+SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
 WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
 
 
@@ -38,12 +40,11 @@ class Folder:
         return f"{self.name}.{top}" if self._holds(top) else None
 
     def _holds(self, top: str) -> bool:
+        if _file_of(self.path, [top]):
+            return True
         inner = self.path / top
-        if (inner / "__init__.py").is_file():
-            return True
-        if any(inner.with_name(f"{top}{end}").is_file() for end in (".py", *EXTENSION_SUFFIXES)):
-            return True
-        return any(inner.glob("*.py")) and find_spec(top) is None
+        has_code = any(inner.glob("*.py")) or any(inner.glob("*/*.py"))
+        return has_code and not _is_installed(top)
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class Module:
     @property
     def package(self) -> str:
         """The dotted name that a relative import starts from."""
-        return self.name if self.path.name == "__init__.py" else self.name.rpartition(".")[0]
+        return self.name if self.path.name.startswith("__init__.") else self.name.rpartition(".")[0]
 
     def resolve(self, dotted: str) -> str:
         """Return what the name in an absolute import is called: a file of its plugin, or itself."""
@@ -84,10 +85,28 @@ class Roots:
 
 
 def _file_of(base: Path, names: Sequence[str]) -> Path | None:
-    """Return the file of a module below a package's folder, or below a file that is a module."""
+    """Return the file of a module below a package's folder, or below a file that is a module.
+
+    In Python's order: a package before a module, what is compiled before its source.
+    """
     path = base.joinpath(*names)
-    candidates = [path / "__init__.py", path.with_name(f"{path.name}.py") if names else path]
-    return next((file for file in candidates if file.is_file()), None)
+    candidates = [path / f"__init__{suffix}" for suffix in SUFFIXES]
+    beside = [path.with_name(f"{path.name}{suffix}") for suffix in SUFFIXES] if names else [path]
+    return next((file for file in (*candidates, *beside) if file.is_file()), None)
+
+
+def _is_installed(top: str) -> bool:
+    """Tell whether an import finds a module or a package elsewhere; the folder where a command is
+    given does not count."""
+    if top in sys.stdlib_module_names:
+        return True
+    here = {"", ".", str(Path.cwd())}
+    places = [place for place in sys.path if place not in here]
+    for finder in sys.meta_path:
+        spec = finder.find_spec(top, places if finder is PathFinder else None)
+        if spec is not None:
+            return spec.origin is not None
+    return False
 
 
 def find_spec(name: str) -> ModuleSpec | None:
@@ -107,8 +126,16 @@ def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
         if module.name in found:
             continue
         found[module.name] = module
-        waiting += [m for name in imported_names(module) if (m := roots.find(name))]
+        named = module.name, *imported_names(module)
+        names = dict.fromkeys(prefix for name in named for prefix in _prefixes(name))
+        waiting += [m for name in names if (m := roots.find(name))]
     return [found[name] for name in sorted(found)]
+
+
+def _prefixes(dotted: str) -> Iterator[str]:
+    """Yield a dotted name after the packages that are imported before it."""
+    parts = dotted.split(".")
+    return (".".join(parts[: end + 1]) for end in range(len(parts)))
 
 
 def imported_packages(module: Module) -> set[str]:
@@ -141,14 +168,29 @@ def data_files(modules: Iterable[Module]) -> list[Path]:
 
 
 def imported_names(module: Module) -> Iterator[str]:
-    """Yield dotted names a module may import; `from a import b` yields both a and a.b."""
-    for node in _import_statements(module.path.read_bytes()):
+    """Yield dotted names a module may import; `from a import b` yields both a and a.b.
+
+    A package's `__all__` counts as imported by it: that is what a star takes.
+    """
+    source = module.path.read_bytes()
+    yield from called_imports(module)
+    if module.package == module.name:
+        yield from (f"{module.name}.{name}" for name in names_in_all(source))
+    for node in _import_statements(source):
         if isinstance(node, ast.Import):
             yield from (module.resolve(alias.name) for alias in node.names)
         else:
             base = absolute_name(node, module)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def called_imports(module: Module) -> Iterator[str]:
+    """Yield what a module imports by a call with a name that is written out."""
+    for name in _names_in_calls(module.path.read_bytes()):
+        dots = len(name) - len(name.lstrip("."))
+        node = ast.ImportFrom(name.lstrip(".") or None, [], dots)
+        yield absolute_name(node, module)
 
 
 def absolute_name(node: ast.ImportFrom, module: Module) -> str:
@@ -167,21 +209,50 @@ def _import_statements(source: bytes) -> tuple[ast.Import | ast.ImportFrom, ...]
 
 
 @functools.cache
+def _names_in_calls(source: bytes) -> tuple[str, ...]:
+    """Return the names in calls of `__import__` and of `importlib.import_module`."""
+    if b"__import__" not in source and b"import_module" not in source:
+        return ()
+    calls = (node for node in ast.walk(_parse(source)) if isinstance(node, ast.Call) and node.args)
+    return tuple(
+        call.args[0].value
+        for call in calls
+        if ast.unparse(call.func).rpartition(".")[2] in ("__import__", "import_module")
+        and isinstance(call.args[0], ast.Constant)
+        and isinstance(call.args[0].value, str)
+    )
+
+
+@functools.cache
+def names_in_all(source: bytes) -> tuple[str, ...]:
+    """Return the texts that a module writes out in its `__all__`."""
+    if b"__all__" not in source:
+        return ()
+    return _texts(one for one in _parse(source).body if "__all__" in _assigned(one))
+
+
+@functools.cache
 def _names_in_reads(source: bytes) -> tuple[str, ...]:
     if b"reads" not in source:
         return ()
     classes = (node for node in ast.walk(_parse(source)) if isinstance(node, ast.ClassDef))
+    return _texts(
+        statement for one in classes for statement in one.body if "reads" in _assigned(statement)
+    )
+
+
+def _texts(statements: Iterable[ast.stmt]) -> tuple[str, ...]:
     return tuple(
         element.value
-        for one in classes
-        for statement in one.body
-        if "reads" in _assigned(statement)
+        for statement in statements
         for element in ast.walk(statement)
         if isinstance(element, ast.Constant) and isinstance(element.value, str)
     )
 
 
 def _assigned(statement: ast.stmt) -> list[str]:
+    if isinstance(statement, ast.AugAssign):
+        return [statement.target.id] if isinstance(statement.target, ast.Name) else []
     targets = statement.targets if isinstance(statement, ast.Assign) else []
     named = [statement.target] if isinstance(statement, ast.AnnAssign) else targets
     return [target.id for target in named if isinstance(target, ast.Name)]

@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from harness import distributed
 from harness.files import UNFINISHED, process_tag, put_in_place
@@ -41,17 +42,21 @@ def _save(state: Any, out: BinaryIO) -> None:
 
 
 def load_weights(method: nn.Module, state: Mapping[str, Any]) -> None:
-    """Load the state of a method; a buffer takes the size that it has there.
+    """Load the state of a method; a buffer takes the size and the type that it has there.
 
     So a memory that grows, or is None until `prepare`, is stored like any other buffer.
     """
     modules = dict(method.named_modules(remove_duplicate=False))
+    taken: dict[int, Tensor] = {}  # by the buffer whose place it takes, which may have two names
     for name, saved in state.items():
         holder, _, own = name.rpartition(".")
-        before = getattr(modules.get(holder), own, saved)
-        is_buffer = isinstance(saved, Tensor) and not isinstance(before, nn.Parameter)
-        if is_buffer and (before is None or before.shape != saved.shape):
+        if holder not in modules or own not in modules[holder]._buffers:
+            continue
+        before = modules[holder]._buffers[own]
+        if before is None:
             setattr(modules[holder], own, torch.empty_like(saved))
+        elif not is_lazy(before) and (before.shape, before.dtype) != (saved.shape, saved.dtype):
+            setattr(modules[holder], own, taken.setdefault(id(before), torch.empty_like(saved)))
     method.load_state_dict(state)
 
 

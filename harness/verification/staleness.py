@@ -42,13 +42,12 @@ def find_stale(
     runs: Sequence[VerifiedRun], listings: Sequence[Listing], datasets: Sequence[Located]
 ) -> Iterator[Finding]:
     """Yield the finished runs and evaluations that would be made again, and those not compared."""
-    here = {located.declaration.name: located.fingerprint for located in datasets}
     methods = {one.name: one for one in reversed(listings) if one.description}
     groups: dict[tuple[str, ...], list[_Known]] = defaultdict(list)
     for run in runs:
         if run.record is None or run.record.status != "ok":
             continue
-        yield from _compare_data(run.path, run.record, here)
+        yield from _compare_data(run.path, run.record, datasets)
         known = _recognise(run, run.record, methods)
         if isinstance(known, Finding):
             yield known
@@ -91,12 +90,16 @@ class _Known:
         return record.dataset, record.scale, str(record.data.get("fingerprint")), settings, *own
 
 
-def _compare_data(path: str, record: RunRecord, here: Mapping[str, str]) -> Iterator[Finding]:
-    if record.dataset not in here:
+def _compare_data(path: str, record: RunRecord, datasets: Sequence[Located]) -> Iterator[Finding]:
+    """Yield what is to be said of a run's data: another dataset of its name tells nothing of it."""
+    named = [one for one in datasets if one.declaration.name == record.dataset]
+    if record.data.get("fingerprint") in [one.fingerprint for one in named]:
+        return
+    if any(record.dataset_argument in ("", one.declaration.argument) for one in named):
+        yield Finding(Kind.STALE, path, RECORD, "its dataset has another content here")
+    else:
         told = "its dataset is not here to be compared"
         yield Finding(Kind.NOT_CHECKED, path, RECORD, told)
-    elif here[record.dataset] != record.data.get("fingerprint"):
-        yield Finding(Kind.STALE, path, RECORD, "its dataset has another content here")
 
 
 def _recognise(

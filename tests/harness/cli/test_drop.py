@@ -1,13 +1,16 @@
 """`harness list runs` tells what is outdated, `harness drop` removes runs."""
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from harness.results import load_runs
+from harness.data.paperdolls.build import Sizes, write_paperdolls
+from harness.results import finish_run, load_runs, working_folder
 from harness.results.locks import run_lock
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
@@ -105,3 +108,76 @@ def test_what_does_not_exist_is_said(harness: Call, trained: Path) -> None:
     refused = " ".join(harness("drop", "toi").stderr.split())
     assert "Did you mean 'toy'?" in refused
     assert len(stored(trained)) == len(ALL)
+
+
+def test_a_dataset_of_the_same_name_outdates_nothing(
+    harness: Call, toy: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """Neither one that another suite was run on, nor a folder that lies here."""
+    common = ("run", "toy", "--plugins", toy, "--seeds", "0", "--no-report", "--results", "r")
+    one = shutil.copytree(small_dolls, tmp_path / "v1" / "people")
+    two = tmp_path / "v2" / "people"
+    write_paperdolls(two, sizes=Sizes(train=13, val=6, test=8))
+    suite = "scale: tiny\nseeds: [0]\ndatasets: [{}]\n"
+    (tmp_path / "other.yaml").write_text(suite.format(two), encoding="utf-8")
+    declared = suite.format(f"{{name: x, folder: {one}}}")
+    (tmp_path / "mine.yaml").write_text(declared, encoding="utf-8")
+    for arguments in (("--dataset", one), ("--suite", "other.yaml"), ("--suite", "mine.yaml")):
+        assert harness(*common, *arguments).returncode == 0
+    shutil.copytree(two, tmp_path / "x")
+    runs = json.loads(harness("list", "runs", "--json", "--plugins", toy, "--results", "r").stdout)
+    assert [run["outdated"] for run in runs] == [None, None, None]
+    done = harness("drop", "--outdated", "--plugins", toy, "--results", "r", "--yes")
+    assert "No such run" in done.stderr
+
+
+class TestWhatHappensWhileItAsks:
+    """What has changed since it was shown stays."""
+
+    @staticmethod
+    def removed(harness: Call, toy: Path, meanwhile: Callable[[], object], *names: str) -> str:
+        """Let something happen between the question and the answer yes; return what is said."""
+
+        def agreed() -> bool:
+            meanwhile()
+            return True
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("harness.cli.drop._agreed", agreed)
+            return harness("drop", *names, "--plugins", toy).stderr
+
+    def test_a_run_that_was_made_again_stays(self, harness: Call, toy: Path, trained: Path) -> None:
+        """What was shown had failed; what is there now has not."""
+        failed = next(run for run in load_runs(trained) if run.record.status != "ok")
+
+        def repair() -> None:
+            record = replace(failed.record, status="ok", error=None, metrics={"r1": 1.0})
+            finish_run(record, failed.path)
+
+        told = self.removed(harness, toy, repair, "--failed")
+        assert "Removed from results: 0 of 1" in told
+        assert EXPLODED in stored(trained)
+
+    def test_what_somebody_else_has_removed_is_no_error(
+        self, harness: Call, toy: Path, trained: Path
+    ) -> None:
+        """The others are removed all the same."""
+        first = next(run.path for run in load_runs(trained) if run.record.name == "toy:narrow")
+        told = self.removed(harness, toy, lambda: shutil.rmtree(first), "toy:narrow")
+        assert "Removed from results: 1 of 2" in told
+        assert not [name for name, _ in stored(trained) if name == "toy:narrow"]
+
+
+@pytest.mark.parametrize(("option", "stays"), [("--outdated", True), ("toy", False)])
+def test_a_newer_training_goes_on(
+    harness: Call, toy: Path, toy_source: str, trained: Path, option: str, stays: bool
+) -> None:
+    """Where an outdated run is removed, what was interrupted beside it has its checkpoint."""
+    path = next(run.path for run in load_runs(trained) if run.record.name == "toy")
+    checkpoint = working_folder(path) / "weights" / "last.pt"
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    toy.write_text(toy_source.replace("/ 255", "/ 254"), encoding="utf-8")
+    assert harness("drop", option, "--plugins", toy, "--yes").returncode == 0
+    assert not path.exists()
+    assert checkpoint.exists() == stays

@@ -9,7 +9,14 @@ import pyarrow as arrow
 import pyarrow.parquet
 import pytest
 
-from harness.results import load_runs
+from harness import plan, registry
+from harness.data.catalogue import find_declaration, locate
+from harness.execution.local import execute_all
+from harness.execution.watch import Watch
+from harness.plan.collisions import why_taken
+from harness.plan.spec import RunSpec
+from harness.results import RunRecord, finish_run, load_runs
+from harness.run.options import Options
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -173,3 +180,70 @@ def test_the_order_of_settings_does_not_matter(
     assert "1 complete" in run("--dataset", small_dolls, *second).stderr
     (stored,) = load_runs(tmp_path / "results")
     assert stored.record.variant == "full (learning_rate=0.001, width=6)"
+
+
+def suite_file(file: Path, folder: Path) -> Path:
+    """Write a suite that calls a folder x."""
+    file.parent.mkdir()
+    text = f"scale: tiny\nseeds: [0]\ndatasets: [{{name: x, folder: {folder}}}]\n"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+def test_two_suite_files_of_a_name_are_told_apart(
+    run: Call, small_dolls: Path, tmp_path: Path
+) -> None:
+    """By what they call a dataset; the same file may be named in another way."""
+    one = suite_file(tmp_path / "s1" / "bench.yaml", small_dolls)
+    two = suite_file(tmp_path / "s2" / "bench.yaml", other_rows(small_dolls, tmp_path / "other"))
+    assert run("--suite", one).returncode == 0
+    refused = run("--suite", two)
+    assert refused.returncode == 2
+    assert "whose x holds other rows" in " ".join(refused.stderr.split())
+    assert "1 complete" in run("--suite", Path("s1/bench.yaml")).stderr
+
+
+def test_a_run_that_another_command_has_finished_meanwhile_stays(
+    toy: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """Between the plan and the start of a run its place may have been taken."""
+    results = tmp_path / "results"
+
+    def planned(dolls: Path) -> RunSpec:
+        choices = plan.choose(["toy"], registry.list_methods([toy]), "tiny", ablations=False)
+        located = [locate(find_declaration(str(dolls)))]
+        suite = plan.Suite("demo", "Demo", "tiny", (0,), ())
+        return plan.plan(suite, located, choices, (0,), {})[0]
+
+    one = planned(shutil.copytree(small_dolls, tmp_path / "v1" / "people"))
+    two = planned(other_rows(small_dolls, tmp_path / "v2" / "people"))
+    assert why_taken(two, results) == ""
+    finish_run(one.record(), one.path(results))
+    told: list[RunRecord] = []
+    watch = Watch(
+        started=lambda spec: None,
+        updated=lambda spec, update: None,
+        finished=lambda spec, record: told.append(record),
+    )
+    execute_all([two], Options(results), watch)
+    assert [record.status for record in told] == ["skipped"]
+    assert "holds other rows" in str(told[0].error)
+    (stored,) = load_runs(results)
+    assert stored.record.key == one.key
+
+
+def test_another_dataset_of_a_name_does_not_replace_an_evaluation(
+    harness: Call, run: Call, toy: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """`--on` knows a dataset by its name: the second is refused, the first stays."""
+    one = other_rows(small_dolls, tmp_path / "c" / "shop")
+    two = shutil.copytree(one, tmp_path / "d" / "shop")
+    table = pyarrow.parquet.read_table(two / "test.parquet")
+    pyarrow.parquet.write_table(table.slice(4), two / "test.parquet")
+    assert run("--dataset", small_dolls).returncode == 0
+    common = ("toy", "--plugins", toy, "--dataset", small_dolls, "--seeds", "0", "--no-report")
+    assert harness("evaluate", *common, "--on", one).returncode == 0
+    refused = harness("evaluate", *common, "--on", two)
+    assert refused.returncode == 2
+    assert "was evaluated on another dataset called 'shop'" in " ".join(refused.stderr.split())
+    assert "1 complete" in harness("evaluate", *common, "--on", one).stderr

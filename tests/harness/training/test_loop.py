@@ -10,7 +10,7 @@ from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
 from harness.results import SELECTED
 from harness.training import NonFiniteLoss, TrainingResult, Watchers, train
-from harness.training.checkpoints import LAST
+from harness.training.checkpoints import LAST, load_weights
 
 COUNT = 40
 CPU = torch.device("cpu")
@@ -275,3 +275,25 @@ def test_an_own_checkpoint_goes_before_a_shared_one(tmp_path: Path) -> None:
     again = Regression()
     train(again, view(), STAGES, 0, CPU, tmp_path / "own", Watchers(), shared)
     assert again.batches == []
+
+
+@pytest.mark.parametrize(
+    "saved",
+    [
+        torch.tensor([1.123456789012345, 2e300], dtype=torch.float64),
+        torch.tensor([2**40 + 1]),
+        torch.ones(3, 2),
+    ],
+    ids=["another precision", "whole numbers", "another shape"],
+)
+def test_a_buffer_is_loaded_as_it_was_saved(saved: Tensor) -> None:
+    """Its size and its type are those of the checkpoint, by both names of one that has two."""
+    module = nn.Module()
+    module.register_buffer("memory", torch.zeros(2))
+    module.register_buffer("same", module.memory)
+    module.register_buffer("late", None)
+    load_weights(module, {"memory": saved, "same": saved, "late": saved})
+    assert torch.equal(module.memory, saved)
+    assert torch.equal(module.late, saved)
+    assert module.memory.dtype == saved.dtype
+    assert module.same is module.memory
