@@ -102,9 +102,10 @@ def read_table(
     """Read a table of one's own, a row a caption.
 
     Its columns are image (a path beside the table), caption, person and split, and where there is
-    one camera. Rows of one image become one record; people may have any names, all numbers or all
-    texts. Only a test split has to be there. `tell` is called with what is not taken or missing;
-    `follow_links` takes images behind links that lead out of the table's folder.
+    one camera. Rows of one file become one record, however they spell its path; people may have
+    any names, all numbers or all texts. Only a test split has to be there. `tell` is called with
+    what is not taken or missing; `follow_links` takes images behind links that lead out of the
+    table's folder.
 
     Raises:
         HarnessError: rows are not what they should be; ten are named, and all are counted.
@@ -163,6 +164,15 @@ class _Folder:
             raise NoImage(f"{place}: {source!r:.200} is not a file.", source, advice)
         return file
 
+    def spell(self, source: str, file: Path) -> str:
+        """Return the path below the folder by which a file is known: a/0.jpg of ./b/../a/0.jpg.
+
+        Where ".." follows a link, it does not lead back: such a path stays as it is.
+        """
+        path = Path(os.path.normpath(self._root / source))
+        same = Path(os.path.realpath(path)) == file
+        return path.relative_to(self._root).as_posix() if same else source
+
 
 def _once_an_image(faults: Sequence[HarnessError]) -> list[HarnessError]:
     """Return the faults, of each image the first: several rows may tell of one."""
@@ -176,7 +186,7 @@ class _Table:
     """The records of a table's rows so far, and what is wrong with the others."""
 
     def __init__(self, folder: _Folder) -> None:
-        self.records: dict[tuple[str, str], Record] = {}
+        self.records: dict[Path, Record] = {}  # by the image's file
         self.faults: list[HarnessError] = []
         self._folder = folder
         self._people: dict[str | int, int] = {}
@@ -187,22 +197,24 @@ class _Table:
             if isinstance(row, Fault):
                 raise row
             record = self._record(row)
-            key = record.split, record.source
-            merged = _merged(self.records[key], record) if key in self.records else record
-            self.records[key] = merged
+            first = self.records.get(record.file)
+            self.records[record.file] = _merged(first, record) if first else record
         except HarnessError as fault:
             self.faults.append(fault)
 
     def _record(self, row: Row) -> Record:
         place, values = row.place, row.values
         _refuse_missing(values, place, COLUMNS)
-        source = _source(values["image"], place)
+        written = _source(values["image"], place)
+        split, person = _split(values["split"], place), self._person(values["person"], place)
+        file = self._folder.find(written, place)
+        source = self._folder.spell(written, file)
         return Record(
             place=place,
-            split=_split(values["split"], place),
-            person=self._person(values["person"], place),
+            split=split,
+            person=person,
             source=source,
-            file=self._folder.find(source, place),
+            file=file,
             captions=(_caption(values["caption"], f"{place}: the caption"),),
             image_id=source,
             camera=_camera(values.get("camera"), place),
@@ -350,6 +362,11 @@ def _merged(first: Record, second: Record) -> Record:
     if first.person != second.person:
         raise HarnessError(
             f"{second.place}: {second.source!r} shows another person than in {first.place}."
+        )
+    if first.split != second.split:
+        raise HarnessError(
+            f"{second.place}: {second.source!r} is in {second.split}, and in {first.split} "
+            f"({first.place}). Splits may share no image."
         )
     if set(first.captions) & set(second.captions):
         raise HarnessError(f"{second.place}: the caption of {first.place} once more.")

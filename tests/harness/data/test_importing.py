@@ -18,6 +18,7 @@ from typing import Any
 
 import pyarrow.parquet
 import pytest
+from PIL import Image
 
 from harness.data.auditing.examination import examine
 from harness.data.catalogue import find_declaration, locate
@@ -198,8 +199,6 @@ def test_a_killed_import_goes_on(tmp_path: Path) -> None:
 
 def custom_table(folder: Path, people: int = 4, kind: str = "csv") -> Path:
     """Write a table of drawn squares: two images a person, two captions an image."""
-    from PIL import Image
-
     folder.mkdir()
     rows = []
     for person in range(people):
@@ -243,13 +242,63 @@ def test_a_table_of_ones_own(kind: str, tmp_path: Path) -> None:
     assert len({record.person for record in records}) == 4
 
 
+def spelt_table(folder: Path, *rows: tuple[str, str, str]) -> Path:
+    """Write a table of (image, person, split), and two images: imgs/a/0.png and imgs/b/1.png."""
+    for name in ("a/0.png", "b/1.png"):
+        (folder / "imgs" / name).parent.mkdir(parents=True)
+        Image.new("RGB", (8, 24)).save(folder / "imgs" / name)
+    (folder / "link").symlink_to("imgs/b")
+    (folder / "same.png").symlink_to("imgs/a/0.png")
+    file = folder / "people.csv"
+    lines = [f"{image},A man {n}.,{who},{split}\n" for n, (image, who, split) in enumerate(rows)]
+    file.write_text("".join(["image,caption,person,split\n", *lines]), encoding="utf-8")
+    return file
+
+
+SPELLINGS = ("./imgs/a/0.png", "imgs//a/0.png", "imgs/b/../a/0.png", "link/../a/0.png", "same.png")
+
+
+def test_a_file_is_one_image_however_it_is_spelt(tmp_path: Path) -> None:
+    """Its rows are its captions, and it is known by the shortest path to it."""
+    rows = [(spelling, "Ann", "test") for spelling in (*SPELLINGS, str(tmp_path / SPELLINGS[0]))]
+    records = read_table(spelt_table(tmp_path, *rows, ("imgs/b/1.png", "Bob", "test")))
+    assert [record.image_id for record in records] == ["imgs/a/0.png", "imgs/b/1.png"]
+    assert [record.source for record in records] == ["imgs/a/0.png", "imgs/b/1.png"]
+    assert records[0].captions == tuple(f"A man {n}." for n in range(len(rows)))
+
+
+def test_what_only_looks_like_one_file_is_two(tmp_path: Path) -> None:
+    """Behind a link, ".." leads to where the link points."""
+    file = spelt_table(tmp_path, ("0.png", "Ann", "test"), ("link/../0.png", "Bob", "test"))
+    for folder in (tmp_path, tmp_path / "imgs"):
+        Image.new("RGB", (8, 24)).save(folder / "0.png")
+    records = read_table(file)
+    assert [record.image_id for record in records] == ["0.png", "link/../0.png"]
+
+
+@pytest.mark.parametrize("spelling", ["imgs/a/0.png", *SPELLINGS])
+@pytest.mark.parametrize(
+    ("person", "split", "message"),
+    [
+        ("Bob", "test", "line 3: .* shows another person than in people.csv, line 2"),
+        ("Bob", "train", "line 3: .* shows another person than in people.csv, line 2"),
+        ("Ann", "train", r"line 3: .* is in train, and in test \(people.csv, line 2\)"),
+    ],
+)
+def test_a_file_is_of_one_person_in_one_split(
+    spelling: str, person: str, split: str, message: str, tmp_path: Path
+) -> None:
+    """However it is spelt."""
+    rows = ("imgs/a/0.png", "Ann", "test"), (spelling, person, split)
+    with pytest.raises(HarnessError, match=message):
+        read_table(spelt_table(tmp_path, *rows))
+
+
 # Images that decoding changes.
 
 
 def lay(file: Path) -> None:
     """Store an image lying, with metadata that say so."""
-    from PIL import Image
-
     with Image.open(file) as upright:
         upright.transpose(STORED[6]).save(file, exif=turned(6))
 
