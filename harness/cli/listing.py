@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import typer
 
 from harness.cli.options import AsJson, Plugins, Results
-from harness.data.declaration import Declaration
 
 if TYPE_CHECKING:
     from harness.results import StoredRun
@@ -59,17 +58,11 @@ def list_runs(
 def find_outdated(runs: Sequence[StoredRun], plugins: Sequence[Path]) -> dict[Path, str | None]:
     """Return, by the folders of runs that would be made again, why; None where nobody can tell."""
     from harness import registry
-    from harness.data.catalogue import find_here, read_catalogue
+    from harness.data.catalogue import find_all_here
+    from harness.results.origin import folders_of
     from harness.verification import staleness
 
     if not runs:
         return {}
-    folders = {run.record.dataset_argument for run in runs} - {""}
-    own = [_declared(path) for path in map(Path, folders) if path.is_absolute() and path.is_dir()]
-    here = [find_here(declaration) for declaration in (*read_catalogue().values(), *own)]
-    located = [one for one in here if one]
+    located = find_all_here(folders_of(runs))
     return staleness.find_outdated(runs, registry.list_methods(plugins), located)
-
-
-def _declared(folder: Path) -> Declaration:
-    return Declaration(folder.name, folder.name, folder=str(folder))

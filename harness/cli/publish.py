@@ -121,7 +121,7 @@ def _verify(results: Path) -> None:
 
     with terminal.steps() as show:
         # Without the methods: that a run is stale is no reason not to show it.
-        problems = verify(results, [], locate_datasets([], show), show).problems
+        problems = verify(results, [], locate_datasets([], show, results), show).problems
     if not problems:
         return
     named = "; ".join(printable(f"{one.path}: {one}") for one in problems[:NAMED])

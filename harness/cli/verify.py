@@ -45,7 +45,7 @@ def verify(
 
     listings = registry.list_methods(plugins or []) if results.is_dir() else []
     with terminal.steps() as show:
-        located = locate_datasets(dataset or [], show)
+        located = locate_datasets(dataset or [], show, results)
         report = verify_results(results, listings, located, show)
     if as_json:
         print(json.dumps(_plain(report), indent=1))
@@ -55,14 +55,19 @@ def verify(
         raise typer.Exit(1)
 
 
-def locate_datasets(names: list[str], show: Show) -> list[Located]:
-    """Return the datasets that are named, and those of the catalogue that are here."""
-    from harness.data.catalogue import find_declaration, find_here, locate, read_catalogue
+def locate_datasets(names: list[str], show: Show, results: Path | None = None) -> list[Located]:
+    """Return the datasets that are named, and those that are here.
+
+    These are the folders that the runs of `results` were made on, and those of the catalogue.
+    """
+    from harness.data.catalogue import find_all_here, find_declaration, locate
+    from harness.results import load_runs
+    from harness.results.origin import folders_of
 
     named = [locate(find_declaration(name), show) for name in names]
-    found = map(find_here, read_catalogue().values())
-    taken = {located.declaration.name for located in named}
-    return [*named, *(one for one in found if one and one.declaration.name not in taken)]
+    runs = load_runs(results) if results else ()
+    by_name = {one.declaration.name: one for one in reversed(find_all_here(folders_of(runs)))}
+    return list({**by_name, **{one.declaration.name: one for one in named}}.values())
 
 
 def _show(report: Report) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -85,8 +85,12 @@ def find_declaration(name: str) -> Declaration:
                 f"The folder {folder} is called like the dataset {folder.name!r} that the project "
                 "draws: rename it, or give it a name in a suite."
             )
-        return Declaration(folder.name, folder.name, folder=str(folder))
+        return _of_folder(folder)
     raise unknown("dataset", name, catalogue)
+
+
+def _of_folder(folder: Path) -> Declaration:
+    return Declaration(folder.name, folder.name, folder=str(folder))
 
 
 def locate(declaration: Declaration, show: Show = lambda what, done, total: None) -> Located:
@@ -116,14 +120,23 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
 
 
 def find_here(declaration: Declaration) -> Located | None:
-    """Return the files of a dataset that need not be drawn or downloaded; None where they do."""
+    """Return the files of a dataset that are here and can be read; None where they are not."""
     place = place_of_drawn(declaration) if declaration.drawn else declaration.folder
-    if not place or not Path(place).is_dir():
-        return None
     try:
-        return locate(declaration)
-    except HarnessError:
+        return locate(declaration) if place and Path(place).is_dir() else None
+    except (HarnessError, OSError):
         return None
+
+
+def find_all_here(arguments: Iterable[str] = ()) -> list[Located]:
+    """Return the datasets that need not be drawn or downloaded.
+
+    These are the folders among `arguments`, which is how runs tell of their datasets, by absolute
+    paths; then those of the catalogue.
+    """
+    folders = sorted({Path(argument) for argument in arguments if Path(argument).is_absolute()})
+    found = map(find_here, (*map(_of_folder, folders), *read_catalogue().values()))
+    return [located for located in found if located]
 
 
 def place_of_drawn(declaration: Declaration) -> Path:

@@ -6,10 +6,12 @@ The run's checksums cover it, so that changing it shows as any other change does
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.printable import printable
+from harness.results.store import StoredRun
 
 ORIGIN = "origin.json"
 
@@ -41,3 +43,8 @@ def read_origin(run: Path) -> Origin | None:
         values = None
     told = values if isinstance(values, dict) else {}
     return Origin(*(str(told.get(name, "")) for name in ("by", "bundle", "imported")))
+
+
+def folders_of(runs: Iterable[StoredRun]) -> Iterator[str]:
+    """Yield what runs that were made here tell of their datasets: others may name any folder."""
+    return (run.record.dataset_argument for run in runs if read_origin(run.path) is None)

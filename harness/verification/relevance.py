@@ -225,11 +225,11 @@ def _of_dataset(files: Iterable[Path]) -> Relevance:
     columns = ["image_id", "person_id", "captions"]
     try:
         tables = [pyarrow.parquet.read_table(file, columns=columns) for file in files]
-    except (OSError, ValueError, KeyError, pyarrow.ArrowException) as error:
+        images = pyarrow.concat_tables(tables)
+        people = images.column("person_id").to_numpy().astype(np.int64)
+        counts = pyarrow.compute.list_value_length(images.column("captions")).to_numpy()
+    except (OSError, ValueError, TypeError, KeyError, pyarrow.ArrowException) as error:
         raise Unreadable(f"cannot be read: {error}") from error
-    images = pyarrow.concat_tables(tables)
-    people = images.column("person_id").to_numpy().astype(np.int64)
-    counts = pyarrow.compute.list_value_length(images.column("captions")).to_numpy()
     return Relevance(
         np.repeat(people, counts), people, tuple(map(str, images["image_id"].to_pylist()))
     )

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -31,3 +32,16 @@ def test_a_drawn_dataset_is_drawn_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert again == first
     first.files["test"][0].write_bytes(first.files["val"][0].read_bytes())
     assert catalogue.locate(paperdolls).fingerprint != first.fingerprint
+
+
+def test_folders_of_runs_are_found_by_absolute_paths_only(
+    monkeypatch: pytest.MonkeyPatch, small_dolls: Path, tmp_path: Path
+) -> None:
+    """A name is no folder that happens to be called so; two folders of one name are the first."""
+    for folder in ("a/dolls", "b/dolls", "named"):
+        shutil.copytree(small_dolls, tmp_path / folder)
+    monkeypatch.chdir(tmp_path)
+    arguments = [str(tmp_path / "b" / "dolls"), str(tmp_path / "a" / "dolls"), "named", "", "/gone"]
+    found = catalogue.find_all_here(arguments)
+    own = [one for one in found if one.declaration.folder]
+    assert [one.declaration.argument for one in own] == [str(tmp_path / "a" / "dolls")]

@@ -505,6 +505,40 @@ def test_the_command_names_the_file_and_ends_with_one(
     assert {one["path"] for one in read["findings"]} == {str(path)}
 
 
+@pytest.mark.parametrize("state", ["whole", "changed", "damaged", "unreadable", "gone"])
+def test_the_folder_of_a_run_is_found_by_its_path(
+    harness: Call, stored: Path, toy: Path, small_dolls: Path, state: str
+) -> None:
+    """Without --dataset, as `harness list runs` finds it; what cannot be read is not here."""
+    dolls = stored.parent / small_dolls.name
+    shutil.copytree(small_dolls, dolls)
+    for run in stored.glob("demo/*/toy/full/seed-*"):
+        in_json(dataset_argument=str(dolls))(run / "run.json")
+        seal(run)
+    test = next(dolls.glob("test*.parquet"))
+    if state == "changed":
+        shutil.copy(next(dolls.glob("val*.parquet")), test)
+    elif state == "damaged":
+        truncate(test)
+    elif state == "unreadable":
+        test.unlink()
+        test.symlink_to("nowhere")
+    elif state == "gone":
+        shutil.rmtree(dolls)
+    done = harness("verify", stored, "--plugins", toy, "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    messages = [one["message"] for one in json.loads(done.stdout)["findings"]]
+    absent = 3 * (state in ("unreadable", "gone"))
+    assert messages.count("its dataset is not here to be compared") == absent
+    other = 3 * (state in ("changed", "damaged"))
+    assert messages.count("its dataset has another content here") == other
+    listed = json.loads(
+        harness("list", "runs", "--plugins", toy, "--json", "--results", stored).stdout
+    )
+    assert [one["compared"] for one in listed] == [not absent] * 3
+    assert [bool(one["outdated"]) for one in listed] == [bool(other)] * 3
+
+
 def test_a_folder_without_runs_is_refused(harness: Call, tmp_path: Path) -> None:
     """A wrong path must not look like results that are in order."""
     done = harness("verify", tmp_path / "nowhere")
