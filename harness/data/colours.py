@@ -27,16 +27,25 @@ PROFILES_HELD = 64
 
 def is_deep(image: Image.Image) -> bool:
     """Tell whether an image that is not loaded yet has more than eight bits a sample."""
-    halved = image.format in ("PNG", "TIFF") and ";16" in str(getattr(image, "tile", ""))
-    return image.mode in DEEP or halved  # of colours, Pillow reads the upper eight bits itself
+    tile = getattr(image, "tile", ())
+    halved = image.format in ("PNG", "TIFF") and ";16" in str(tile)
+    scaled = image.format == "PPM" and any(_largest_level(one.args) > 255 for one in tile)
+    return image.mode in DEEP or halved or scaled  # Pillow reduces colours itself
 
 
-def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
-    """Return a loaded image in RGB, without metadata, and what that changed of its colours."""
+def _largest_level(how: Any) -> int:
+    """Return what white is in a PPM, of how Pillow decodes it: (mode, white), or a mode alone."""
+    return int(how[1]) if isinstance(how, tuple) else 255
+
+
+def to_rgb(image: Image.Image, alpha: Image.Image | None) -> tuple[Image.Image, list[str]]:
+    """Return a loaded image in RGB, without metadata, and what that changed of its colours.
+
+    `alpha` is how opaque each pixel is; None where all are.
+    """
     profile = image.info.get("icc_profile")
     if image.mode in DEEP:
         image = _in_eight_bits(image)
-    alpha = _find_alpha(image)
     rgb, moved = _in_srgb(_without_alpha(image), profile)
     told = [TO_SRGB] if moved else []
     if alpha is not None:
@@ -51,20 +60,12 @@ def to_rgb(image: Image.Image) -> tuple[Image.Image, list[str]]:
 def _in_eight_bits(image: Image.Image) -> Image.Image:
     """Return grey samples of 16 or 32 bits, or fractions, as levels from 0 to 255."""
     samples = np.asarray(image)  # (H, W)
-    if image.mode.startswith("I;16"):
+    if image.mode.startswith("I;16") or (image.format == "PPM" and image.mode == "I"):
         return Image.fromarray((samples >> 8).astype(np.uint8))
     samples = np.nan_to_num(samples.astype(np.float32), nan=0, posinf=np.inf, neginf=-np.inf)
     largest = np.max(samples, where=np.isfinite(samples), initial=0)
     scale = next((scale for scale in FULL_SCALES if largest < 2 * scale), FULL_SCALES[-1])
     return Image.fromarray(np.floor(samples * (256 / scale)).clip(0, 255).astype(np.uint8))
-
-
-def _find_alpha(image: Image.Image) -> Image.Image | None:
-    """Return how opaque each pixel is; None where all are."""
-    if not image.has_transparency_data:
-        return None
-    alpha = image.convert("RGBA").getchannel("A")
-    return None if alpha.getextrema()[0] == 255 else alpha
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:

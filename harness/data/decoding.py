@@ -4,13 +4,13 @@ Training, evaluation, search, thumbnails, import and audit all see an image as t
 eight bits of red, green and blue in sRGB, upright. What a file holds is brought to that, in order:
 
 1. Of several frames or pages, the first.
-2. Depth: samples of 16 bits become their upper eight. Grey samples of 32 bits and fractions do not
-   say what white is: it is the smallest of 1, 255, 65,535 and 2^32 - 1 that no sample exceeds
-   twice over.
+2. Depth: samples of 16 bits become their upper eight; colours of a PPM, which says what white is,
+   the nearest of 255 levels. Grey samples of 32 bits and fractions do not say what white is: it is
+   the smallest of 1, 255, 65,535 and 2^32 - 1 that no sample exceeds twice over.
 3. Colours: an embedded profile is followed to sRGB, by perceptual intent. One that is broken, that
    belongs to other channels, or that moves no colour by more than two levels is not. Grey,
    palettes, CMYK and Lab without a profile become RGB as Pillow converts them.
-4. Transparency: what shows through is white.
+4. Transparency: what shows through is white. A transparent colour is compared as it is stored.
 5. Orientation: the image is turned as its metadata say; broken metadata turn nothing.
 
 Colours of eight bits with nothing of that keep every sample. Metadata stay behind.
@@ -30,6 +30,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 
 from harness.data.colours import REDUCED, is_deep, to_rgb
 from harness.data.image_kinds import readable_formats, why_unidentified
+from harness.data.transparency import find_alpha, stored_as
 from harness.printable import printable
 
 MOST_PIXELS = 50_000_000  # the benchmarks' crops have well under one million
@@ -106,7 +107,7 @@ def _decode(encoded: bytes) -> tuple[Image.Image, Checked]:
     try:
         with Image.open(io.BytesIO(encoded), formats=readable_formats()) as opened:
             _refuse_pixels(*opened.size)
-            return _apply_rule(opened)
+            return _apply_rule(opened, encoded)
     except _Refused:
         raise
     except UnidentifiedImageError as error:
@@ -118,14 +119,15 @@ def _decode(encoded: bytes) -> tuple[Image.Image, Checked]:
         raise ValueError(f"cannot be decoded: {printable(reason)}") from error
 
 
-def _apply_rule(image: Image.Image) -> tuple[Image.Image, Checked]:
+def _apply_rule(image: Image.Image, encoded: bytes) -> tuple[Image.Image, Checked]:
     kind = "JPEG" if image.format == PHOTOGRAPH else str(image.format)
     told = [REDUCED] if is_deep(image) else []
+    stored = stored_as(image)
     # Pillow turns a TIFF while it loads; of a PNG it finds the orientation behind the pixels.
     turned = kind == "TIFF" and _orientation(image) in TURNS
     image.load()
     turn = TURNS.get(_orientation(image))
-    image, changed = to_rgb(image)
+    image, changed = to_rgb(image, find_alpha(image, stored, encoded))
     told += changed
     if turn is not None:
         image = image.transpose(turn)

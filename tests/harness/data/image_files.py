@@ -184,6 +184,31 @@ def _deep() -> dict[str, Case]:
     cases["PNG of 48 bits"] = Case(
         png((WIDTH, HEIGHT, 16, 2), rows), pixels(quarters()), "PNG", ("reduced to 8 bits",)
     )
+    return cases | _deep_ppm()
+
+
+def _deep_ppm() -> dict[str, Case]:
+    """PPM files of colours and greys, in bytes and as text, up to a white beyond 255."""
+    told = ("reduced to 8 bits",)
+    whole, size = pixels(quarters()), f"{WIDTH} {HEIGHT}"
+    levels = _grey_ramp().astype(np.uint16)
+    cases = {}
+    for white in (1020, 65535):
+        colours = np.asarray(whole, np.uint16) * (white // 255)
+        header = f"{size} {white}\n".encode()
+        plain = " ".join(map(str, colours.ravel())).encode()
+        cases[f"PPM of colours up to {white}"] = Case(
+            b"P6 " + header + colours.astype(">u2").tobytes(), whole, "PPM", told
+        )
+        cases[f"PPM of colours up to {white}, as text"] = Case(
+            b"P3 " + header + plain, whole, "PPM", told
+        )
+    for name, samples in {"": levels * 257, "dark ": levels}.items():
+        expected = _grey((samples >> 8).astype(np.uint8))
+        encoded = f"P5 {size} 65535\n".encode() + samples.astype(">u2").tobytes()
+        cases[f"{name}grey PPM of 16 bits"] = Case(encoded, expected, "PPM", told)
+    few = f"P6 {size} 15\n".encode() + (whole // 17).tobytes()
+    cases["PPM of colours up to 15"] = Case(few, whole // 17 * 17, "PPM")
     return cases
 
 
@@ -225,7 +250,51 @@ def _transparent() -> dict[str, Case]:
     cases["PNG with a palette that lets some through"] = Case(
         encode(few, transparency=partly), _on_white(pixels(few), half), "PNG", laid, 1
     )
+    return cases | _with_a_transparent_level() | _with_a_transparent_colour()
+
+
+def _with_a_transparent_level() -> dict[str, Case]:
+    """Grey PNG files of all depths, in which one of the levels lets through."""
+    column = np.tile(np.arange(WIDTH), (HEIGHT, 1))  # (H, W)
+    cases = {}
+    for bits in (1, 2, 4, 8, 16):
+        deep = bits == 16
+        clear = 0x0102 if deep else 2 % 2**bits
+        samples = column + 0x0100 if deep else column % 2**bits
+        levels = samples >> 8 if deep else samples * (255 // (2**bits - 1))
+        levels = np.where(samples == clear, 255, levels).astype(np.uint8)
+        chunk = (b"tRNS", clear.to_bytes(2, "big"))
+        cases[f"grey PNG of {bits} bits with a level that lets through"] = Case(
+            png((WIDTH, HEIGHT, bits, 0), _packed(samples, bits), chunk),
+            _grey(levels), "PNG", ("laid on white", *["reduced to 8 bits"] * deep),
+        )  # fmt: skip
     return cases
+
+
+def _with_a_transparent_colour() -> dict[str, Case]:
+    """PNG files of 16 bits a sample, in which colours have the upper or the lower bits alike."""
+    red = np.tile(np.array([0x0103, 0x0202, 0x0102])[np.arange(WIDTH) % 3], (HEIGHT, 1))  # (H, W)
+    colours = np.stack([red, red * 0, red * 0], axis=-1)  # (H, W, 3)
+    whole = (colours >> 8).astype(np.uint8)
+    holes = whole.copy()
+    holes[red == 0x0102] = 255
+    header, rows = (WIDTH, HEIGHT, 16, 2), _packed(colours.reshape(HEIGHT, -1), 16)
+    reduced, laid = "reduced to 8 bits", "laid on white"
+    return {
+        "PNG of 48 bits with a colour that lets through": Case(
+            png(header, rows, (b"tRNS", b"\1\2\0\0\0\0")), holes, "PNG", (laid, reduced)
+        ),
+        "PNG of 48 bits without the colour that lets through": Case(
+            png(header, rows, (b"tRNS", b"\1\1\0\0\0\0")), whole, "PNG", (reduced,)
+        ),
+    }
+
+
+def _packed(samples: NDArray[np.int64], bits: int) -> bytes:
+    """Return (H, W) samples as the rows of a PNG, without filters."""
+    shares = samples[..., None] >> np.arange(bits - 1, -1, -1) & 1  # (H, W, bits)
+    rows = np.packbits(shares.reshape(len(samples), -1).astype(np.uint8), axis=1)
+    return b"".join(b"\0" + row.tobytes() for row in rows)
 
 
 def _of_other_colours() -> dict[str, Case]:

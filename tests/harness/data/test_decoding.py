@@ -315,6 +315,7 @@ def test_pixels_of_another_decoder_are_not_used(
     [
         ("colours", "WHITE = (255,", "WHITE = (0,", True),
         ("colours", "samples >> 8", "samples >> 7", True),
+        ("transparency", '"L;2": 85', '"L;2": 84', True),
         ("decoding", "Transpose.ROTATE_270", "Transpose.ROTATE_180", True),
         ("decoding", "Resampling.BICUBIC", "Resampling.BILINEAR", True),
         ("decoding", '"is empty"', '"holds nothing"', False),
