@@ -37,11 +37,12 @@ def test_a_drawn_dataset_is_drawn_once(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_folders_of_runs_are_found_by_absolute_paths_only(
     monkeypatch: pytest.MonkeyPatch, small_dolls: Path, tmp_path: Path
 ) -> None:
-    """A name is no folder that happens to be called so; two folders of one name are the first."""
+    """A name is no folder that happens to be called so; two folders may have one name."""
     for folder in ("a/dolls", "b/dolls", "named"):
         shutil.copytree(small_dolls, tmp_path / folder)
     monkeypatch.chdir(tmp_path)
     arguments = [str(tmp_path / "b" / "dolls"), str(tmp_path / "a" / "dolls"), "named", "", "/gone"]
     found = catalogue.find_all_here(arguments)
     own = [one for one in found if one.declaration.folder]
-    assert [one.declaration.argument for one in own] == [str(tmp_path / "a" / "dolls")]
+    folders = [str(tmp_path / name) for name in ("a/dolls", "b/dolls")]
+    assert [one.declaration.argument for one in own] == folders
