@@ -119,17 +119,19 @@ def find_spec(name: str) -> ModuleSpec | None:
 
 def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
     """Return the modules that `start` imports, directly or not, sorted by name, itself included."""
-    found: dict[str, Module] = {}
+    closed: dict[str, Module] = {}
+    asked: set[str] = set()
     waiting = list(start)
     while waiting:
         module = waiting.pop()
-        if module.name in found:
+        if module.name in closed:
             continue
-        found[module.name] = module
+        closed[module.name] = module
         named = module.name, *imported_names(module)
-        names = dict.fromkeys(prefix for name in named for prefix in _prefixes(name))
-        waiting += [m for name in names if (m := roots.find(name))]
-    return [found[name] for name in sorted(found)]
+        new = {prefix for name in named for prefix in _prefixes(name)} - asked
+        asked |= new
+        waiting += [found for name in new if (found := roots.find(name))]
+    return [closed[name] for name in sorted(closed)]
 
 
 def _prefixes(dotted: str) -> Iterator[str]:
