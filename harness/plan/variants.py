@@ -49,9 +49,10 @@ def resolve_variant(
     assert listing.description is not None
     base = _declared(listing.description, scale, label)
     own, (config, recipe) = _with_settings(listing.name, base, settings)
-    rows = variants_at(listing.description, scale) if own else [label]
+    rows = variants_at(listing.description, scale) if own else ()
     same = [row for row in rows if _declared(listing.description, scale, row) == (config, recipe)]
-    label, own = (same[0], {}) if same else (label, own)
+    if same:
+        label, own = same[0], {}
     variant = _variant(listing.description, label)
     _refuse_undeclared_training(listing.name, label, config, recipe)
     if recipe["processes"] > 1 and not listing.description["spreads"]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 HARNESS_FOLDER = Path(__file__).parents[1]
 
-SUFFIXES = (*EXTENSION_SUFFIXES, ".py")
+SOURCE = ".py"
+SUFFIXES = (*EXTENSION_SUFFIXES, SOURCE)
 WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
 
 
@@ -80,18 +81,19 @@ class Roots:
         if self.folder and top == self.folder.name:
             file = _file_of(self.folder.path, rest)
             return Module(dotted, file, self.folder) if file else None
-        found = (_file_of(base, rest) for name, base in self.packages if name == top)
+        sources = (base for name, base in self.packages if name == top)
+        found = (_file_of(base, rest, (SOURCE,)) for base in sources)
         return next((Module(dotted, file) for file in found if file), None)
 
 
-def _file_of(base: Path, names: Sequence[str]) -> Path | None:
+def _file_of(base: Path, names: Sequence[str], suffixes: Sequence[str] = SUFFIXES) -> Path | None:
     """Return the file of a module below a package's folder, or below a file that is a module.
 
     In Python's order: a package before a module, what is compiled before its source.
     """
     path = base.joinpath(*names)
-    candidates = [path / f"__init__{suffix}" for suffix in SUFFIXES]
-    beside = [path.with_name(f"{path.name}{suffix}") for suffix in SUFFIXES] if names else [path]
+    candidates = [path / f"__init__{suffix}" for suffix in suffixes]
+    beside = [path.with_name(f"{path.name}{suffix}") for suffix in suffixes] if names else [path]
     return next((file for file in (*candidates, *beside) if file.is_file()), None)
 
 
