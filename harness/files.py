@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -54,7 +55,7 @@ def whole_folder(place: Path) -> Iterator[Path]:
 
     What killed processes of this machine have left of the same goes too.
     """
-    for left in place.parent.glob(f"{place.name}.*{TEMPORARY}"):
+    for left in place.parent.glob(f"{glob.escape(place.name)}.*{TEMPORARY}"):
         if not may_be_alive(left.name.removesuffix(TEMPORARY).rpartition(".")[2]):
             shutil.rmtree(left, ignore_errors=True)
     unfinished = place.with_name(f"{place.name}.{process_tag()}{TEMPORARY}")

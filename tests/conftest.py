@@ -12,6 +12,7 @@ from pathlib import Path
 
 import playwright.sync_api as playwright
 import pytest
+from hypothesis import HealthCheck, settings
 
 from harness.compatibility import mend_torchvision
 from harness.execution.local import preload
@@ -21,6 +22,9 @@ from .command_line import CommandLine
 from .cores import share_cores
 from .made_once import Make, make_once
 
+# No test depends on the clock: neither may what draws examples.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
 share_cores()  # before torch is imported, which this does:
 mend_torchvision()  # as every process of the harness does before it imports a method
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import WHAT, WHERE, Plugins, Results, Seeds, parse_seeds
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.results import StoredRun
@@ -59,19 +59,10 @@ def drop(
             "Name methods or variants, or say --outdated, --failed, --suite or --dataset. "
             "`harness list runs` shows what there is."
         )
-    runs = list(load_runs(results))
-    _require("method or variant with runs", names or (), _names(runs))
-    _require("suite with runs", [suite] if suite else (), {run.record.suite for run in runs})
-    _require("dataset with runs", [dataset] if dataset else (), {r.record.dataset for r in runs})
-    chosen = [
-        run
-        for run in runs
-        if (not names or {run.record.method, run.record.name} & {*names})
-        and suite in (None, run.record.suite)
-        and dataset in (None, run.record.dataset)
-        and (seeds is None or run.record.seed in parse_seeds(seeds))
-        and not (failed and run.record.status == "ok")
-    ]
+    chosen = _choose(
+        list(load_runs(results)), names or (), suite, dataset, parse_seeds(seeds) if seeds else ()
+    )
+    chosen = [run for run in chosen if not (failed and run.record.status == "ok")]
     why = find_outdated(chosen, plugins or [])
     if outdated:
         chosen = [run for run in chosen if why.get(run.path)]
@@ -88,14 +79,35 @@ def drop(
         terminal.note("The others are no longer what they were, or a process is at them right now.")
 
 
-def _names(runs: Sequence[StoredRun]) -> set[str]:
-    return {name for run in runs for name in (run.record.method, run.record.name)}
+def _choose(
+    runs: Sequence[StoredRun],
+    names: Sequence[str],
+    suite: str | None,
+    dataset: str | None,
+    seeds: Sequence[int],
+) -> list[StoredRun]:
+    """Return the runs that are named, finished or not.
 
+    Raises:
+        HarnessError: there is no run of a name; the message says of which there are.
+    """
+    from harness.results.selection import require
 
-def _require(kind: str, names: Sequence[str], known: set[str]) -> None:
+    named = {run.path: {run.record.method, run.record.name} for run in runs}
     for name in names:
-        if name not in known:
-            raise unknown(kind, name, known)
+        require("method or variant with runs", name, (n for own in named.values() for n in own))
+    if suite:
+        require("suite with runs", suite, (run.record.suite for run in runs))
+    if dataset:
+        require("dataset with runs", dataset, (run.record.dataset for run in runs))
+    return [
+        run
+        for run in runs
+        if (not names or named[run.path] & {*names})
+        and suite in (None, run.record.suite)
+        and dataset in (None, run.record.dataset)
+        and (not seeds or run.record.seed in seeds)
+    ]
 
 
 def _agreed() -> bool:

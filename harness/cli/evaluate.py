@@ -24,8 +24,8 @@ from harness.cli.options import (
     Seeds,
     Site,
 )
+from harness.cli.planning import plan_runs
 from harness.cli.report import write_reports
-from harness.cli.run import plan_runs
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:

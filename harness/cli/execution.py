@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.options import Device, parse_amount
+from harness.cli.options import Device, Executor, parse_amount
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -23,13 +23,6 @@ if TYPE_CHECKING:
     from harness.slurm.commands import Settings
 
 AS_SLURM_LIKES = 1_000_000  # runs at a time on a cluster: more than there are
-
-
-class Executor(StrEnum):
-    """Where runs are executed."""
-
-    LOCAL = "local"
-    SLURM = "slurm"
 
 
 class Keep(StrEnum):

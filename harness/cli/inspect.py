@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AsJson, Plugins
-from harness.cli.run import plan_runs
+from harness.cli.planning import plan_runs
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:

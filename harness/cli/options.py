@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import HarnessError
+from harness.run.tracking import Tracker
 
 # What the options of a command with many of them are about: the headings of its help.
 WHAT, HOW, WHERE = "What", "How", "Where"
@@ -22,6 +23,20 @@ class Device(StrEnum):
     CPU = "cpu"
     CUDA = "cuda"
     MPS = "mps"
+
+
+class Executor(StrEnum):
+    """Where runs are executed."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+
+
+class Switch(StrEnum):
+    """On or off."""
+
+    ON = "on"
+    OFF = "off"
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
@@ -71,6 +86,63 @@ OnDevice = Annotated[
 Site = Annotated[Path, typer.Option(help="Where to write the leaderboard.", rich_help_panel=WHERE)]
 Report = Annotated[
     bool, typer.Option(help="Write the leaderboard afterwards.", rich_help_panel=WHERE)
+]
+
+# Of those that train.
+SuiteName = Annotated[
+    str, typer.Option("--suite", help="A suite's name, or a YAML file.", rich_help_panel=WHAT)
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Run again what is complete.", rich_help_panel=HOW)
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would run.", rich_help_panel=HOW)
+]
+OnExecutor = Annotated[
+    Executor,
+    typer.Option(
+        "--executor",
+        help="Run on this machine, or as jobs of a Slurm cluster.",
+        rich_help_panel=HOW,
+    ),
+]
+SlurmOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--slurm",
+        help="An option of sbatch, with --executor slurm: partition=gpu, time=08:00:00, "
+        "gpus=1, mem=32G, account=name. May be given again.",
+        rich_help_panel=HOW,
+    ),
+]
+TimeLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        help="Stop a run that takes longer: 45s, 30m, 2h. Its checkpoint stays.",
+        rich_help_panel=HOW,
+    ),
+]
+MemoryLimit = Annotated[
+    str | None,
+    typer.Option(
+        "--memory",
+        help="What a run may allocate: 500MB, 8GB; more is an error.",
+        rich_help_panel=HOW,
+    ),
+]
+Trackers = Annotated[
+    list[Tracker] | None,
+    typer.Option(
+        "--track",
+        help="Show the training in TensorBoard (`tensorboard --logdir results/.tensorboard`) "
+        "or Weights & Biases. May be given again.",
+        rich_help_panel=HOW,
+    ),
+]
+PixelCache = Annotated[
+    Switch,
+    typer.Option(help="Decode images once, or off: at every access.", rich_help_panel=HOW),
 ]
 
 

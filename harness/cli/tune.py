@@ -7,39 +7,30 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from harness.cli.execution import (
-    Executor,
-    Keep,
-    choose_cluster,
-    choose_options,
-    execute_plan,
-)
+from harness.cli.execution import Keep, choose_cluster, choose_options, execute_plan
 from harness.cli.options import (
     WHAT,
     Datasets,
     Device,
+    DryRun,
+    Executor,
+    Force,
     Jobs,
+    MemoryLimit,
     OnDevice,
+    OnExecutor,
+    PixelCache,
     Plugins,
     Results,
     Seeds,
-    parse_seeds,
-)
-from harness.cli.run import (
-    DryRun,
-    Force,
-    MemoryLimit,
-    OnExecutor,
-    PixelCache,
     SlurmOptions,
     SuiteName,
     Switch,
     TimeLimit,
     Trackers,
-    locate_datasets,
-    name_plugins,
-    refuse_untrainable,
+    parse_seeds,
 )
+from harness.cli.planning import locate_suite, name_plugins, refuse_untrainable
 from harness.run.tracking import require_trackers
 
 if TYPE_CHECKING:
@@ -120,7 +111,7 @@ def plan_points(
     listings = registry.list_methods(plugins or [])
     (choice,) = plan.choose([method], listings, suite.scale, ablations=False)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
-    located = locate_datasets(suite, dataset_names)
+    located = locate_suite(suite, dataset_names)
     points = plan.plan_grid(suite, located, choice, chosen, values, name_plugins(plugins or []))
     if same := len(values) - len(points) // len(located):
         terminal.note(f"{same} of {len(values)} combinations are left out: others are the same.")

@@ -28,7 +28,7 @@ from harness.data.catalogue import find_declaration, locate, place_of_drawn, rea
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
 from harness.execution.local import preload
-from harness.training.checkpoints import load_weights
+from harness.training.checkpoints import load_state
 
 PEOPLE = 4  # with four images each
 OF_DATA = {"datasets", "fingerprints", "pixels"}  # what a cache folder holds of datasets
@@ -110,7 +110,7 @@ def _encode(
     """Return embeddings, or what was raised: an exception of a plugin may not travel."""
     try:
         case = Case(*parts)
-        load_weights(case.method, torch.load(weights, weights_only=True))
+        load_state(case.method, torch.load(weights, weights_only=True))
         case.images, case.captions = torch.from_numpy(images), captions
         of_images, of_texts = case.features()
     except Exception as error:

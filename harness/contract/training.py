@@ -15,7 +15,7 @@ from harness.contract.subject import STEPS, Row, Subject, TrainingFailed
 from harness.contract.supervision import refuse_hidden_people
 from harness.data.schema import Split
 from harness.method import Supervision
-from harness.training.checkpoints import load_weights
+from harness.training.checkpoints import load_state
 
 SHOWN = 5  # names in a message
 NOT_TRAINED = "not trained"
@@ -38,7 +38,7 @@ def can_be_loaded(subject: Subject) -> str:
     """A method that has just been built takes what training leaves."""
     state = subject.trained.after
     try:
-        load_weights(subject.case(seed=1).method, state)
+        load_state(subject.case(seed=1).method, state)
     except RuntimeError as error:
         told = " ".join(str(error).split())
         raise Broken(f"its state after training does not fit one that is built: {told}") from error
@@ -89,7 +89,7 @@ def respects_its_supervision(subject: Subject) -> str:
 def survives_a_save_and_load(subject: Subject) -> str:
     """A method built from another seed, with the weights loaded, gives the same embeddings."""
     one, two = subject.trained.case, subject.case(seed=1)
-    load_weights(two.method, one.method.state_dict())
+    load_state(two.method, one.method.state_dict())
     two.images, two.captions = one.images, one.captions
     for name, first, second in zip(
         ("images", "captions"), one.features(), two.features(), strict=True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from harness.data.declaration import Located
@@ -54,38 +54,25 @@ def refuse_collisions(specs: Sequence[RunSpec], results: Path) -> None:
     Raises:
         HarnessError: a name is taken; the message says by what, and what to do.
     """
-    stored = _by_ground(results, specs)
-    for spec in specs:
-        for record in stored.get((spec.suite, spec.dataset), ()):
-            if told := _other_ground(spec, record):
-                raise HarnessError(
-                    f"{spec.dataset!r} of suite {spec.suite!r} is taken in {results}: {told}. "
-                    "Rename this one, take another folder with --results, or remove what is there "
-                    f"with `harness drop --dataset {spec.dataset}`."
-                )
+    grounds = {(slug(spec.suite), slug(spec.dataset)): spec for spec in specs}
     taken: dict[Path, str] = {}
-    for spec in specs:
-        there = read_record(spec.path(results))
-        own = spec.name
-        name = taken.setdefault(spec.path(results), there.name if there else own)
-        if name != own:
-            raise HarnessError(
-                f"{own} and {name} would share the folder {spec.path(results)}: run one of them "
-                "with another --results."
-            )
-
-
-def _by_ground(
-    results: Path, specs: Sequence[RunSpec]
-) -> Mapping[tuple[str, str], list[RunRecord]]:
-    """Return what is stored in the folders of suites and datasets, by the names that come now."""
-    folders = {(slug(s.suite), slug(s.dataset)): (s.suite, s.dataset) for s in specs}
-    found: dict[tuple[str, str], list[RunRecord]] = {}
     for run in load_runs(results):
-        suite, dataset = run.path.relative_to(results).parts[:2]
-        if ground := folders.get((suite, dataset)):
-            found.setdefault(ground, []).append(run.record)
-    return found
+        taken[run.path] = run.record.name
+        suite, dataset, *_ = run.path.relative_to(results).parts
+        spec = grounds.get((suite, dataset))
+        if spec and (told := _other_ground(spec, run.record)):
+            raise HarnessError(
+                f"{spec.dataset!r} of suite {spec.suite!r} is taken in {results}: {told}. "
+                "Rename this one, take another folder with --results, or remove what is there "
+                f"with `harness drop --dataset {spec.dataset}`."
+            )
+    for spec in specs:
+        name = taken.setdefault(spec.path(results), spec.name)
+        if name != spec.name:
+            raise HarnessError(
+                f"{spec.name} and {name} would share the folder {spec.path(results)}: run one of "
+                "them with another --results."
+            )
 
 
 def _other_ground(spec: RunSpec, record: RunRecord) -> str:

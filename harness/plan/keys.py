@@ -98,7 +98,7 @@ class Codes:
         files = [*sources.weight_files(modules), *sources.data_files(modules)]
         weights = sources.bytes_hash(files)
         trains, scores = (f"{code} {own} {weights}" for code in (self._trains, self._scores))
-        return Code(trains, scores, plugin.content())
+        return Code(trains, scores, sources.files_hash(modules))
 
 
 def code_of(plugin: Plugin) -> Code:

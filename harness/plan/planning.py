@@ -112,10 +112,7 @@ def plan_grid(
         raise HarnessError(f"Val does not read {', '.join(unread)}, so it cannot be chosen there.")
     distinct: list[tuple[Mapping[str, Any], Resolved]] = []
     for settings in grid:
-        try:
-            resolved = resolve_variant(choice.listing, suite.scale, label, settings)
-        except HarnessError as error:
-            raise HarnessError(str(error).replace("--set ", "--grid ", 1)) from error
+        resolved = resolve_variant(choice.listing, suite.scale, label, settings)
         if not any(_is_equal(resolved, other) for _, other in distinct):
             distinct.append((settings, resolved))
     code = keys.Codes().of(choice.listing.plugin)

@@ -147,7 +147,7 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
     kind = (int, float) if isinstance(before, float) else type(before)
     is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
     if before is not None and (is_switch or not isinstance(value, kind)):
-        raise HarnessError(f"--set {key}: {value!r} cannot take the place of {before!r}.")
+        raise HarnessError(f"Setting {key}: {value!r} cannot take the place of {before!r}.")
     if isinstance(before, float):
         return float(value)  # 1 and 1.0 are one setting
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -158,8 +158,8 @@ def _of_recipe(key: str, value: Any, before: Any) -> Any:
     least = LEAST.get(key, 0)
     value = _of_kind(key, value, before)
     if key in CHOICES and value not in CHOICES[key]:
-        raise HarnessError(f"--set {key}: {unknown(key, str(value), CHOICES[key])}")
+        raise HarnessError(f"Setting {key}: {unknown(key, str(value), CHOICES[key])}")
     numbers = value if isinstance(value, list) else [value]
     if any(isinstance(number, int | float) and number < least for number in numbers):
-        raise HarnessError(f"--set {key}: {value!r} is less than {least}, which means nothing.")
+        raise HarnessError(f"Setting {key}: {value!r} is less than {least}, which means nothing.")
     return value

@@ -34,10 +34,7 @@ class Plugin:
 
     def content(self) -> str:
         """Hash the files that its methods stand on, as they are now."""
-        modules = self.sources()
-        return sources.bytes_hash(
-            [*(module.path for module in modules), *sources.data_files(modules)]
-        )
+        return sources.files_hash(self.sources())
 
     def imports(self) -> set[str]:
         """Return the packages that its modules may import, here or anywhere."""

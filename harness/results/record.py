@@ -27,8 +27,6 @@ METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  
 
 
 FULL = "full"  # the label of a method as published
-
-
 TIED = "tied"  # beside the metrics: the percentage of queries whose figures hang on a tie
 
 

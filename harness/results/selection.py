@@ -29,10 +29,10 @@ def select_runs(
     if not finished:
         raise HarnessError(f"There is no finished run of suite {suite!r} in {results}.")
     for dataset in datasets or ():
-        _require("dataset with runs", dataset, (run.record.dataset for run in finished))
+        require("dataset with runs", dataset, (run.record.dataset for run in finished))
     finished = [run for run in finished if not datasets or run.record.dataset in datasets]
     for name in names:
-        _require("method with finished runs", name, (run.record.name for run in finished))
+        require("method with finished runs", name, (run.record.name for run in finished))
     chosen = [run for run in finished if _is_chosen(run, names, ablations)]
     found = [run for run in chosen if seeds is None or run.record.seed in seeds]
     _require_seeds(chosen, seeds)
@@ -46,7 +46,8 @@ def _is_chosen(run: StoredRun, names: Sequence[str], ablations: bool) -> bool:
     return ablations or variant == FULL
 
 
-def _require(kind: str, name: str, known: Iterable[str]) -> None:
+def require(kind: str, name: str, known: Iterable[str]) -> None:
+    """Refuse a name that nothing has. Raises HarnessError: what there is, what was meant."""
     names = set(known)
     if name not in names:
         raise unknown(kind, name, names)

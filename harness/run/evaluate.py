@@ -20,7 +20,8 @@ from harness.results import (
 )
 from harness.run.further import Evaluated
 from harness.run.open_run import OpenRun
-from harness.training import TrainingResult, checkpoints
+from harness.training import TrainingResult
+from harness.training.checkpoints import load_state
 
 
 def primary_metrics(opened: OpenRun) -> dict[str, float]:
@@ -41,7 +42,7 @@ def load_weights(opened: OpenRun, name: str = SELECTED) -> None:
             "--keep selected."
         )
     state = torch.load(file, map_location=opened.device, weights_only=True)
-    checkpoints.load_weights(opened.method, state)
+    load_state(opened.method, state)
 
 
 def score_run(opened: OpenRun, trained: TrainingResult) -> evaluation.Features:

@@ -171,6 +171,11 @@ def data_files(modules: Iterable[Module]) -> list[Path]:
     return sorted(file for file in named if file.is_file())
 
 
+def files_hash(modules: Sequence[Module]) -> str:
+    """Hash modules and the data files that they read, to the byte."""
+    return bytes_hash([*(module.path for module in modules), *data_files(modules)])
+
+
 def imported_names(module: Module) -> Iterator[str]:
     """Yield dotted names a module may import; `from a import b` yields both a and a.b.
 

@@ -23,7 +23,7 @@ from harness.registry.settings import build
 from harness.results import RunRecord, StoredRun
 from harness.trained.chosen_run import weights_file
 from harness.training.building import build_method
-from harness.training.checkpoints import load_weights
+from harness.training.checkpoints import load_state
 
 Floats = NDArray[np.float32]
 Images = NDArray[np.uint8]  # (B, 3, H, W)
@@ -86,7 +86,7 @@ def _load_weights(method: Method, file: Path, run: StoredRun) -> None:
             f"tells more; this trains them again: {run.record.command} --force"
         ) from error
     try:
-        load_weights(method, state)
+        load_state(method, state)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise _unfit(run, "its weights", error) from error
 

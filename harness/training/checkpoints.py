@@ -41,7 +41,7 @@ def _save(state: Any, out: BinaryIO) -> None:
         raise
 
 
-def load_weights(method: nn.Module, state: Mapping[str, Any]) -> None:
+def load_state(method: nn.Module, state: Mapping[str, Any]) -> None:
     """Load the state of a method; a buffer takes the size and the type that it has there.
 
     So a memory that grows, or is None until `prepare`, is stored like any other buffer.

@@ -27,7 +27,7 @@ from harness.seeding import derive, seed_everything
 from harness.training.checkpoints import (
     LAST,
     is_whole,
-    load_weights,
+    load_state,
     share_stage,
     take_up_stage,
     write_checkpoint,
@@ -169,7 +169,7 @@ class _Loop:
 
     def _load(self, file: Path) -> None:
         saved = torch.load(file, map_location=self.run.device, weights_only=True)
-        load_weights(self.method, saved["method"])
+        load_state(self.method, saved["method"])
         for name in KEPT:
             setattr(self, name, saved[name])
         for name, reported in saved["pairs"].items():

@@ -239,7 +239,7 @@ def test_everybody_says_the_same_of_a_broken_file(name: str, tmp_path: Path) -> 
     file.write_bytes(encoded)
     assert read_image(file, (8, 8), ()).problem == reason
     with pytest.raises(ValueError, match=told) as imported:
-        import_image(SimpleNamespace(file=file))  # type: ignore[arg-type]
+        import_image(SimpleNamespace(file=file))  # type: ignore[arg-type]  # its file is enough
     assert str(imported.value) == reason
     assert [make(encoded, tmp_path) for make in THUMBNAILS.values()] == [None] * len(THUMBNAILS)
 

@@ -18,27 +18,23 @@ from harness.data.schema import Split
 from harness.evaluation import Features
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
-from harness.method import Config, Encoded, Method
+from harness.method import Encoded
 from harness.rerank import KReciprocal, VisualNeighbours
 from harness.tie_order import tie_order
+
+from .scores_of_ranks import Crossing
 
 DRAWS = 1_000
 COUNTS = (2, 3, 4, 5) * 5  # images of each person, whose rows follow each other
 METRICS = ("r1", "r5", "r10", "map", "minp")
 
 
-class Scoring(Method):
+class Scoring(Crossing):
     """Scores a pair by the remainder of its rows."""
 
     def __init__(self, levels: int) -> None:
-        super().__init__(Config(), None)  # type: ignore[arg-type]  # a summary is not needed
+        super().__init__()
         self.levels = levels
-
-    def encode_images(self, images: Tensor) -> Tensor:
-        raise NotImplementedError
-
-    def encode_texts(self, captions: Sequence[str]) -> Tensor:
-        raise NotImplementedError
 
     def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
         assert texts.tokens is not None

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import plan, registry
-from harness.cli.run import plan_runs
+from harness.cli.planning import plan_runs
 from harness.cli.tune import plan_points
 from harness.errors import HarnessError
 

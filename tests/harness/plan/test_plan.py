@@ -7,7 +7,7 @@ import pyarrow.parquet
 import pytest
 
 from harness import plan, registry
-from harness.cli.run import plan_runs
+from harness.cli.planning import plan_runs
 from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError
@@ -202,7 +202,7 @@ def test_settings_that_mean_nothing_are_refused(
 ) -> None:
     """Before anything runs, by the name of the setting."""
     listings = registry.list_methods([toy])
-    with pytest.raises(HarnessError, match=f"--set {key}"):
+    with pytest.raises(HarnessError, match=f"Setting {key}"):
         resolve_variant(registry.find_method("toy", listings), "tiny", "full", {key: value})
 
 

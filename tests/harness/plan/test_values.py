@@ -52,14 +52,17 @@ def test_what_means_nothing_is_refused(text: str, told: str) -> None:
     assert "\n" not in str(refused.value)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text("abcdefghijklmnop -:", max_size=8),
+def values(letters: str) -> st.SearchStrategy[Any]:
+    """Return values as settings may be, with words of some letters."""
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    return st.recursive(
+        st.none() | st.booleans() | numbers | st.text(letters, max_size=8),
         lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
         max_leaves=8,
     )
-)  # fmt: skip
+
+
+@given(values("abcdefghijklmnop -:"))
 def test_what_is_written_comes_back(value: Any) -> None:
     """Whatever YAML's writer makes of it."""
     assert read_values(yaml.safe_dump(value)) == value
@@ -84,14 +87,7 @@ def test_a_list_that_lacks_a_value_is_refused(text: str) -> None:
         read_list(text)
 
 
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False)
-        | st.text("abnull0123456789.-+eE~ :,#[]{}'\"", max_size=8),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text("abc", min_size=1), inner),
-        max_leaves=8,
-    )
-)  # fmt: skip
+@given(values("abnull0123456789.-+eE~ :,#[]{}'\""))
 def test_a_value_that_is_written_is_read_again(value: Any) -> None:
     """Behind --set and, as the only one, behind --grid."""
     written = write_value(value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness import results
-from harness.cli.run import plan_runs
+from harness.cli.planning import plan_runs
 from harness.files import read_table
 from harness.plan import keys
 from harness.plan.spec import RunSpec

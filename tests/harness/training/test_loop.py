@@ -10,7 +10,7 @@ from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
 from harness.results import SELECTED
 from harness.training import NonFiniteLoss, TrainingResult, Watchers, train
-from harness.training.checkpoints import LAST, load_weights
+from harness.training.checkpoints import LAST, load_state
 
 COUNT = 40
 CPU = torch.device("cpu")
@@ -292,7 +292,7 @@ def test_a_buffer_is_loaded_as_it_was_saved(saved: Tensor) -> None:
     module.register_buffer("memory", torch.zeros(2))
     module.register_buffer("same", module.memory)
     module.register_buffer("late", None)
-    load_weights(module, {"memory": saved, "same": saved, "late": saved})
+    load_state(module, {"memory": saved, "same": saved, "late": saved})
     assert torch.equal(module.memory, saved)
     assert torch.equal(module.late, saved)
     assert module.memory.dtype == saved.dtype
