@@ -371,6 +371,6 @@ def test_ties_that_decide_are_told(
     for seed, share in enumerate((0.0, 0.5, 1.0)):
         add_answers("torn", 2.0, seed=seed, metrics={"tied": share})
     assert (
-        "On how ties break hang the figures of 0.5 % of the queries of TORN."
+        "The figures of 0.5 % of the queries of TORN hang on how ties break."
         in build(answered).text
     )
