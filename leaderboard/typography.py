@@ -40,18 +40,28 @@ def shorten(text: str, limit: int) -> str:
 
 
 def fixed(value: float, decimals: int) -> str:
-    """Write a number with thousands separated by commas and a true minus sign."""
+    """Write a number with thousands separated by commas and a true minus sign; zero has none."""
     value = round(value, ROUNDING)
     text = f"{value:,.{decimals}f}" if abs(value) < 1e9 else f"{value:.3g}"
-    return text.replace("-", MINUS)
+    return text.replace("-", MINUS) if text.strip("-0.,") else text.removeprefix("-")
 
 
 def signed(value: float, decimals: int) -> str:
     """Write a difference with its sign; one that is printed as zero has none."""
     text = fixed(value, decimals)
-    if not text.strip(f"{MINUS}0."):
-        return text.removeprefix(MINUS)
+    if not text.strip("0."):
+        return text
     return text if value < 0 else f"+{text}"
+
+
+def interval_end(value: float, decimals: int) -> str:
+    """Write the end of an interval of a difference; only one that is zero is printed as zero.
+
+    Of others the last digit is rounded away from zero, so that print and p-value agree.
+    """
+    least = 10.0**-decimals
+    is_lost = value != 0 and round(abs(value), ROUNDING) < least / 2
+    return signed(math.copysign(least, value) if is_lost else value, decimals)
 
 
 def probability(p_value: float) -> str:
@@ -62,7 +72,7 @@ def probability(p_value: float) -> str:
     if p_value < 0.001:
         return "p < 0.001"
     if 0.0495 <= p_value < 0.0505:
-        return f"p {p_value:.4f}"
+        return f"p {math.floor(p_value * 1e4 + 1e-9) / 1e4:.4f}"
     return f"p {p_value:.2f}" if p_value >= 0.1 else f"p {p_value:.3f}"
 
 

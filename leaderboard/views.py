@@ -25,7 +25,7 @@ class Estimate:
     low: str
     high: str
     whisker: Whisker
-    standing: str  # "best", "second" or ""
+    is_best: bool  # no other row is better
     order: str  # the unrounded mean, to sort by
 
 

@@ -46,9 +46,11 @@ def compare(
 ) -> None:
     """Say which differences between methods are real.
 
-    Differences are means over seeds and queries. p-values are of 10,000 sign flips of whole
-    people, corrected for all pairs compared (MaxT); intervals are 95 % bootstraps of people and,
-    from three seeds on, of seeds. Methods that are not told apart share a rank.
+    Differences are means over seeds and queries, in points. One question is answered: would the
+    difference hold for other people and for other seeds of these methods? p-values and 95 %
+    intervals follow from one standard error and are for all pairs compared at once: an interval
+    holds zero exactly where p is 0.05 or more. How far seeds spread is learnt from all methods that
+    ran on the dataset; of a mean over datasets, from those that are compared.
     """
     from harness.cli.display.comparisons import show_families
     from harness.results.comparison import compare_methods

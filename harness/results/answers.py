@@ -20,6 +20,7 @@ from harness.results import (
     PRIMARY_EVALUATION,
     QUERIES,
     TIED,
+    RunRecord,
     StoredRun,
 )
 from harness.results.versions import newest_version, why_apart, why_record_apart
@@ -33,7 +34,10 @@ _COLUMNS = {"map": "average_precision", "minp": "inverse_negative_penalty"}
 
 @dataclass(frozen=True)
 class Answers:
-    """The figures of one method or variant on every query of a dataset, over its seeds."""
+    """The figures of one method or variant on every query of a dataset, over its seeds.
+
+    Where seeds make no difference, S is 1: one deterministic run is one, however often it ran.
+    """
 
     name: str  # "dgia", or "dgia:B+LRC"
     suite: str
@@ -43,10 +47,17 @@ class Answers:
     protocol: int  # the newest version that scored one of the runs
     tied: float | None  # percent of the queries that hang on a tie, in all seeds; None: not known
     seeds: tuple[int, ...]  # S
+    is_fixed: bool  # seeds make no difference, as far as is known
     queries: NDArray[Any]  # (Q,) ids
     people: NDArray[Any]  # (Q,)
     values: Mapping[str, Floats]  # metric -> (S, Q), percent
     first_hit: Integers  # (S, Q) rank of the first right image, from 1
+
+    def common_seeds(self, other: Answers) -> tuple[int, ...]:
+        """Return the seeds on which two are compared: of what is fixed, any stands for its run."""
+        if self.is_fixed or other.is_fixed:
+            return self.seeds if other.is_fixed else other.seeds
+        return tuple(seed for seed in self.seeds if seed in other.seeds)
 
     @property
     def place(self) -> str:
@@ -78,6 +89,8 @@ def read_answers(
     for one in records:
         if why := why_record_apart(one, protocol):
             raise HarnessError(f"seed {one.seed} of {name} {why}.")
+    is_fixed = _is_fixed(tables, records)
+    kept = slice(0, 1) if is_fixed else slice(None)
     return Answers(
         name=name,
         suite=record.suite,
@@ -86,14 +99,15 @@ def read_answers(
         scale=record.scale,
         protocol=protocol,
         tied=None if None in tied else fmean(one for one in tied if one is not None),
-        seeds=tuple(run.record.seed for run in finished),
+        seeds=tuple(one.seed for one in records[kept]),
+        is_fixed=is_fixed,
         queries=tables[0]["query_id"],
         people=tables[0]["person_id"],
         values={
-            metric: np.stack([_percent(table, metric) for table in tables])  # (S, Q)
+            metric: np.stack([_percent(table, metric) for table in tables[kept]])  # (S, Q)
             for metric in (*_DEPTHS, *_COLUMNS)
         },
-        first_hit=np.stack([table["first_hit"] for table in tables]).astype(np.int64),
+        first_hit=np.stack([table["first_hit"] for table in tables[kept]]).astype(np.int64),
     )
 
 
@@ -102,14 +116,15 @@ def check_comparable(answers: Sequence[Answers]) -> None:
 
     Raises:
         HarnessError: the answers are of different datasets, contents, scales, queries or seeds, or
-            ties would decide by two rules; the message names both and says what to do.
+            ties would decide by two rules; the message names both and says what to do. What is
+            fixed may stand beside any seeds.
     """
-    first = answers[0]
+    first = next((one for one in answers if not one.is_fixed), answers[0])
     newest = max(other.protocol for other in answers)
     for other in answers:
         if why := why_apart(other.protocol, other.tied, newest):
             raise HarnessError(f"{other.name} {why}.")
-    for other in answers[1:]:
+    for other in answers:
         pair = f"{first.name} and {other.name}"
         if first.place != other.place:
             raise HarnessError(f"{pair} ran on {first.place} and {other.place}.")
@@ -122,7 +137,7 @@ def check_comparable(answers: Sequence[Answers]) -> None:
             raise HarnessError(f"{pair} ran at scales {first.scale} and {other.scale}.")
         if not np.array_equal(first.queries, other.queries):
             raise HarnessError(f"{pair} answered different queries of {first.place}.")
-        if first.seeds != other.seeds:
+        if not other.is_fixed and first.seeds != other.seeds:
             raise HarnessError(
                 f"{pair} ran with seeds {_listed(first.seeds)} and {_listed(other.seeds)} on "
                 f"{first.place}; comparisons are paired, so run what is missing, or compare the "
@@ -131,11 +146,13 @@ def check_comparable(answers: Sequence[Answers]) -> None:
 
 
 def restrict(answers: Answers, seeds: Sequence[int]) -> Answers:
-    """Return the answers of some seeds only.
+    """Return the answers of some seeds only; what is fixed, as it is.
 
     Raises:
         HarnessError: one of the seeds was not run.
     """
+    if answers.is_fixed or answers.seeds == tuple(seeds):
+        return answers
     if missing := [seed for seed in seeds if seed not in answers.seeds]:
         raise HarnessError(
             f"{answers.name} has no finished run with seed {_listed(missing)} on {answers.place}; "
@@ -159,7 +176,9 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
     of different datasets are different people.
     """
     total = sum(len(answers.queries) for answers in of_datasets)
-    first = of_datasets[0]
+    is_fixed = all(answers.is_fixed for answers in of_datasets)
+    first = next((one for one in of_datasets if not one.is_fixed), of_datasets[0])
+    seeds = len(first.seeds)
 
     def tagged(name: str) -> NDArray[Any]:
         parts = [
@@ -170,7 +189,8 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
 
     def pooled(metric: str) -> Floats:
         parts = [
-            answers.values[metric] * (total / (len(of_datasets) * len(answers.queries)))
+            np.repeat(answers.values[metric], seeds // len(answers.seeds), axis=0)
+            * (total / (len(of_datasets) * len(answers.queries)))
             for answers in of_datasets
         ]
         return np.concatenate(parts, axis=1)  # (S, Q)
@@ -180,11 +200,26 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
             **vars(first),
             "dataset": "mean of " + _listed([answers.dataset for answers in of_datasets]),
             "fingerprint": " ".join(answers.fingerprint for answers in of_datasets),
+            "is_fixed": is_fixed,
             "queries": tagged("queries"),
             "people": tagged("people"),
             "values": {metric: pooled(metric) for metric in first.values},
-            "first_hit": np.concatenate([answers.first_hit for answers in of_datasets], axis=1),
+            "first_hit": np.concatenate(
+                [np.repeat(o.first_hit, seeds // len(o.seeds), axis=0) for o in of_datasets], axis=1
+            ),
         }
+    )
+
+
+def _is_fixed(tables: Sequence[Mapping[str, NDArray[Any]]], records: Sequence[RunRecord]) -> bool:
+    """Say whether seeds make no difference: they made none, or nothing that one run trained."""
+    if len(tables) == 1:
+        return records[0].supervision == "none"
+    first, *others = tables
+    return all(
+        np.array_equal(first[column], other[column])
+        for other in others
+        for column in ("first_hit", *_COLUMNS.values())
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, unknown
-from harness.results import METRICS, StoredRun, load_runs
+from harness.results import METRICS, RunRecord, StoredRun, load_runs
 from harness.results.answers import (
     Answers,
     average_datasets,
@@ -15,8 +15,10 @@ from harness.results.answers import (
     read_answers,
     restrict,
 )
+from harness.results.seed_spread import read_spread
 from harness.significance import (
     Family,
+    Spread,
     VarianceComponents,
     compare_all,
     detectable_difference,
@@ -51,6 +53,18 @@ class PowerPlan:
     seeds: int | None  # that show it on the people at hand; None: only more people could
 
 
+@dataclass(frozen=True)
+class Cell:
+    """What some methods answered on one dataset, and the records of everything that ran on it."""
+
+    answers: Mapping[str, Answers]  # by name
+    board: Sequence[RunRecord]
+
+    def spread(self, metric: str) -> Spread | None:
+        """Return how far the seeds of the board spread."""
+        return read_spread(self.board, _seeded(self.answers.values()), metric)
+
+
 def compare_methods(
     results: Path,
     suite: str,
@@ -66,9 +80,11 @@ def compare_methods(
         HarnessError: a method, dataset or seed is missing, or answers cannot be compared.
     """
     cells = read_cells(results, suite, names, datasets, seeds)
-    families = [_family(list(cell.values()), metric) for cell in cells.values()]
+    families = [
+        _family(list(cell.answers.values()), metric, cell.spread(metric)) for cell in cells.values()
+    ]
     if average:
-        families.append(_family(_averages(cells), metric))
+        families.append(_family(_averages(cells), metric, None))
     return families
 
 
@@ -83,7 +99,7 @@ def plan_comparison(
 ) -> list[PowerPlan]:
     """Plan how to see a difference of `wanted` points between two methods, on each dataset."""
     cells = read_cells(results, suite, names, datasets, seeds)
-    return [_plan(*cell.values(), metric=metric, wanted=wanted) for cell in cells.values()]
+    return [_plan(cell, metric, wanted) for cell in cells.values()]
 
 
 def read_cells(
@@ -92,8 +108,8 @@ def read_cells(
     names: Sequence[str],
     datasets: Sequence[str] | None = None,
     seeds: Sequence[int] | None = None,
-) -> dict[str, dict[str, Answers]]:
-    """Return the answers by dataset and name: of the methods named, or of all as published.
+) -> dict[str, Cell]:
+    """Return the answers by dataset: of the methods named, or of all as published.
 
     Raises:
         HarnessError: as `compare_methods`; a method that lacks a dataset which another has is
@@ -108,9 +124,9 @@ def read_cells(
             raise unknown("dataset with runs", dataset, groups)
     cells = {dataset: _cell(groups[dataset], dataset, names, seeds) for dataset in chosen}
     for dataset, cell in cells.items():
-        if len(cell) < 2:
-            raise HarnessError(f"{dataset} has runs of {len(cell)} method; two are needed.")
-        check_comparable(list(cell.values()))
+        if len(cell.answers) < 2:
+            raise HarnessError(f"{dataset} has runs of {len(cell.answers)} method; two are needed.")
+        check_comparable(list(cell.answers.values()))
     return cells
 
 
@@ -125,49 +141,67 @@ def _grouped(runs: Iterable[StoredRun]) -> dict[str, dict[str, list[StoredRun]]]
     return groups
 
 
-def _cell(
-    group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int] | None
-) -> dict[str, Answers]:
+def _cell(group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int] | None) -> Cell:
     wanted = names or [name for name in group if ":" not in name and _is_finished(group[name])]
     for name in wanted:
         if name not in group:
             raise unknown(f"method with runs on {dataset}", name, group)
     answers = {name: read_answers(name, group[name]) for name in wanted}
-    if seeds is None:
-        return answers
-    return {name: restrict(found, seeds) for name, found in answers.items()}
+    if seeds is not None:
+        answers = {name: restrict(found, seeds) for name, found in answers.items()}
+    return Cell(answers, [run.record for runs in group.values() for run in runs])
 
 
 def _is_finished(runs: Sequence[StoredRun]) -> bool:
     return any(run.record.status == "ok" for run in runs)
 
 
-def _averages(cells: Mapping[str, Mapping[str, Answers]]) -> list[Answers]:
+def _averages(cells: Mapping[str, Cell]) -> list[Answers]:
     """Return each method's mean over the datasets; refused while a cell is missing."""
-    names = {name: None for cell in cells.values() for name in cell}
+    answers = {dataset: cell.answers for dataset, cell in cells.items()}
+    names = {name: None for found in answers.values() for name in found}
     missing = [
-        f"{name} on {dataset}" for dataset, cell in cells.items() for name in names - cell.keys()
+        f"{name} on {dataset}" for dataset, had in answers.items() for name in names - had.keys()
     ]
     if missing:
         raise HarnessError(
             f"There is no mean over {', '.join(cells)} while cells are missing: "
             f"{', '.join(sorted(missing))}. Run them, or name the methods that have all."
         )
-    seeds = {answers.seeds for cell in cells.values() for answers in cell.values()}
+    all_answers = [one for of_dataset in answers.values() for one in of_dataset.values()]
+    seeds = {one.seeds for one in all_answers if not one.is_fixed}
     if len(seeds) > 1:
         raise HarnessError("The datasets were run with different seeds: name some with --seeds.")
-    return [average_datasets([cell[name] for cell in cells.values()]) for name in names]
+    return [average_datasets([of_all[name] for of_all in answers.values()]) for name in names]
 
 
-def _family(answers: Sequence[Answers], metric: str) -> ComparedFamily:
-    first = answers[0]
+def _family(answers: Sequence[Answers], metric: str, spread: Spread | None) -> ComparedFamily:
+    first = _seeded(answers)
     values = {found.name: found.values[metric] for found in answers}
-    family = compare_all(values, first.people)
+    _check_people(first)
+    family = compare_all(values, first.people, spread)
     return ComparedFamily(first.suite, first.dataset, METRICS[metric], first.seeds, family)
 
 
-def _plan(a: Answers, b: Answers, *, metric: str, wanted: float) -> PowerPlan:
-    components = variance_components(a.values[metric], b.values[metric], a.people)
+def _check_people(answers: Answers) -> None:
+    """Refuse what no statistic can be made of."""
+    if len(set(answers.people.tolist())) < 2:
+        raise HarnessError(
+            f"All queries of {answers.place} are of one person: two people are the least that can "
+            "tell what would hold for others."
+        )
+
+
+def _seeded(answers: Iterable[Answers]) -> Answers:
+    """Return answers that have the seeds of the comparison; what is fixed has but one."""
+    return max(answers, key=lambda one: len(one.seeds))
+
+
+def _plan(cell: Cell, metric: str, wanted: float) -> PowerPlan:
+    a, b = cell.answers.values()
+    _check_people(a)
+    spread = cell.spread(metric)
+    components = variance_components(a.values[metric], b.values[metric], a.people, spread)
     several = components.seeds > 1
     return PowerPlan(
         dataset=a.dataset,

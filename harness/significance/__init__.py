@@ -1,4 +1,4 @@
-"""Which differences between methods are real: paired tests and intervals clustered by person."""
+"""Which differences between methods are real: paired by query, for other people and other seeds."""
 
 from harness.significance.classical import McNemar, mcnemar, paired_t, wilcoxon
 from harness.significance.comparison import Comparison, Family, compare, compare_all, compare_pairs
@@ -9,24 +9,29 @@ from harness.significance.planning import (
     seeds_needed,
     variance_components,
 )
-from harness.significance.ranking import Standing, holm, rank_groups
+from harness.significance.ranking import Standing, rank_groups, undecided_groups
+from harness.significance.simultaneous import LEVEL
+from harness.significance.spread import Spread, measure_spread
 
 __all__ = [
+    "LEVEL",
     "Comparison",
     "Family",
     "McNemar",
+    "Spread",
     "Standing",
     "VarianceComponents",
     "compare",
     "compare_all",
     "compare_pairs",
     "detectable_difference",
-    "holm",
     "identities_needed",
     "mcnemar",
+    "measure_spread",
     "paired_t",
     "rank_groups",
     "seeds_needed",
+    "undecided_groups",
     "variance_components",
     "wilcoxon",
 ]

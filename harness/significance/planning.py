@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.significance.sample import Floats, group
+from harness.significance.spread import Spread, moderate
 
 POWER = 0.8
 LEVEL = 0.05
@@ -39,9 +40,12 @@ class VarianceComponents:
     clusters: int  # people that were tested
 
 
-def variance_components(a: ArrayLike, b: ArrayLike, clusters: ArrayLike) -> VarianceComponents:
+def variance_components(
+    a: ArrayLike, b: ArrayLike, clusters: ArrayLike, spread: Spread | None = None
+) -> VarianceComponents:
     """Estimate from the values of two methods, (S, Q) or (Q,), and the person of each query (Q,).
 
+    Where the spread of the board is given, that of the two is moderated by it, as in `compare`.
     Raises as `compare` does. People may differ in their queries: what a person adds to the mean is
     measured as it is for a ratio of two sums.
     """
@@ -50,7 +54,7 @@ def variance_components(a: ArrayLike, b: ArrayLike, clusters: ArrayLike) -> Vari
     sums = sample.sum_clusters(differences)
     parts = (sums - differences.mean() * sample.sizes) / sample.sizes.mean()  # (S, C)
     seeds, people = parts.shape
-    mean_square = people * _variance(parts.mean(1))
+    mean_square = people * _between_seeds(parts.mean(1), spread, int(sample.is_seeded.sum()))
     identity_square = seeds * float(parts.mean(0).var(ddof=1))
     rest = parts - parts.mean(0) - parts.mean(1, keepdims=True) + parts.mean()
     both = float(np.square(rest).sum()) / max(1, (seeds - 1) * (people - 1))
@@ -120,8 +124,16 @@ def seeds_needed(
     return _ceiling(components.seed + components.both / people, left, least=1)
 
 
-def _variance(values: Floats) -> float:
-    return float(values.var(ddof=1)) if len(values) > 1 else 0.0
+def _between_seeds(by_seed: Floats, spread: Spread | None, seeded: int) -> float:
+    """Return the variance of a difference between its seeds (S,), of so many methods with any."""
+    seeds = len(by_seed)
+    if seeds < 2:
+        return 0.0
+    found = by_seed.var(ddof=1, keepdims=True)  # (1,)
+    if spread is not None:
+        expected, degrees = spread.expect(np.array([seeded]))
+        found = moderate(found, expected, seeds, degrees).variances
+    return float(found[0])
 
 
 def _multiple(power: float, level: float) -> float:

@@ -1,16 +1,12 @@
-"""From p-values to ranks: Holm's correction, and ranks that methods share until told apart."""
+"""From p-values to ranks that methods share until told apart, and to the groups that are not."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import combinations
 
-import numpy as np
-from numpy.typing import ArrayLike
-
-from harness.significance.sample import Floats
-
-LARGEST_FAMILY = 100  # pairs
+from harness.significance.simultaneous import LEVEL
 
 
 @dataclass(frozen=True)
@@ -23,38 +19,13 @@ class Standing:
     last_rank: int  # the methods - those that are worse: the worst place it may hold
 
 
-def holm(p_values: ArrayLike) -> Floats:
-    """Correct the p-values (P,) of a declared family of pairs by Holm's step-down method.
-
-    Raises ValueError for more than 100 pairs and for what is no p-value. The least p-value that
-    10,000 flips can give is 1 / 10,001: times 500 pairs it is at 0.05, and nothing could be found.
-    `compare_all` has no such limit.
-    """
-    values = np.asarray(p_values, np.float64)
-    if values.ndim != 1:
-        raise ValueError(f"p-values must be (pairs,); got {values.shape}")
-    if len(values) > LARGEST_FAMILY:
-        raise ValueError(
-            f"{len(values)} pairs are too many for Holm's correction, which takes up to "
-            f"{LARGEST_FAMILY}: the least p-value of 10,000 flips, times 500 pairs, is at 0.05. "
-            "Declare fewer pairs, or compare all at once by MaxT"
-        )
-    if not ((values >= 0) & (values <= 1)).all():
-        raise ValueError("p-values must lie between 0 and 1")
-    order = np.argsort(values)
-    stepped = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
-    corrected = np.empty_like(values)
-    corrected[order] = np.minimum(stepped, 1.0)
-    return corrected
-
-
 def rank_groups(
-    means: Mapping[str, float], adjusted: Mapping[tuple[str, str], float], level: float = 0.05
+    means: Mapping[str, float], adjusted: Mapping[tuple[str, str], float], level: float = LEVEL
 ) -> tuple[Standing, ...]:
     """Rank methods by their means, from best to worst, with the places that each may hold.
 
     Takes p-values by pair, corrected for the family, in either order of a pair. A method is better
-    than another where its mean is higher and their p-value at most `level`, or where it is better
+    than another where its mean is higher and their p-value below `level`, or where it is better
     than a third that is better than the other. The latter adds no error: where both of its
     reasons are true, it is. It makes sure that a better method never shares the rank of a worse.
 
@@ -65,16 +36,62 @@ def rank_groups(
 
     Raises ValueError where the p-value of a pair is missing.
     """
+    better = _better(means, adjusted, level)
+    worse = {name: sum(name in others for others in better.values()) for name in better}
+    return tuple(
+        Standing(name, means[name], 1 + len(above), len(better) - worse[name])
+        for name, above in better.items()
+    )
+
+
+def undecided_groups(
+    means: Mapping[str, float], adjusted: Mapping[tuple[str, str], float], level: float = LEVEL
+) -> tuple[tuple[str, ...], ...]:
+    """Return groups of methods of which none is better than another, each as large as it can be.
+
+    Takes what `rank_groups` takes and calls better what it does. As in the critical-difference
+    diagrams of Demsar, "Statistical comparisons of classifiers over multiple data sets", JMLR 7,
+    2006, but over pairs that were judged one by one, so that a group need not be neighbours. Every
+    two methods of which neither is better are together in a group; who is told apart from all
+    others is in none. Groups and their methods stand from best to worst.
+
+    Raises ValueError where the p-value of a pair is missing.
+    """
+    better = _better(means, adjusted, level)
+    names = list(better)
+    undecided = {
+        frozenset((above, below))
+        for above, below in combinations(names, 2)
+        if above not in better[below]
+    }
+    groups: list[tuple[str, ...]] = []
+    for pair in combinations(names, 2):
+        if frozenset(pair) in undecided and not any(set(pair) <= set(group) for group in groups):
+            groups.append(_extend(pair, names, undecided))
+    return tuple(sorted(groups, key=lambda group: [names.index(name) for name in group]))
+
+
+def _better(
+    means: Mapping[str, float], adjusted: Mapping[tuple[str, str], float], level: float
+) -> dict[str, set[str]]:
+    """Return, from best to worst, the methods that are better than each."""
     names = sorted(means, key=lambda name: -means[name])
     better: dict[str, set[str]] = {}
     for place, name in enumerate(names):
-        direct = [other for other in names[:place] if _find_p(adjusted, other, name) <= level]
+        direct = [other for other in names[:place] if _find_p(adjusted, other, name) < level]
         better[name] = set(direct).union(*(better[other] for other in direct))
-    worse = {name: sum(name in others for others in better.values()) for name in names}
-    return tuple(
-        Standing(name, means[name], 1 + len(better[name]), len(names) - worse[name])
-        for name in names
-    )
+    return better
+
+
+def _extend(
+    pair: tuple[str, str], names: Sequence[str], undecided: Set[frozenset[str]]
+) -> tuple[str, ...]:
+    """Add to a pair, from best to worst, whom nobody of the group is better or worse than."""
+    group = set(pair)
+    for name in names:
+        if name not in group and all(frozenset((name, one)) in undecided for one in group):
+            group.add(name)
+    return tuple(name for name in names if name in group)
 
 
 def _find_p(adjusted: Mapping[tuple[str, str], float], a: str, b: str) -> float:

@@ -5,18 +5,15 @@ Shapes: K methods, S seeds, Q queries, C clusters; a cluster holds the queries o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ROUNDING = 1e-9  # of the largest value: what differs by less differs by rounding
+PERCENT = 100.0
 CELLS = 2**21  # of one chunk (16 MB) at most
-# Multiplications up to which OpenBLAS uses one thread. On a busy machine, threads that share a
-# product wait 8 ms at its end: products are this small, or so large that it does not matter.
-ONE_THREAD = 2**18
-LEAST_ROWS = 8  # of a small product; fewer are slow
 
 Floats = NDArray[np.float64]
 
@@ -30,8 +27,28 @@ class Sample:
     means: Floats  # (K, Q) over seeds
     seed_means: Floats  # (K, S) over queries
     largest: Floats  # (K,) size of the largest value
+    runs: tuple[int, ...]  # K, of each method: 1 where one run stands for every seed
+    is_seeded: NDArray[np.bool_]  # (K,) whether seeds made a difference
     starts: NDArray[np.intp]  # (C,) the first query of each cluster
     sizes: Floats  # (C,) the queries of each cluster
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """What no mean lies beyond: 0 and 100 where all values are percent, else nothing."""
+        is_percent = self.values.min() >= 0 and self.largest.max() <= PERCENT
+        return (0.0, PERCENT) if is_percent else (-np.inf, np.inf)
+
+    @property
+    def influences(self) -> Floats:
+        """What each person adds to a method's mean under each seed: (K, S, C).
+
+        People differ in how many queries they have, so that a mean is a ratio of two sums, and
+        this its linear part; over people the influences add up to zero.
+        """
+        sums = self.sum_clusters(self.values)  # (K, S, C)
+        centred = sums - self.seed_means[:, :, None] * self.sizes
+        influences: Floats = centred / self.values.shape[2]
+        return influences
 
     def sum_clusters(self, values: Floats) -> Floats:
         """Sum values (..., Q) over the queries of each cluster: (..., C)."""
@@ -46,36 +63,21 @@ class Sample:
         return without_rounding(self.means[first] - self.means[second], float(largest))
 
 
-def random_stream(seed: int, purpose: str) -> np.random.SeedSequence:
-    """Return a source of random numbers: equal for equal seeds, unrelated between purposes."""
-    return np.random.SeedSequence([seed, *purpose.encode()])
-
-
-def without_rounding(values: Floats, largest: float) -> Floats:
+def without_rounding(values: Floats, largest: float | Floats) -> Floats:
     """Set to zero what is rounding beside values as large as `largest`."""
-    return np.where(np.abs(values) <= ROUNDING * largest, 0.0, values)
-
-
-def split(rows: int, width: int, columns: int) -> Iterator[int]:
-    """Yield how many rows to take at a time in a product (rows, width) @ (width, columns)."""
-    most = ONE_THREAD // (width * columns)
-    if most < LEAST_ROWS:
-        most = max(1, CELLS // max(width, columns))
-    for start in range(0, rows, most):
-        yield min(most, rows - start)
+    return np.where(np.abs(values) <= ROUNDING * np.asarray(largest), 0.0, values)
 
 
 def group(values: Mapping[str, ArrayLike], clusters: ArrayLike) -> Sample:
     """Check the values by method, each (S, Q) or (Q,), and sort the queries by cluster (Q,).
 
+    Beside methods of S seeds, one of a single run stands for a run under every seed.
+
     Raises ValueError for shapes that differ, values that are not finite, clusters of another
     length, no query, and fewer than two people.
     """
     tables = {name: _table(name, table) for name, table in values.items()}
-    names = tuple(tables)
-    for name in names[1:]:
-        _check_shapes(names[0], tables[names[0]].shape, name, tables[name].shape)
-    stacked = np.stack(list(tables.values()))
+    stacked = np.stack(_paired(tables))  # (K, S, Q)
     people = np.asarray(clusters)
     if people.shape != stacked.shape[2:]:
         raise ValueError(
@@ -87,12 +89,15 @@ def group(values: Mapping[str, ArrayLike], clusters: ArrayLike) -> Sample:
     if len(starts) < 2:
         raise ValueError("all queries are of one person; two are the least that can be compared")
     ordered = stacked[:, :, order]
+    largest = np.abs(ordered).max((1, 2))
     return Sample(
-        names,
+        tuple(tables),
         ordered,
         means=ordered.mean(1),
         seed_means=ordered.mean(2),
-        largest=np.abs(ordered).max((1, 2)),
+        largest=largest,
+        runs=tuple(len(table) for table in tables.values()),
+        is_seeded=np.abs(ordered - ordered[:, :1]).max((1, 2)) > ROUNDING * largest,
         starts=starts,
         sizes=sizes.astype(np.float64),
     )
@@ -109,10 +114,20 @@ def _table(name: str, values: ArrayLike) -> Floats:
     return table
 
 
-def _check_shapes(first: str, expected: tuple[int, ...], name: str, got: tuple[int, ...]) -> None:
-    for axis, what in enumerate(("seeds", "queries")):
-        if got[axis] != expected[axis]:
-            raise ValueError(
-                f"{first!r} has {expected[axis]} {what}, {name!r} has {got[axis]}: "
-                "comparisons are paired, so both need the same"
-            )
+def _paired(tables: Mapping[str, Floats]) -> Sequence[Floats]:
+    """Return tables of one shape (S, Q), single runs repeated; refuse what cannot be paired."""
+    first = max(tables, key=lambda name: len(tables[name]))
+    expected = tables[first].shape
+    for name, table in tables.items():
+        if table.shape[1] != expected[1]:
+            raise _unpaired("queries", first, expected[1], name, table.shape[1])
+        if table.shape[0] not in (1, expected[0]):
+            raise _unpaired("seeds", first, expected[0], name, table.shape[0])
+    return [np.broadcast_to(table, expected) for table in tables.values()]
+
+
+def _unpaired(what: str, first: str, expected: int, name: str, got: int) -> ValueError:
+    return ValueError(
+        f"{first!r} has {expected} {what}, {name!r} has {got}: comparisons are paired, so both "
+        "need the same"
+    )

@@ -9,10 +9,10 @@ from typing import Any
 
 from harness.results import RunRecord
 from leaderboard.ablations.components import LOSSES, losses_of, parts_of, setting_of
-from leaderboard.ablations.ledger import Ledger, Pair, correct
+from leaderboard.ablations.corrected import correct
 from leaderboard.ablations.section import Hrefs
 from leaderboard.ablations.views import PartGroup, PartRow, PartTable
-from leaderboard.records.contest import Entry
+from leaderboard.records.ledger import Entry, Ledger, Pair
 from leaderboard.records.load import FULL, Ground
 from leaderboard.typography import listed
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harness.results import RunRecord
-from leaderboard.ablations.ledger import Pair
-from leaderboard.records.contest import Entry
+from leaderboard.records.ledger import Entry, Pair
 from leaderboard.records.load import FULL, Ground, Run
 
 Hrefs = Mapping[Entry, str]  # where on the page the runs of a variant stand

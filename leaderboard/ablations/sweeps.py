@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from harness.results import METRICS, RunRecord
 from leaderboard.ablations.components import setting_of
-from leaderboard.ablations.ledger import COMPARED, Ledger
+from leaderboard.ablations.corrected import COMPARED
 from leaderboard.ablations.section import Ablation, Row
 from leaderboard.drawing.axes import Plane, Tick, draw, horizontal_axis, strokes, vertical_axis
 from leaderboard.records.estimates import Scale, round_scale, summarize
+from leaderboard.records.ledger import Ledger
 from leaderboard.records.load import finite
 
 LEAST = 3  # values that make a curve
@@ -64,7 +65,7 @@ def sweep_words(sweep: Sweep) -> str:
     """Say what the curves show."""
     words = (
         f"{sweep.field} is all that these variants change. Means over seeds, with a band of the"
-        " 95 % interval of each mean, over people and, from three seeds on, seeds."
+        " 95 % interval of each mean, over people and seeds."
     )
     if sweep.published is None:
         return words

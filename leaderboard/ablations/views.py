@@ -27,7 +27,7 @@ class Difference:
     whisker: Whisker
     zero: str  # where no difference lies in the drawing
     is_real: bool
-    needs_seeds: bool  # seeds spread too far for the interval
+    on: str  # "seeds 0 and 1", where not on all of a row; empty elsewhere
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,10 @@
 """What every method and variant answered, packed for the browser. All below data/<ground>/.
 
-`contest.js` lists the entries, `queries.js` and `gallery.js` tell what was asked and of what,
-`entries/<name>.js` holds the answers of one entry. Shapes: S seeds, Q queries, K first images.
+`contest.js` lists the entries, and how methods as published differ: those p-values and intervals
+are for all pairs at once, which a browser cannot draw. Of other pairs the script finds them, from
+the answers in `entries/<name>.js`. `queries.js` and `gallery.js` tell what was asked and of what.
+
+Shapes: S seeds, Q queries, K first images, P pairs of methods as published.
 """
 
 from __future__ import annotations
@@ -14,20 +17,24 @@ import numpy as np
 
 from harness.results import METRICS
 from harness.results.answers import Answers
-from harness.significance.comparison import FLIPS, LARGEST_SPREAD
+from harness.significance import LEVEL, Comparison, Spread
+from harness.significance.spread import PRIOR
 from leaderboard.dataset_card import dataset_card
-from leaderboard.records.contest import Contest, Entry, difference
+from leaderboard.records.contest import Contest, difference
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import data_file, data_script, pack, pack_flags
 from leaderboard.site.site import File, Site
 from leaderboard.strips.exhibits import Exhibits, Gallery, find_exhibits
 from leaderboard.strips.names import entry_names, thumbnail_file
-from leaderboard.strips.retrieved import NOTHING, Retrieved, read_first_hits
+from leaderboard.strips.retrieved import NOTHING, Retrieved
 from leaderboard.strips.section import all_fail, explain_withheld, first_retrieved
 
 LATEST = 255  # a rank of the first right image that is this or later is written as this
 LEVELS = 65535  # steps from 0 to 100 percent: one is 0.0015 points
 QUANTISED = ("map", "minp")  # the other figures follow from the ranks
+LARGEST_REACH = 1000.0  # points; an interval that reaches further says no less
+STEPS = np.iinfo("u4").max  # of a p-value from 0 to 1, and of a reach from 0 to the largest
 
 
 def ground_files(site: Site, contest: Contest) -> Iterator[tuple[str, File]]:
@@ -55,11 +62,12 @@ def ground_files(site: Site, contest: Contest) -> Iterator[tuple[str, File]]:
 def entry_data(contest: Contest, entry: Entry, retrieved: Retrieved | None) -> dict[str, Any]:
     """Pack the answers of an entry and, where given, what its first seed retrieved."""
     answers = contest.answers[entry]
-    by_seed = {run.record.seed: run.stored for run in contest.ground.methods[entry[0]][entry[1]]}
-    ranks = read_first_hits([by_seed[seed] for seed in answers.seeds])  # (S, Q)
     return {
-        "ranks": [pack(np.minimum(of_seed, LATEST), "u1") for of_seed in ranks],
-        **{metric: pack(_levels(answers, metric), "u2") for metric in QUANTISED},
+        "ranks": [pack(np.minimum(of_seed, LATEST), "u1") for of_seed in answers.first_hit],
+        **{
+            metric: [pack(of_seed, "u2") for of_seed in _levels(answers, metric)]
+            for metric in QUANTISED
+        },
         "top": None if retrieved is None else _top(retrieved),
     }
 
@@ -72,40 +80,78 @@ def _contest(
     site: Site, contest: Contest, names: Mapping[Entry, str], exhibits: Exhibits
 ) -> dict[str, Any]:
     card = dataset_card(contest.ground, "", contest.ground.runs)
-    answers = contest.answers[next(iter(names))]
-    titles, files = site.addresses.titles, site.addresses.files
+    spreads = contest.ledger.spreads
     return {
         "title": card.title,
         "suite": card.suite,
-        "seeds": answers.seeds,
         "withheld": explain_withheld(exhibits),
         "metrics": METRICS,
-        "corrected": {metric: _corrected(contest, metric) for metric in METRICS},
-        "flips": FLIPS,
-        "spread": LARGEST_SPREAD,
+        "level": LEVEL,
+        "prior": PRIOR,
+        "spread": {metric: _spread(spreads[metric]) for metric in METRICS},
+        "steps": STEPS,
+        "published": {metric: _published(contest, metric) for metric in METRICS},
         "levels": LEVELS,
         "latest": LATEST,
-        "entries": [
-            {
-                "file": file,
-                "method": titles[method],
-                "alias": site.addresses.alias(method),
-                "variant": "" if variant == FULL else variant,
-                "page": files[method],
-                "mean": float(contest.answers[method, variant].values["r1"].mean()),
-            }
-            for (method, variant), file in names.items()
-        ],
+        "entries": [_about(site, contest, entry, file) for entry, file in names.items()],
     }
 
 
-def _corrected(contest: Contest, metric: str) -> str:
-    """Pack the p-values of all pairs of methods as published, in steps of 1 / (FLIPS + 1)."""
+def _about(site: Site, contest: Contest, entry: Entry, file: str) -> dict[str, Any]:
+    method, variant = entry
+    answers = contest.answers[entry]
+    return {
+        "file": file,
+        "method": site.addresses.titles[method],
+        "alias": site.addresses.alias(method),
+        "variant": "" if variant == FULL else variant,
+        "page": site.addresses.files[method],
+        "seeds": answers.seeds,
+        "fixed": answers.is_fixed,
+        "means": {metric: float(answers.values[metric].mean()) for metric in METRICS},
+    }
+
+
+def _spread(spread: Spread | None) -> dict[str, float] | None:
+    """Return what the seeds of a difference are moderated by."""
+    if spread is None:
+        return None
+    return {
+        "own": spread.own,
+        "ownDegrees": spread.own_degrees,
+        "whole": spread.whole,
+        "wholeDegrees": spread.whole_degrees,
+    }
+
+
+def _published(contest: Contest, metric: str) -> dict[str, Any] | None:
+    """Pack what is said of all pairs of methods as published, in the order of `combinations`.
+
+    Differences follow from the means. How far intervals reach from them is in steps of the
+    largest, so finely that what is printed is the same as on the other pages.
+    """
     family = contest.family(metric)
     if family is None:
-        return ""
-    found = [difference(family, *pair).adjusted for pair in combinations(contest.published, 2)]
-    return pack(np.rint(np.asarray(found) * (FLIPS + 1)).astype(np.int64), "u2")
+        return None
+    found = [difference(family, *pair) for pair in combinations(contest.published, 2)]
+    reach = np.minimum([_reach(one) for one in found], LARGEST_REACH)  # (P,)
+    largest = float(reach.max()) or 1.0
+    return {
+        "p": _steps([one.adjusted for one in found]),
+        "reach": _steps(reach / largest),
+        "largest": largest,
+        "real": pack_flags([one.is_real for one in found]),
+    }
+
+
+def _reach(one: Comparison) -> float:
+    """Return how far an interval reaches, as far as it is not cut at 100 points."""
+    return max(one.high - one.difference, one.difference - one.low)
+
+
+def _steps(shares: Any) -> str:
+    """Pack numbers from 0 to 1."""
+    return pack(np.rint(np.asarray(shares) * STEPS).astype(np.int64), "u4")
 
 
 def _queries(exhibits: Exhibits, contest: Contest) -> dict[str, Any]:
@@ -137,8 +183,8 @@ def _gallery(gallery: Gallery | None) -> dict[str, Any] | None:
 
 
 def _levels(answers: Answers, metric: str) -> Any:
-    """Return means over seeds in steps of the quantum: (Q,)."""
-    return np.rint(answers.values[metric].mean(0) * (LEVELS / 100)).astype(np.int64)
+    """Return shares in steps of the quantum: (S, Q)."""
+    return np.rint(answers.values[metric] * (LEVELS / 100)).astype(np.int64)
 
 
 def _top(retrieved: Retrieved) -> dict[str, Any]:

@@ -6,21 +6,26 @@ from collections.abc import Sequence
 from itertools import combinations
 from urllib.parse import quote
 
-from harness.significance import Comparison, Family
+from harness.significance import LEVEL, Comparison, Family
 from leaderboard.compare.views import MethodLink, PairRow, PairTable
 from leaderboard.dataset_card import dataset_card
-from leaderboard.records.contest import Contest, Entry, difference
+from leaderboard.records.contest import Contest, difference
 from leaderboard.records.estimates import PRIMARY, Scale, round_scale
+from leaderboard.records.ledger import Entry, Pair
 from leaderboard.records.load import FULL
 from leaderboard.site.addresses import Addresses
 from leaderboard.strips.names import entry_names
-from leaderboard.typography import counted, fixed, probability, signed, spread_decimals
+from leaderboard.typography import (
+    MINUS,
+    counted,
+    interval_end,
+    probability,
+    signed,
+    spread_decimals,
+)
 from leaderboard.views import Note, Whisker
 
 MOST_PAIRS = 45  # of ten methods; of more, each is compared with the best only
-REAL = 0.05  # the largest corrected p of a difference that counts as real
-
-Pair = tuple[Entry, Entry]
 
 
 def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
@@ -35,7 +40,7 @@ def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
     return PairTable(
         card=dataset_card(ground, addresses.anchors[ground.label], ground.runs),
         caption=_caption(contest, family, chosen),
-        scale=(f"{scale.low:g}", f"{scale.high:g}"),
+        scale=(_end(scale.low), _end(scale.high)),
         zero=f"{scale.place(0.0):.1f}",
         rows=tuple(
             _row(links[a], links[b], one, scale, decimals)
@@ -47,6 +52,10 @@ def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
         ),
         can_choose=len(contest.answers) > 1,
     )
+
+
+def _end(value: float) -> str:
+    return f"{value:g}".replace("-", MINUS)
 
 
 def _by_mean(contest: Contest) -> list[Entry]:
@@ -80,42 +89,55 @@ def _row(
         first=first,
         second=second,
         difference=signed(one.difference, decimals),
-        low=fixed(one.low, decimals),
-        high=fixed(one.high, decimals),
+        low=interval_end(one.low, decimals),
+        high=interval_end(one.high, decimals),
         whisker=Whisker(*(f"{scale.place(end):.1f}" for end in ends)),
         p_value=probability(one.adjusted).removeprefix("p "),
-        real=one.adjusted <= REAL,
+        is_real=one.is_real,
         wins=f"{one.wins:,}",
         ties=f"{one.ties:,}",
         losses=f"{one.losses:,}",
-        notes=(Note(_spread_note(one)),) if one.needs_more_seeds else (),
+        notes=tuple(map(Note, _single_runs(first, second, one))),
     )
 
 
-def _spread_note(one: Comparison) -> str:
-    return (
-        f"Seeds spread by {fixed(one.seed_spread or 0.0, 1)} points: the interval is too short,"
-        " more seeds are needed."
-    )
+def _single_runs(first: MethodLink, second: MethodLink, one: Comparison) -> list[str]:
+    """Say of which methods there is one run: nothing is known of other seeds of them."""
+    if one.runs == (1, 1):
+        return [f"each is one run: {one.holds_for} only"]
+    pairs = zip((first, second), one.runs, strict=True)
+    return [f"{method.name} is one run: other people only" for method, runs in pairs if runs == 1]
 
 
 def _caption(contest: Contest, family: Family | None, chosen: Sequence[Pair]) -> str:
     if family is None:
         return ""
-    one = next(iter(family.comparisons.values()))
+    comparisons = list(family.comparisons.values())
     which = (
         "All pairs of methods as published"
-        if len(chosen) == len(family.comparisons)
+        if len(chosen) == len(comparisons)
         else f"The best of {len(contest.published)} methods as published and each of the others"
     )
-    resampled = "people and seeds" if one.seeds > 2 else "people"
+    most = max(comparisons, key=lambda one: one.seeds)
+    over = f", on means over {counted(most.seeds, 'seed')}" if most.seeds > 1 else ""
     return (
-        f"{which}, the better one first. Difference in R1 with the 95 % interval of a bootstrap of"
-        f" {resampled} ({counted(one.seeds, 'seed')}, {one.clusters:,} people); p of sign flips of"
-        f" whole people, corrected for {counted(len(family.comparisons), 'pair')}. A difference"
-        f" with p above {REAL} is grey: it may be chance. Wins, ties and losses count"
-        f" {one.queries:,} queries, on means over seeds."
+        f"{which}, the better one first. Would the difference in R1 hold for"
+        f" {_whom(comparisons)}? {_judged_for(len(comparisons))} An interval holds zero exactly"
+        f" where p is {LEVEL:g} or more; such a difference is grey: not told apart. Wins, ties and"
+        f" losses count {most.queries:,} queries of {most.clusters:,} people{over}."
     )
+
+
+def _whom(comparisons: Sequence[Comparison]) -> str:
+    if all(one.runs == (1, 1) for one in comparisons):
+        return "other people"
+    return "other people and other seeds"
+
+
+def _judged_for(pairs: int) -> str:
+    if pairs == 1:
+        return "The interval (95 %) and p are for this one pair."
+    return f"Intervals (95 %) and p are for all {pairs:,} pairs at once."
 
 
 def _why_none(contest: Contest) -> str:

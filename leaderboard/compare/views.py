@@ -24,15 +24,15 @@ class PairRow:
     first: MethodLink
     second: MethodLink
     difference: str
-    low: str
+    low: str  # of the interval for all pairs at once
     high: str
     whisker: Whisker
-    p_value: str  # corrected for all pairs
-    real: bool
+    p_value: str  # for all pairs at once
+    is_real: bool
     wins: str
     ties: str
     losses: str
-    notes: tuple[Note, ...]
+    notes: tuple[Note, ...]  # of which method there is one run
 
 
 @dataclass(frozen=True)

@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from harness.results import METRICS
 from harness.significance import Comparison
 from leaderboard.ablations.components import Components, find_components
-from leaderboard.ablations.ledger import COMPARED, Corrected, Ledger, Pair, correct, open_ledger
-from leaderboard.ablations.parts import find_contributions
-from leaderboard.ablations.section import Ablation, Row, find_ablations
+from leaderboard.ablations.corrected import COMPARED, Corrected, correct
+from leaderboard.ablations.section import Ablation, Row
 from leaderboard.ablations.views import Mark
 from leaderboard.downloads.latex import CHECK, TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
-from leaderboard.downloads.tex_figures import tex_caption, tex_figures
-from leaderboard.records.contest import Contest
+from leaderboard.downloads.tex_figures import (
+    TexRow,
+    have_seeds_of_their_own,
+    tex_caption,
+    tex_figures,
+    tex_seeds,
+)
 from leaderboard.records.estimates import summaries
+from leaderboard.records.ledger import Ledger
 from leaderboard.records.load import Ground
 from leaderboard.reported.figures import OwnFigures
 from leaderboard.typography import spread_decimals
 
 ABOVE, PUBLISHED = "vs_row_above", "vs_full"  # what the differences of a record are to
-
-
-def ground_ledger(contest: Contest, results: Path) -> Ledger:
-    """Return the comparisons that the methods' pages make on a ground, as they make them."""
-    ground = contest.ground
-    methods = list(ground.methods)
-    declared = [p for m in methods for table in find_ablations(m, ground) for p in table.pairs]
-    parts = [one.pair for method in methods for one in find_contributions(method, ground)]
-    return open_ledger(contest, [*declared, *parts], results)
 
 
 def ablation_records(ablation: Ablation, ledger: Ledger, paper: OwnFigures) -> list[Record]:
@@ -45,23 +39,37 @@ def ablation_records(ablation: Ablation, ledger: Ledger, paper: OwnFigures) -> l
     ]
 
 
-def ablation_tex(ablation: Ablation, ground: Ground, title: str, label: str) -> TexTable:
+def ablation_tex(
+    ablation: Ablation, ledger: Ledger, ground: Ground, title: str, label: str
+) -> TexTable:
     """Return an ablation as a paper prints it, with a check mark for each component of a row."""
     rows, components = _rows(ablation), _components(ablation)
-    found = [summaries(row.runs) for row in rows]
-    decimals = spread_decimals([s.high - s.low for row in found for s in row.values() if s])
-    cells = tex_figures(found, decimals)
+    found = [_tex_row(row, ledger) for row in rows]
+    widths = [s.high - s.low for row in found for s in row.figures.values() if s]
+    leaders = ledger.leading_rows([row.entry for row in rows])
+    cells = tex_figures(found, spread_decimals(widths), leaders)
+    with_seeds = have_seeds_of_their_own(found)
+    names = [*map(escape_tex, components.names), *["Seeds"] * with_seeds]
     return TexTable(
-        columns="l" + "c" * len(components.names) + "r" * len(METRICS),
-        header=("Row", *(escape_tex(name) for name in components.names), *METRICS.values()),
+        columns="l" + "c" * len(names) + "r" * len(METRICS),
+        header=("Row", *names, *METRICS.values()),
         rows=tuple(
-            (escape_tex(row.label), *(_mark(mark) for mark in marks), *figures)
-            for row, marks, figures in zip(rows, components.marks, cells, strict=True)
+            (escape_tex(row.label), *map(_mark, marks), *[seeds] * with_seeds, *figures)
+            for row, marks, seeds, figures in zip(
+                rows, components.marks, tex_seeds(found), cells, strict=True
+            )
         ),
-        caption=tex_caption(ground, [run for row in rows for run in row.runs], title),
+        caption=tex_caption(ground, [run for row in rows for run in row.runs], found, title),
         label=label,
         rule_before=len(ablation.rows) if ablation.reference else None,
     )
+
+
+def _tex_row(row: Row, ledger: Ledger) -> TexRow:
+    known = ledger.answers.get(row.entry)
+    seeds = known.seeds if known else [run.record.seed for run in row.runs if run.finished]
+    intervals = {metric: ledger.interval(row.entry, metric) for metric in METRICS}
+    return TexRow(summaries(row.runs), intervals, tuple(seeds))
 
 
 def _rows(ablation: Ablation) -> list[Row]:
@@ -111,30 +119,21 @@ def _differences(ablation: Ablation, row: Row, corrected: Corrected | None) -> d
     values: dict[str, Value] = {}
     for name, other in others.items():
         for metric in COMPARED:
-            found = _find(corrected, metric, (row.entry, other)) if corrected and other else None
-            values |= _difference(f"{metric}_{name}", *(found or (None, None)))
+            found = corrected.find((row.entry, other), metric) if corrected and other else None
+            values |= _difference(f"{metric}_{name}", found)
     return values
 
 
-def _difference(name: str, found: Comparison | None, corrected: float | None) -> dict[str, Value]:
+def _difference(name: str, found: Comparison | None) -> dict[str, Value]:
     return {
         name: found.difference if found else None,
         f"{name}_low": found.low if found else None,
         f"{name}_high": found.high if found else None,
-        f"{name}_p": found.p_value if found else None,
-        f"{name}_p_corrected": corrected,
+        f"{name}_p": found.adjusted if found else None,
+        f"{name}_seeds": found.seeds if found else None,
         f"{name}_wins": found.wins if found else None,
         f"{name}_losses": found.losses if found else None,
     }
-
-
-def _find(corrected: Corrected, metric: str, pair: Pair) -> tuple[Comparison, float] | None:
-    """Return how the first of a pair differs from the second, and the corrected p-value."""
-    for key, turned in (((metric, pair), False), ((metric, pair[::-1]), True)):
-        if key in corrected.comparisons:
-            found = corrected.comparisons[key]
-            return found.mirrored() if turned else found, corrected.p_values[key]
-    return None
 
 
 def _mark(mark: Mark) -> str:

@@ -11,6 +11,10 @@ from leaderboard.typography import printable
 
 CHECK = r"\checkmark"
 PREAMBLE = r"% \usepackage{booktabs,amssymb}"
+INTERVALS = r"""% 95 % intervals of the means are left out; to print them, say before this table
+% \newcommand{\interval}[2]{ {\scriptsize[#1, #2]}}
+% Each is of its mean alone: whether two overlap says nothing about their difference.
+\providecommand{\interval}[2]{}"""
 
 _SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -82,17 +86,13 @@ def bold(tex: str) -> str:
     return rf"\textbf{{{tex}}}"
 
 
-def underlined(tex: str) -> str:
-    """Return LaTeX underlined."""
-    return rf"\underline{{{tex}}}"
-
-
 def tex_table(table: TexTable) -> str:
     """Write a floating table with booktabs' rules."""
     lines = [
         PREAMBLE,
-        r"\begin{table}[t]",
-        r"\centering",
+        INTERVALS,
+        r"\begin{table*}[t]",  # across both columns of a paper that has two
+        r"\centering\small",
         rf"\caption{{{table.caption}}}",
         rf"\label{{{table.label}}}",
         rf"\begin{{tabular}}{{{table.columns}}}",
@@ -102,7 +102,7 @@ def tex_table(table: TexTable) -> str:
         *_body(table.rows, table.rule_before),
         r"\bottomrule",
         r"\end{tabular}",
-        r"\end{table}",
+        r"\end{table*}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
-from leaderboard.ablations.ledger import Ledger
 from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.dataset_card import dataset_card
-from leaderboard.downloads.ablations import ablation_records, ablation_tex, ground_ledger
+from leaderboard.downloads.ablations import ablation_records, ablation_tex
 from leaderboard.downloads.bibtex import bibtex, merge_sources
 from leaderboard.downloads.columns import COLUMNS
 from leaderboard.downloads.files import FOLDER, ablation_file, ground_file, list_downloads
@@ -123,11 +122,9 @@ def _ranking_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]
 def _ablation_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:
     found = [(method, table) for method in sorted(ground.methods)
              for table in find_ablations(method, ground)]  # fmt: skip
-    contest = site.contests[ground.label]
-    ledger = ground_ledger(contest, site.results) if found else Ledger()
     for method, table in found:
         titles = page_names(other.title for name, other in found if name == method)
-        made = _ablation_files(site, ground, ledger, method, table, titles[table.title])
+        made = _ablation_files(site, ground, method, table, titles[table.title])
         files |= made
         alias = site.addresses.alias(method)
         title = f"{site.addresses.titles[method]}{f' ({alias})' if alias else ''}"
@@ -135,11 +132,10 @@ def _ablation_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer
         yield Offer(f"{title}: {table.title}", about, list_downloads(files, list(made)))
 
 
-def _ablation_files(
-    site: Site, ground: Ground, ledger: Ledger, method: str, table: Ablation, name: str
-) -> Files:
+def _ablation_files(site: Site, ground: Ground, method: str, table: Ablation, name: str) -> Files:
     addresses = site.addresses
     anchor, page = addresses.anchors[ground.label], addresses.files[method]
+    ledger = site.contests[ground.label].ledger
     records = ablation_records(table, ledger, own_figures(site.papers, method, ground))
     title = f"{addresses.titles[method]}, {table.title}"
     label = f"tab:{PurePosixPath(page).stem}-{name}"
@@ -147,6 +143,6 @@ def _ablation_files(
         ablation_file(anchor, page, name, ".csv"): csv_text(records),
         ablation_file(anchor, page, name, ".json"): json_text(records),
         ablation_file(anchor, page, name, ".tex"): tex_table(
-            ablation_tex(table, ground, title, label)
+            ablation_tex(table, ledger, ground, title, label)
         ),
     }

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from harness.results import METRICS
 from leaderboard.downloads.latex import TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
-from leaderboard.downloads.tex_figures import tex_caption, tex_figures
-from leaderboard.ranking.cells import Sheet
+from leaderboard.downloads.tex_figures import (
+    TexRow,
+    have_seeds_of_their_own,
+    tex_caption,
+    tex_figures,
+    tex_seeds,
+)
+from leaderboard.ranking.cells import figure_decimals
 from leaderboard.ranking.competitors import Board, Competitor, reasons
 from leaderboard.ranking.scores import Score
 from leaderboard.records.contest import difference
-from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.estimates import PRIMARY, Leaders
 from leaderboard.records.load import FULL
 from leaderboard.reported.figures import own_figures
 from leaderboard.typography import plain
@@ -42,34 +48,62 @@ def difference_records(board: Board) -> Iterator[Record]:
                     "difference": found.difference,
                     "low": found.low,
                     "high": found.high,
-                    "p": found.p_value,
-                    "p_corrected": found.adjusted,
+                    "p": found.adjusted,
                     "wins": found.wins,
                     "ties": found.ties,
                     "losses": found.losses,
-                    "needs_more_seeds": found.needs_more_seeds,
+                    "seeds": found.seeds,
+                    "holds_for": found.holds_for,
                 }
 
 
 def ranking_tex(board: Board, anchor: str) -> TexTable:
     """Return the ranking as a paper prints it; what cannot be compared stands below a rule."""
-    decimals = Sheet(board.ranked, board.apart).decimals
+    decimals = figure_decimals([*board.ranked, *board.apart])
     apart = [one for one in board.apart if one.scores[PRIMARY]]
-    figures = [
-        *tex_figures([one.summaries for one in board.ranked], decimals),
-        *(tex_figures([one.summaries], decimals)[0] for one in apart),
-    ]
-    caption = tex_caption(board.ground, [run for one in board.ranked for run in one.runs])
+    everyone = [*board.ranked, *apart]
+    found = [_tex_row(one) for one in everyone]
+    figures = tex_figures(found, decimals, _leaders(board))
+    with_seeds = have_seeds_of_their_own(found)
+    caption = tex_caption(board.ground, [run for one in everyone for run in one.runs], found)
+    titles = board.site.addresses.titles
     return TexTable(
-        columns="ll" + "r" * len(METRICS),
-        header=("Method", "Supervision", *METRICS.values()),
+        columns="ll" + "c" * with_seeds + "r" * len(METRICS),
+        header=("Method", "Supervision", *["Seeds"] * with_seeds, *METRICS.values()),
         rows=tuple(
-            (escape_tex(board.site.addresses.titles[one.method]), escape_tex(one.supervision), *row)
-            for one, row in zip([*board.ranked, *apart], figures, strict=True)
+            (
+                escape_tex(titles[one.method]),
+                escape_tex(one.supervision),
+                *[seeds] * with_seeds,
+                *row,
+            )
+            for one, seeds, row in zip(everyone, tex_seeds(found), figures, strict=True)
         ),
         caption=f"{caption} {NOT_COMPARED}" if apart else caption,
         label=f"tab:{anchor}",
         rule_before=len(board.ranked) if apart else None,
+    )
+
+
+def _leaders(board: Board) -> Leaders:
+    """Return by metric the ranked methods than which no other is better."""
+    places = {
+        metric: [score.place if (score := one.scores[metric]) else None for one in board.ranked]
+        for metric in METRICS
+    }
+    return {
+        metric: [row for row, place in enumerate(found) if place and place.leads]
+        for metric, found in places.items()
+    }
+
+
+def _tex_row(competitor: Competitor) -> TexRow:
+    places = {m: score.place if score else None for m, score in competitor.scores.items()}
+    seeds = [run.record.seed for run in competitor.runs if run.finished]
+    return TexRow(
+        competitor.summaries,
+        {m: (place.low, place.high) if place else None for m, place in places.items()},
+        tuple(seeds[: competitor.seeds]),
     )
 
 
@@ -82,7 +116,7 @@ def _record(board: Board, competitor: Competitor) -> Record:
         "title": addresses.titles[method],
         "supervision": competitor.supervision,
         "backbone": competitor.backbone,
-        "seeds": [run.record.seed for run in competitor.runs if run.finished],
+        "seeds": _seeds(board, competitor),
     }
     for metric, score in competitor.scores.items():
         values |= _score_fields(metric, score, _by_seed(board, competitor, metric))
@@ -91,6 +125,14 @@ def _record(board: Board, competitor: Competitor) -> Record:
     values |= {"paper": str(latest.paper) if latest else "", "url": latest.url if latest else ""}
     unranked = "" if competitor.is_ranked else "; ".join(n.text for n in reasons(board, competitor))
     return values | {"not_ranked_because": plain(unranked)}
+
+
+def _seeds(board: Board, competitor: Competitor) -> list[int]:
+    """Return the seeds of the figures: of the answers where there are any."""
+    answers = board.contest.answers.get((competitor.method, FULL))
+    if answers is None:
+        return [run.record.seed for run in competitor.runs if run.finished]
+    return list(answers.seeds)
 
 
 def _by_seed(board: Board, competitor: Competitor, metric: str) -> list[float | None]:

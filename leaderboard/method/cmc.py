@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from harness.results.answers import Integers
 from leaderboard.drawing.axes import Plane, draw, horizontal_axis, label, strokes, vertical_axis
 from leaderboard.method.views import CmcRow, CmcView
-from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import Scale, round_scale
+from leaderboard.records.ledger import Entry
 from leaderboard.site.addresses import Addresses
 from leaderboard.typography import counted, fixed, shorten
 

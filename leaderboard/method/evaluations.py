@@ -10,12 +10,11 @@ from pathlib import Path
 from urllib.parse import quote
 
 from harness.results import METRICS, PRIMARY_EVALUATION
-from leaderboard.ablations.ledger import (
+from leaderboard.ablations.corrected import (
     ABOUT_DIFFERENCES,
     COMPARED,
     NO_PAIR,
     Corrected,
-    Ledger,
     correct,
 )
 from leaderboard.ablations.section import Row
@@ -28,6 +27,7 @@ from leaderboard.method.reranking import (
     find_rerankings,
 )
 from leaderboard.method.result_tables import FOLLOW, Line, explain_silence, write_rows
+from leaderboard.records.ledger import Ledger
 from leaderboard.records.load import Run
 from leaderboard.reported.figures import OwnFigures
 from leaderboard.site.addresses import error_texts
@@ -93,7 +93,7 @@ def evaluation_table(found: Evaluations) -> ResultTable:
             for name in found.others
         ),
     ]
-    columns, rows = write_rows(lines, rivals=False)
+    columns, rows = write_rows(lines)
     has_costs = any(line.cost for line in lines)
     how = f" {corrected.in_words}" if corrected else ""
     return ResultTable(

@@ -1,4 +1,4 @@
-"""What the pages of all methods of a ground share: computed once, because resampling is slow."""
+"""What the pages of all methods of a ground share, computed once."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from leaderboard.ablations.ledger import Ledger, open_ledger
+from leaderboard.ablations.corrected import open_ledger
 from leaderboard.ablations.parts import Contribution, find_contributions
 from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.method.cmc import Curves, draw_curves
@@ -14,6 +14,7 @@ from leaderboard.method.slices import SlicedFigures, slice_queries
 from leaderboard.method.statement import Places
 from leaderboard.ranking.scores import find_places
 from leaderboard.records.contest import Contest
+from leaderboard.records.ledger import Ledger
 
 
 @dataclass(frozen=True)
@@ -30,19 +31,15 @@ class GroundStatistics:
 
 
 def measure(contest: Contest, results: Path) -> GroundStatistics:
-    """Find what the tables of all methods compare, and compare it at once."""
+    """Find what the tables of all methods compare."""
     ground = contest.ground
     ablations = {method: find_ablations(method, ground) for method in ground.methods}
     contributions = {method: find_contributions(method, ground) for method in ground.methods}
-    pairs = [
-        *(pair for tables in ablations.values() for table in tables for pair in table.pairs),
-        *(one.pair for found in contributions.values() for one in found),
-    ]
     return GroundStatistics(
         contest=contest,
         ablations=ablations,
         contributions=contributions,
-        ledger=open_ledger(contest, pairs, results),
+        ledger=open_ledger(contest, results),
         places=find_places(contest),
         curves=draw_curves(contest),
         sliced=slice_queries(contest),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from leaderboard.ablations.views import ResultTable
 from leaderboard.method.result_tables import FOLLOW, Line, write_rows
-from leaderboard.records.contest import Entry
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run
 
 # What a reader must know of a transform, by its name.
@@ -50,7 +50,7 @@ def _table(
     name: str, entries: Sequence[tuple[Entry, list[Run]]], method: str, where: Where, anchor: str
 ) -> ResultTable:
     lines = [line for entry, runs in entries for line in _lines(name, entry, runs, method, where)]
-    columns, rows = write_rows(lines, rivals=False)
+    columns, rows = write_rows(lines)
     about = ABOUT.get(name, "The captions are changed, the same for all methods.")
     return ResultTable(
         anchor, f"Other queries: {name}",

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from harness.results import TIED, RunRecord
 from harness.results.paper import UNDISCLOSED
-from leaderboard.ablations.ledger import ABOUT_DIFFERENCES
+from leaderboard.ablations.corrected import ABOUT_DIFFERENCES
 from leaderboard.ablations.parts import part_table
 from leaderboard.ablations.section import Hrefs
 from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
@@ -32,8 +32,8 @@ from leaderboard.method.slices import slice_table
 from leaderboard.method.statement import judge
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
-from leaderboard.records.contest import Entry
 from leaderboard.records.estimates import summarize
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run, Variants
 from leaderboard.reported.figures import OwnFigures, explain_reported, own_figures, reported_section
 from leaderboard.site.addresses import list_failures
@@ -135,7 +135,14 @@ def _section(subject: Subject) -> MethodSection:
     section = MethodSection(
         card=dataset_card(ground, anchor, runs),
         contents=(),
-        statement=judge(contest, method, statistics.places, subject.paper, silence),
+        statement=judge(
+            contest,
+            method,
+            statistics.places,
+            subject.paper,
+            silence,
+            subject.site.addresses.titles,
+        ),
         results=results,
         notes=_notes(full),
         failed_evaluations=evaluations.failures,

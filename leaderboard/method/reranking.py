@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
@@ -11,10 +11,10 @@ from statistics import fmean
 from harness.errors import HarnessError
 from harness.results import PRIMARY_EVALUATION, EvaluationRecord
 from harness.results.answers import Answers, check_comparable, read_answers
-from harness.significance import compare_pairs
-from leaderboard.ablations.ledger import COMPARED, Ledger, Pair, unpaired
+from leaderboard.ablations.corrected import unpaired
 from leaderboard.ablations.views import Cost
-from leaderboard.records.contest import Entry, check_usable, family_name
+from leaderboard.records.contest import check_usable
+from leaderboard.records.ledger import Entry, Ledger, Pair
 from leaderboard.records.load import FULL, Run, finite
 from leaderboard.typography import fixed
 
@@ -124,24 +124,9 @@ def compare_rerankings(
         except HarnessError as error:
             answers.pop(entry, None)
             reasons[entry] = _shown(error, results)
-    return _compare(ranked, answers, reasons) if answers else Ledger(silent=reasons)
-
-
-def _compare(
-    ranked: Answers, answers: Mapping[Entry, Answers], silent: Mapping[Entry, str]
-) -> Ledger:
-    base = (FULL, PRIMARY_EVALUATION)
-    all_answers = {base: ranked, **answers}
-    pairs = [(family_name(entry), family_name(base)) for entry in answers]
-    families = {
-        metric: compare_pairs(
-            {family_name(entry): one.values[metric] for entry, one in all_answers.items()},
-            pairs,
-            ranked.people,
-        )
-        for metric in COMPARED
-    }
-    return Ledger(families, frozenset(all_answers), silent)
+    if not answers:
+        return Ledger(silent=reasons)
+    return Ledger({(FULL, PRIMARY_EVALUATION): ranked, **answers}, silent=reasons)
 
 
 def _read(runs: Sequence[Run], evaluation: str) -> Answers:

@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.results import METRICS
 from leaderboard.ablations.components import LOSSES, Components, find_components
-from leaderboard.ablations.ledger import COMPARED, NO_PAIR, Corrected, Ledger, correct
+from leaderboard.ablations.corrected import COMPARED, NO_PAIR, Corrected, correct
 from leaderboard.ablations.section import Ablation, Hrefs, Row
 from leaderboard.ablations.views import (
     ColumnGroup,
@@ -18,14 +18,21 @@ from leaderboard.ablations.views import (
     ResultRow,
     ResultTable,
 )
-from leaderboard.records.estimates import Summary, missing_notes, summaries, write_table
+from leaderboard.records.estimates import (
+    Leaders,
+    Summary,
+    missing_notes,
+    summaries,
+    write_table,
+)
+from leaderboard.records.ledger import Ledger
 from leaderboard.records.load import FULL, Run
 from leaderboard.reported.figures import Figures, OwnFigures, metric_cells
 from leaderboard.typography import listed, plain
 from leaderboard.views import MetricColumn, Note
 
 AS_PUBLISHED = "nothing: the method as published"
-BEST = "Mean and range over seeds; best in bold, second underlined."
+BEST = "Mean and range over seeds; bold where no other row is better."
 FOLLOW = "A figure leads to its runs."
 
 
@@ -67,7 +74,8 @@ def ablation_table(
         )
         for row, marks, of_row in zip(rows, components.marks, differences, strict=True)
     ]  # fmt: skip
-    columns, written = write_rows(lines, rivals=True)
+    leaders = ledger.leading_rows([row.entry for row in rows])
+    columns, written = write_rows(lines, leaders)
     return ResultTable(
         anchor, ablation.title, _caption(corrected), "Row", columns, written,
         is_compact=True,
@@ -132,11 +140,11 @@ def _heads(components: Components, headings: Sequence[str]) -> tuple[ColumnGroup
 
 
 def write_rows(
-    lines: Sequence[Line], *, rivals: bool
+    lines: Sequence[Line], leaders: Leaders | None = None
 ) -> tuple[tuple[MetricColumn, ...], tuple[ResultRow, ...]]:
-    """Write lines below one header; only among `rivals` are the best and the second named."""
+    """Write lines below one header, those marked by metric than which no other is better."""
     rows = [summaries(line.runs, line.evaluation) for line in lines]
-    columns, estimates = write_table(rows, rivals=rivals)
+    columns, estimates = write_table(rows, leaders)
     counts = [sum(run.finished for run in line.runs) for line in lines]
     written = tuple(
         ResultRow(

@@ -8,8 +8,8 @@ from typing import Any
 from harness.results.origin import read_origin
 from leaderboard.dataset_card import SHORT_KEY
 from leaderboard.method.views import RunGroup, RunRow, Setting
-from leaderboard.records.contest import Entry
 from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Run, Variants, finite
 from leaderboard.typography import ABSENT, day, fixed, plain
 from leaderboard.views import Failure

@@ -15,17 +15,17 @@ from numpy.typing import NDArray
 
 from harness.data.digest import Digest
 from harness.results import METRICS
-from harness.significance import Family, compare_pairs
-from leaderboard.ablations.ledger import COMPARED
+from harness.significance import compare_pairs
+from leaderboard.ablations.corrected import COMPARED
 from leaderboard.ablations.views import SliceCell, SliceGroup, SliceRow, SliceTable
-from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import Scale, round_scale
+from leaderboard.records.ledger import Entry, family_name
 from leaderboard.typography import ABSENT, fixed, spread_decimals
 from leaderboard.views import MetricColumn, Whisker
 
 BINS = 4
 MOST_CAMERAS = 16
-RESAMPLES = 2_000  # of people; enough for intervals that decide nothing
 WIDTH = 150.0  # of the drawing in a cell
 
 ALL = "All queries"
@@ -94,8 +94,8 @@ def slice_table(sliced: SlicedFigures, entry: Entry, anchor: str) -> SliceTable 
         )
     return SliceTable(
         anchor=anchor,
-        caption="Means over seeds with 95 % intervals of the people in the slice and, from three"
-        " seeds on, of seeds; the dotted line is the mean of all queries. Slices are for"
+        caption="Means over seeds with 95 % intervals, over people like those of the slice and over"
+        " seeds; the dotted line is the mean of all queries. Slices are for"
         " exploration: there are many of them and nothing is corrected for that, so that a"
         " difference seen here is a question, not a finding.",
         columns=tuple(
@@ -111,27 +111,20 @@ def slice_table(sliced: SlicedFigures, entry: Entry, anchor: str) -> SliceTable 
 
 
 def _measure(contest: Contest, chosen: NDArray[np.bool_]) -> dict[tuple[Entry, str], Figure]:
-    """Return each method's figures on some queries, on the same resamples."""
-    keys = [(entry, metric) for entry in contest.published for metric in COMPARED]
-    names = {key: str(number) for number, key in enumerate(keys)}
-    values = {
-        names[entry, metric]: contest.answers[entry].values[metric][:, chosen]  # (S, n)
-        for entry, metric in keys
-    }
+    """Return each method's figures on some queries."""
     people = contest.answers[contest.published[0]].people[chosen]
-    if len(np.unique(people)) < 2:
-        return {key: Figure(float(values[name].mean()), None) for key, name in names.items()}
-    family = _resample(values, people, is_all=bool(chosen.all()))
-    return {key: Figure(family.means[name], family.intervals[name]) for key, name in names.items()}
-
-
-def _resample(
-    values: Mapping[str, NDArray[np.float64]], people: NDArray[np.int64], *, is_all: bool
-) -> Family:
-    """Take the resamples of every other interval for all queries, and fewer for a slice."""
-    if is_all:
-        return compare_pairs(values, [], people)
-    return compare_pairs(values, [], people, resamples=RESAMPLES)
+    found: dict[tuple[Entry, str], Figure] = {}
+    for metric in COMPARED:
+        values = {
+            family_name(entry): contest.answers[entry].values[metric][:, chosen]  # (S, n)
+            for entry in contest.published
+        }
+        family = compare_pairs(values, [], people) if len(np.unique(people)) > 1 else None
+        for entry in contest.published:
+            name = family_name(entry)
+            interval = family.intervals[name] if family else None
+            found[entry, metric] = Figure(float(values[name].mean()), interval)
+    return found
 
 
 def _by_number(group: str, numbers: NDArray[np.int64]) -> list[Slice]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 
 from harness.results import METRICS
 from leaderboard.method.views import Statement
-from leaderboard.ranking.cells import verdict
+from leaderboard.ranking.cells import name_undecided, verdict
 from leaderboard.ranking.scores import Place
-from leaderboard.records.contest import Contest, Entry
-from leaderboard.records.estimates import PRIMARY, summarize
+from leaderboard.records.contest import Contest
+from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.reported.figures import OwnFigures
 from leaderboard.typography import counted, fixed, listed, spread_decimals
@@ -17,7 +18,14 @@ from leaderboard.typography import counted, fixed, listed, spread_decimals
 Places = Mapping[str, Mapping[str, Place]]  # by metric and method
 
 
-def judge(contest: Contest, method: str, places: Places, paper: OwnFigures, why: str) -> Statement:
+def judge(
+    contest: Contest,
+    method: str,
+    places: Places,
+    paper: OwnFigures,
+    why: str,
+    titles: Mapping[str, str],
+) -> Statement:
     """Say in words how good a method is, how sure that is, and whether it was reproduced.
 
     `why` says why its answers cannot be used, where they cannot.
@@ -27,43 +35,43 @@ def judge(contest: Contest, method: str, places: Places, paper: OwnFigures, why:
     if place is None:
         return Statement((f"It is not ranked here: {why}.",) if why else (), ())
     return Statement(
-        sentences=(_mean(contest, entry, place), _standing(len(places[PRIMARY]), place)),
+        sentences=(_mean(contest, entry, place), _standing(len(places[PRIMARY]), place, titles)),
         reported=tuple(_reproduced(method, places, paper)),
     )
 
 
 def _mean(contest: Contest, entry: Entry, place: Place) -> str:
     answers = contest.answers[entry]
-    summary = summarize(contest.ground.full(entry[0]), PRIMARY)
-    mean = summary.mean if summary else float(answers.values[PRIMARY].mean())
+    mean = float(answers.values[PRIMARY].mean())
     decimals = spread_decimals([place.high - place.low])
     people = len(set(answers.people.tolist()))
     basis = [
         counted(people, "person").replace("persons", "people"),
         f"{len(answers.queries):,} queries",
-        counted(len(answers.seeds), "seed"),
+        "one run, the same under every seed"
+        if answers.is_fixed
+        else counted(len(answers.seeds), "seed"),
     ]
-    wide = " Seeds spread so far that this interval is too short." if place.wide else ""
     return (
         f"{METRICS[PRIMARY]} {fixed(mean, decimals)} %, 95 % interval {fixed(place.low, decimals)}"
-        f" to {fixed(place.high, decimals)}, over {listed(basis)}.{wide}"
+        f" to {fixed(place.high, decimals)}, over {listed(basis)}."
     )
 
 
-def _standing(methods: int, place: Place) -> str:
+def _standing(methods: int, place: Place, titles: Mapping[str, str]) -> str:
     if methods == 1:
         return "No other method was run here that it could be compared with."
-    if place.rank == place.last_rank:
-        return f"Rank {place.rank} of {methods} methods."
-    places = f"{place.rank} to {place.last_rank}"
-    return f"Rank {place.rank} of {methods} methods; places {places} cannot be told apart."
+    named = name_undecided(place, titles)
+    undecided = f" It cannot be told apart from {named}." if named else ""
+    return f"Rank {place.rank} of {methods} methods.{undecided}"
 
 
 def _reproduced(method: str, places: Places, paper: OwnFigures) -> list[tuple[str, str]]:
     found = []
     for metric, figure in paper.of_method().items():
         if place := places.get(metric, {}).get(method):
-            ends = f"{fixed(place.low, 2)} to {fixed(place.high, 2)}"
+            decimals = spread_decimals([place.high - place.low])
+            ends = f"{fixed(place.low, decimals)} to {fixed(place.high, decimals)}"
             said = verdict(figure.text, place.low, place.high)
             suspect = f"; suspect: {figure.suspect}" if figure.suspect else ""
             found.append((METRICS[metric], f"paper {figure.text}, {said} ({ends}){suspect}"))

@@ -28,26 +28,30 @@ REFERENCES = (
         f"{ARXIV}2103.03098",
     ),
     Reference(
-        "Smucker, Allan and Carterette. A comparison of statistical significance tests for"
-        " information retrieval evaluation. CIKM 2007. Randomization tests on queries.",
+        "Cameron, Gelbach and Miller. Robust inference with multiway clustering. Journal of"
+        " Business & Economic Statistics 29, 2011. Errors of people and of seeds, added.",
     ),
     Reference(
-        "Phipson and Smyth. Permutation p-values should never be zero. Statistical Applications"
-        " in Genetics and Molecular Biology 9, 2010. Why one is added.",
-        f"{ARXIV}1603.05766",
-    ),
-    Reference("Westfall and Young. Resampling-based multiple testing. Wiley, 1993. MaxT."),
-    Reference(
-        "Holm. A simple sequentially rejective multiple test procedure. Scandinavian Journal of"
-        " Statistics 6, 1979.",
+        "Smyth. Linear models and empirical Bayes methods for assessing differential expression in"
+        " microarray experiments. Statistical Applications in Genetics and Molecular Biology 3,"
+        " 2004. Moderated variances.",
+        "https://doi.org/10.2202/1544-6115.1027",
     ),
     Reference(
-        "Davison and Hinkley. Bootstrap methods and their application. Cambridge University Press,"
-        " 1997. Percentile intervals and the bootstrap of clusters.",
+        "Satterthwaite. An approximate distribution of estimates of variance components."
+        " Biometrics Bulletin 2, 1946. Degrees of freedom.",
     ),
     Reference(
-        "Owen. The pigeonhole bootstrap. Annals of Applied Statistics 1, 2007. Resampling two"
-        " crossed factors.",
+        "Westfall and Young. Resampling-based multiple testing. Wiley, 1993. The largest"
+        " difference of a family.",
+    ),
+    Reference(
+        "Hothorn, Bretz and Westfall. Simultaneous inference in general parametric models."
+        " Biometrical Journal 50, 2008. Intervals for all pairs at once.",
+    ),
+    Reference(
+        "Demsar. Statistical comparisons of classifiers over multiple data sets. Journal of Machine"
+        " Learning Research 7, 2006. Bars that join what is not told apart.",
     ),
     Reference(
         "McNemar. Note on the sampling error of the difference between correlated proportions or"

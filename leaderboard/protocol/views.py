@@ -30,16 +30,17 @@ class Example:
 class Constants:
     """Figures that the code of the tests goes by."""
 
-    flips: str
+    draws: str
     least_p: str
-    resamples: str
+    prior: str
     level: str  # in percent
     threshold: str  # the same as a p-value
     confidence: str
-    least_seeds: str
-    largest_spread: str
-    largest_family: str
     least_discordant: str
+    # What simulations found, in percent: the least and the most over all settings.
+    false_alarms: str
+    coverage: str
+    flips: str  # the most false alarms of sign flips
 
 
 @dataclass(frozen=True)

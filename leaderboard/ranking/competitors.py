@@ -25,6 +25,7 @@ class Competitor:
     method: str
     runs: list[Run]
     scores: Scores
+    is_fixed: bool = False  # seeds make no difference
 
     @property
     def place(self) -> Place | None:
@@ -44,7 +45,9 @@ class Competitor:
 
     @property
     def seeds(self) -> int:
-        return sum(run.finished for run in self.runs)
+        """Return how many seeds its figures are of; of what is fixed, one run is all there is."""
+        finished = sum(run.finished for run in self.runs)
+        return min(finished, 1) if self.is_fixed else finished
 
     @property
     def supervision(self) -> str:
@@ -95,7 +98,8 @@ class Board:
 
     @property
     def most_seeds(self) -> int:
-        return max(competitor.seeds for competitor in self.competitors)
+        """Return the most seeds of a ranked method; where none is ranked, of any."""
+        return max(competitor.seeds for competitor in self.ranked or self.competitors)
 
     def key(self, competitor: Competitor) -> str:
         """Return what names a method in the address of a view: the name of its page's file."""
@@ -108,8 +112,10 @@ def make_board(site: Site, ground: Ground) -> Board:
     places = find_places(contest)
     suite = [other for other in site.grounds if other.suite == ground.suite]
     runs = {name: ground.full(name) for name in sorted({n for g in suite for n in g.methods})}
+    fixed = {method for (method, variant), answers in contest.answers.items()
+             if variant == FULL and answers.is_fixed}  # fmt: skip
     competitors = (
-        Competitor(method, full, score(contest, method, full, places))
+        Competitor(method, full, score(contest, method, full, places), method in fixed)
         for method, full in runs.items()
     )
     return Board(site, ground, tuple(competitors))
@@ -117,10 +123,8 @@ def make_board(site: Site, ground: Ground) -> Board:
 
 def notes(board: Board, competitor: Competitor) -> tuple[Note, ...]:
     """Say what a row with figures lacks: seeds, runs or metrics."""
-    most = board.most_seeds
-    fewer = [Note(f"others have {most}")] if competitor.seeds < most else []
     missing = missing_notes(competitor.summaries, competitor.seeds)
-    return (*fewer, *_failed(board, competitor), *missing)
+    return (*_seeds(board, competitor), *_failed(board, competitor), *missing)
 
 
 def reasons(board: Board, competitor: Competitor) -> tuple[Note, ...]:
@@ -136,6 +140,14 @@ def reasons(board: Board, competitor: Competitor) -> tuple[Note, ...]:
     else:
         reason = "not run as published on this dataset"
     return (Note(reason), *failed)
+
+
+def _seeds(board: Board, competitor: Competitor) -> Sequence[Note]:
+    """Say what its number of seeds leaves open."""
+    most = board.most_seeds
+    if competitor.is_fixed and most > 1:
+        return [Note("one run: other people only")]
+    return [Note(f"others have {most}")] if competitor.seeds < most else []
 
 
 def _failed(board: Board, competitor: Competitor) -> Sequence[Note]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
@@ -11,28 +11,53 @@ import numpy as np
 
 from harness.results import METRICS
 from harness.significance import Comparison, Family
+from leaderboard.drawing.whiskers import (
+    Interval,
+    draw_middle,
+    draw_span,
+    is_cut,
+    shared_scale,
+)
 from leaderboard.ranking.competitors import Board, Competitor
 from leaderboard.ranking.panels import Layout
 from leaderboard.ranking.views import DifferenceCell, Ranking, Row
 from leaderboard.records.contest import difference
-from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.estimates import PRIMARY, Scale
 from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import pack, pack_flags
-from leaderboard.typography import MINUS, fixed, probability, signed, spread_decimals
+from leaderboard.typography import MINUS, fixed, interval_end, probability, signed, spread_decimals
 
-LEVEL = 0.05  # the largest corrected p of a difference that counts as real
-LARGEST = 100  # points; added to packed differences, so that none is negative
-P_DECIMALS = 4  # as finely as 10,000 flips tell p-values apart
+LARGEST = 200  # points; added to packed differences and their ends, so that none is negative
+P_STEPS = np.iinfo("u4").max  # of a packed p-value from 0 to 1
 
 
-def difference_cells(board: Board) -> list[DifferenceCell | None]:
-    """Return how each ranked method differs from the first of them, which has none."""
+@dataclass(frozen=True)
+class DifferenceColumn:
+    """How each ranked method differs from the first of them, drawn on one scale."""
+
+    cells: tuple[DifferenceCell | None, ...]  # None for the first
+    scale: tuple[str, str]  # its ends; empty where nothing is drawn
+    zero: str  # the path of no difference
+    is_cut: bool  # whether an interval goes on beyond the scale
+
+
+def difference_column(board: Board) -> DifferenceColumn:
+    """Write the column of differences to the baseline that a page opens with."""
     family = board.contest.family(PRIMARY)
     if family is None:
-        return [None] * len(board.ranked)
+        return DifferenceColumn((None,) * len(board.ranked), ("", ""), "", is_cut=False)
     decimals = difference_decimals(family)
     first, *others = board.ranked
-    return [None, *(_cell(_between(family, one, first), decimals) for one in others)]
+    found = [_between(family, one, first) for one in others]
+    intervals = [_printed(one, decimals) for one in found]
+    scale = shared_scale([Interval(0.0, 0.0, 0.0), *intervals])
+    cells = (_cell(*of_row, scale, decimals) for of_row in zip(found, intervals, strict=True))
+    return DifferenceColumn(
+        (None, *cells),
+        (signed(scale.low, 0), signed(scale.high, 0)),
+        draw_middle(Interval(0.0, 0.0, 0.0), scale),
+        is_cut=any(is_cut(one, scale) for one in intervals),
+    )
 
 
 def difference_decimals(family: Family) -> int:
@@ -44,14 +69,12 @@ def pack_comparisons(board: Board, ranking: Ranking) -> dict[str, Any]:
     """Return all pairs of ranked methods by every metric, and what else the script shows by it.
 
     Pairs stand in the order (0, 1), (0, 2) ... (1, 2) ... of the keys. Differences and their ends
-    are as printed: in steps of the last decimal, `LARGEST` points added. p-values have
-    `P_DECIMALS`.
+    are as printed: in steps of the last decimal, `LARGEST` points added.
     """
     return {
         "keys": [board.key(one) for one in board.ranked],
         "largest": LARGEST,
-        "pSteps": 10**P_DECIMALS,
-        "level": LEVEL,
+        "pSteps": P_STEPS,
         "metrics": {
             metric: {
                 **_pack_pairs(board, metric),
@@ -73,16 +96,34 @@ def _pack_pairs(board: Board, metric: str) -> dict[str, Any]:
     return {
         "decimals": decimals,
         "difference": _pack_points([found.difference for found in pairs], decimals),
-        "low": _pack_points([found.low for found in pairs], decimals),
-        "high": _pack_points([found.high for found in pairs], decimals),
-        "p": pack(np.rint(p_values * 10**P_DECIMALS).astype(int), "u2"),
-        "wide": pack_flags([found.needs_more_seeds for found in pairs]),
+        "low": _pack_ends([found.low for found in pairs], decimals),
+        "high": _pack_ends([found.high for found in pairs], decimals),
+        "p": pack(np.rint(p_values * P_STEPS).astype(np.int64), "u4"),
+        "real": pack_flags([found.is_real for found in pairs]),
     }
 
 
 def _pack_points(values: Sequence[float], decimals: int) -> str:
-    printed = [float(fixed(value, decimals).replace(MINUS, "-")) for value in values]
+    printed = [_as_printed(value, decimals) for value in values]
     return pack([round((value + LARGEST) * 10**decimals) for value in printed], "u2")
+
+
+def _pack_ends(values: Sequence[float], decimals: int) -> str:
+    return _pack_points([_end_as_printed(value, decimals) for value in values], decimals)
+
+
+def _end_as_printed(value: float, decimals: int) -> float:
+    return float(interval_end(value, decimals).replace(MINUS, "-"))
+
+
+def _as_printed(value: float, decimals: int) -> float:
+    return float(fixed(value, decimals).replace(MINUS, "-"))
+
+
+def _printed(found: Comparison, decimals: int) -> Interval:
+    """Return a difference as printed, from which the page's script draws too."""
+    low, high = (_end_as_printed(end, decimals) for end in (found.low, found.high))
+    return Interval(low, _as_printed(found.difference, decimals), high)
 
 
 def _seeds(row: Row, metric: str) -> str:
@@ -93,7 +134,6 @@ def _seeds(row: Row, metric: str) -> str:
 def _plain(layout: Layout) -> dict[str, Any]:
     return {
         "ticks": layout.ticks,
-        "spans": layout.spans,
         "front": layout.front,
         "dots": [{**asdict(dot), "label": dot.label and asdict(dot.label)} for dot in layout.dots],
     }
@@ -103,12 +143,12 @@ def _between(family: Family, a: Competitor, b: Competitor) -> Comparison:
     return difference(family, (a.method, FULL), (b.method, FULL))
 
 
-def _cell(found: Comparison, decimals: int) -> DifferenceCell:
-    p_value = round(found.adjusted, P_DECIMALS)
+def _cell(found: Comparison, interval: Interval, scale: Scale, decimals: int) -> DifferenceCell:
     return DifferenceCell(
         text=signed(found.difference, decimals),
-        interval=f"{signed(found.low, decimals)} to {signed(found.high, decimals)}",
-        p_value=probability(p_value),
-        is_real=p_value <= LEVEL,
-        wide=found.needs_more_seeds,
+        interval=f"{interval_end(found.low, decimals)} to {interval_end(found.high, decimals)}",
+        p_value=probability(found.adjusted),
+        is_real=found.is_real,
+        span=draw_span(interval, scale),
+        middle=draw_middle(interval, scale),
     )

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from urllib.parse import quote
 
-from harness.results import TIED
+from harness.results import METRICS, TIED
 from leaderboard.dataset_card import dataset_card
-from leaderboard.drawing.whiskers import is_cut
-from leaderboard.ranking.cells import Sheet, interval, rank_cells
+from leaderboard.ranking.cells import figure_decimals, rank_cells, score_cells
 from leaderboard.ranking.competitors import Board, Competitor, make_board, notes, reasons
-from leaderboard.ranking.differences import difference_cells, pack_comparisons
+from leaderboard.ranking.differences import (
+    DifferenceColumn,
+    difference_column,
+    pack_comparisons,
+)
 from leaderboard.ranking.panels import Panel, Point, draw_panel
-from leaderboard.ranking.scores import Place
-from leaderboard.ranking.views import DifferenceCell, IndexPage, RankCell, Ranking, Row
+from leaderboard.ranking.views import Column, DifferenceCell, IndexPage, RankCell, Ranking, Row
 from leaderboard.records.estimates import PRIMARY, summarize
 from leaderboard.reported.figures import own_figures
 from leaderboard.site.addresses import list_failures
@@ -24,13 +26,10 @@ from leaderboard.typography import ABSENT, counted, day, fixed, listed, magnitud
 from leaderboard.views import Quantity
 
 FILE = "index.html"
-SEEDS_RESAMPLED = 3  # from so many on, intervals are over seeds too
 # Record field -> how many of its units make one of the column's.
 QUANTITIES = {
     "parameters": 1e6,
     "train_seconds": 1.0,
-    "image_milliseconds": 1.0,
-    "text_milliseconds": 1.0,
 }
 
 
@@ -54,45 +53,47 @@ def _extent(site: Site) -> str:
 
 
 def _ranking(board: Board) -> Ranking:
-    sheet = Sheet(board.ranked, board.apart)
-    rows, apart = _rows(board, sheet)
+    column = difference_column(board)
+    rows, apart = _rows(board, column)
     cells = [cell for row in (*rows, *apart) for cell in row.scores]
     addresses = board.site.addresses
     failures = [list_failures(board.ground, m, addresses) for m in sorted(board.ground.methods)]
     return Ranking(
         card=dataset_card(board.ground, board.anchor, board.ground.runs),
-        columns=sheet.columns(),
+        columns=tuple(Column(key, name) for key, name in METRICS.items()),
         rows=rows,
         apart=apart,
         baseline=rows[0].name if len(rows) > 1 else "",
-        interval_of=_interval_of(board.ranked),
+        scale=column.scale,
+        zero=column.zero,
+        single=_single(board),
         shows_reported=any(cell.beside for cell in cells),
-        shows_cut=_shows_cut(board.ranked, sheet),
-        shows_wide=any(place.wide for place in _places(board)),
+        shows_cut=column.is_cut,
         ties=_ties(board),
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )
 
 
-def _rows(board: Board, sheet: Sheet) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+def _rows(board: Board, column: DifferenceColumn) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
     """Return the rows of those who are ranked, and of those who are not."""
     everyone = [*board.ranked, *board.apart]
+    titles, decimals = board.site.addresses.titles, figure_decimals(everyone)
     outside = [None] * len(board.apart)
     cells = zip(
         everyone,
         _quantities(everyone),
-        [*rank_cells(board.ranked), *outside],
-        [*difference_cells(board), *outside],
+        [*rank_cells(board.ranked, titles), *outside],
+        [*column.cells, *outside],
         strict=True,
     )
-    rows = tuple(_row(board, sheet, *of_row) for of_row in cells)
+    rows = tuple(_row(board, decimals, *of_row) for of_row in cells)
     return rows[: len(board.ranked)], rows[len(board.ranked) :]
 
 
 def _row(
     board: Board,
-    sheet: Sheet,
+    decimals: int,
     competitor: Competitor,
     quantities: tuple[Quantity, ...],
     rank: RankCell | None,
@@ -112,7 +113,7 @@ def _row(
         supervision=competitor.supervision,
         backbone=competitor.backbone,
         rank=rank,
-        scores=sheet.cells(competitor, reported) if has_figure else (),
+        scores=score_cells(competitor, decimals, reported, addresses.titles) if has_figure else (),
         difference=difference,
         seeds=Quantity(seeds, seeds),
         quantities=quantities,
@@ -121,9 +122,11 @@ def _row(
     )
 
 
-def _interval_of(ranked: Sequence[Competitor]) -> str:
-    resampled = bool(ranked) and ranked[0].seeds >= SEEDS_RESAMPLED
-    return "people and seeds" if resampled else "people"
+def _single(board: Board) -> str:
+    """Name the methods of one run beside those of several seeds."""
+    titles = board.site.addresses.titles
+    names = [titles[one.method] for one in board.ranked if one.is_fixed and board.most_seeds > 1]
+    return listed(names) if names else ""
 
 
 def _ties(board: Board) -> str:
@@ -136,17 +139,6 @@ def _ties(board: Board) -> str:
         if found and found.mean
     ]
     return listed(told)
-
-
-def _places(board: Board) -> list[Place]:
-    scores = [score for one in board.ranked for score in one.scores.values() if score]
-    return [score.place for score in scores if score.place]
-
-
-def _shows_cut(ranked: Sequence[Competitor], sheet: Sheet) -> bool:
-    scores = [(key, score) for one in ranked for key, score in one.scores.items() if score]
-    found = [(key, interval(score)) for key, score in scores]
-    return any(one and is_cut(one, sheet.scales[key]) for key, one in found)
 
 
 def _quantities(competitors: Sequence[Competitor]) -> list[tuple[Quantity, ...]]:
@@ -164,15 +156,14 @@ def _quantity_column(competitors: Sequence[Competitor], name: str, unit: float) 
 
 
 def _panels(board: Board) -> tuple[Panel, ...]:
-    """Draw accuracy against what a query and an image cost, and against what must be kept."""
-    milliseconds = [
-        one.mean_of("image_milliseconds") + one.mean_of("text_milliseconds") for one in board.ranked
-    ]
-    parameters = [one.mean_of("parameters") / QUANTITIES["parameters"] for one in board.ranked]
+    """Draw accuracy against what training costs, and against what must be kept."""
+    costs = {name: [one.mean_of(name) / QUANTITIES[name] for one in board.ranked]
+             for name in QUANTITIES}  # fmt: skip
     drawn = [
-        draw_panel(f"{board.anchor}-time", "Encoding an image and a caption", "ms",
-                   _points(board, milliseconds)),
-        draw_panel(f"{board.anchor}-size", "Parameters", "M", _points(board, parameters)),
+        draw_panel(f"{board.anchor}-training", "Training", "s",
+                   _points(board, costs["train_seconds"])),
+        draw_panel(f"{board.anchor}-size", "Parameters", "M",
+                   _points(board, costs["parameters"])),
     ]  # fmt: skip
     return tuple(panel for panel in drawn if panel)
 
@@ -185,7 +176,7 @@ def _points(board: Board, costs: Sequence[float]) -> list[Point]:
             href=board.site.addresses.page(one.method),
             cost=cost,
             scores={
-                metric: (score.place.low, score.summary.mean, score.place.high)
+                metric: score.summary.mean
                 for metric, score in one.scores.items()
                 if score and score.place
             },

@@ -25,13 +25,13 @@ MOST_NAMED = 6  # methods that are left out of a panel
 
 @dataclass(frozen=True)
 class Point:
-    """A method with its cost and, by metric, the mean and the ends of its interval."""
+    """A method with its cost and, by metric, the mean."""
 
     key: str
     name: str
     href: str
     cost: float  # 0 where it was not measured
-    scores: Mapping[str, tuple[float, float, float]]  # low, mean, high
+    scores: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,6 @@ class Layout:
     """Everything in a panel that depends on the metric."""
 
     ticks: tuple[tuple[str, str], ...]  # y, text
-    spans: str  # the path of all intervals
     front: str  # the path along the best methods for their cost
     dots: tuple[DotPlace, ...]
 
@@ -106,9 +105,9 @@ def pareto_front(costs: Sequence[float], means: Sequence[float]) -> list[int]:
 
 def _layout(points: Sequence[Point], metric: str, unit: str, across: Scale) -> Layout:
     scores = [point.scores[metric] for point in points]
-    plane = _plane(across, round_scale([end for score in scores for end in score]))
-    dots = [plane.at(math.log10(p.cost), s[1]) for p, s in zip(points, scores, strict=True)]
-    front = pareto_front([point.cost for point in points], [mean for _, mean, _ in scores])
+    plane = _plane(across, round_scale(scores))
+    dots = [plane.at(math.log10(p.cost), s) for p, s in zip(points, scores, strict=True)]
+    front = pareto_front([point.cost for point in points], scores)
     names = {index: points[index].name for index in front}
     labels = place_labels(names, dots, (LEFT, TOP, WIDTH - 2, HEIGHT - BOTTOM))
     titles = _titles(points, metric, unit)
@@ -117,7 +116,6 @@ def _layout(points: Sequence[Point], metric: str, unit: str, across: Scale) -> L
             (f"{plane.at(across.low, value)[1]:.1f}", text)
             for value, text in number_ticks(plane.y, 5)
         ),
-        spans="".join(_span(plane, p, s) for p, s in zip(points, scores, strict=True)),
         front=_steps([dots[index] for index in front]),
         dots=tuple(
             DotPlace(f"{y:.1f}", titles[index], labels.get(index), index in front)
@@ -129,15 +127,10 @@ def _layout(points: Sequence[Point], metric: str, unit: str, across: Scale) -> L
 def _titles(points: Sequence[Point], metric: str, unit: str) -> list[str]:
     decimals = magnitude_decimals([point.cost for point in points])
     return [
-        f"{point.name}: {METRICS[metric]} {fixed(point.scores[metric][1], 1)} %,"
+        f"{point.name}: {METRICS[metric]} {fixed(point.scores[metric], 1)} %,"
         f" {fixed(point.cost, decimals)} {unit}"
         for point in points
     ]
-
-
-def _span(plane: Plane, point: Point, score: tuple[float, float, float]) -> str:
-    x, low = plane.at(math.log10(point.cost), score[0])
-    return f"M{x:.1f} {low:.1f}V{plane.at(plane.x.low, score[2])[1]:.1f}"
 
 
 def _steps(corners: Sequence[tuple[float, float]]) -> str:
@@ -184,4 +177,4 @@ def _left_out(names: Sequence[str]) -> str:
         *names[:MOST_NAMED],
         *([f"{len(names) - MOST_NAMED} more"] if names[MOST_NAMED:] else []),
     ]
-    return f"Not measured, so not drawn: {listed(shown)}."
+    return f"Without this cost, so not drawn: {listed(shown)}."

@@ -1,18 +1,15 @@
-"""The figures that methods are ranked by: means with their intervals, and the places they hold."""
+"""The figures that methods are ranked by, and what the comparison with all others says of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-
-import numpy as np
 
 from harness.results import METRICS
 from harness.results.answers import Answers
-from harness.significance import compare
-from harness.significance.comparison import LARGEST_SPREAD
 from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import Summary, summaries
+from leaderboard.records.ledger import family_name
 from leaderboard.records.load import FULL, Run
 
 
@@ -24,7 +21,14 @@ class Place:
     high: float
     rank: int
     last_rank: int
-    wide: bool  # seeds spread so far that the interval is too short
+    rivals: int = 0  # methods that it was compared with
+    undecided: tuple[str, ...] = ()  # methods that it is not told apart from, from best to worst
+    groups: tuple[int, ...] = ()  # of methods of which none is better, by number, that it is in
+
+    @property
+    def leads(self) -> bool:
+        """Whether no other method is better."""
+        return self.rank == 1 and self.rivals > 0
 
 
 @dataclass(frozen=True)
@@ -65,32 +69,33 @@ def score(
 def _places(contest: Contest, metric: str) -> dict[str, Place]:
     family = contest.family(metric)
     if family is None:
-        return {
-            method: _alone(contest.answers[method, variant], metric)
-            for method, variant in contest.published
-        }
-    methods = dict(zip(family.means, (method for method, _ in contest.published), strict=True))
+        return {entry[0]: _alone(contest, entry, metric) for entry in contest.published}
+    methods = {family_name(entry): entry[0] for entry in contest.published}
+    standings = family.standings()
+    groups = [{methods[name] for name in group} for group in family.undecided()]
+    ordered = [methods[standing.name] for standing in standings]  # from best to worst
     return {
-        methods[standing.name]: Place(
+        method: Place(
             *family.intervals[standing.name],
             standing.rank,
             standing.last_rank,
-            _is_wide(contest.answers[methods[standing.name], FULL], metric),
+            rivals=len(standings) - 1,
+            undecided=tuple(o for o in ordered if o != method and _share(groups, o, method)),
+            groups=tuple(number for number, group in enumerate(groups) if method in group),
         )
-        for standing in family.standings()
+        for method, standing in zip(ordered, standings, strict=True)
     }
 
 
-def _alone(answers: Answers, metric: str) -> Place:
-    """Return the place of the only method: its interval is that of its difference to nothing."""
-    values = answers.values[metric]
-    found = compare(values, np.zeros_like(values), answers.people)
-    return Place(found.low, found.high, 1, 1, found.needs_more_seeds)
+def _share(groups: Sequence[Set[str]], one: str, other: str) -> bool:
+    return any(one in group and other in group for group in groups)
 
 
-def _is_wide(answers: Answers, metric: str) -> bool:
-    by_seed = answers.values[metric].mean(1)  # (S,)
-    return len(by_seed) > 1 and float(by_seed.std(ddof=1)) > LARGEST_SPREAD
+def _alone(contest: Contest, entry: tuple[str, str], metric: str) -> Place:
+    """Return the place of the only method: an interval, and nobody to share a rank with."""
+    interval = contest.ledger.interval(entry, metric)
+    assert interval is not None  # it has answers, or it would not be among the published
+    return Place(*interval, 1, 1)
 
 
 def _summarize(answers: Answers, metric: str) -> Summary:

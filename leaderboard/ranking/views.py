@@ -10,12 +10,10 @@ from leaderboard.views import DatasetCard, Failure, Note, Quantity
 
 @dataclass(frozen=True)
 class Column:
-    """A metric with the ends of the scale that its whiskers share; empty where none is drawn."""
+    """A metric."""
 
     key: str
     name: str
-    low: str
-    high: str
 
 
 @dataclass(frozen=True)
@@ -29,17 +27,16 @@ class Beside:
 
 @dataclass(frozen=True)
 class ScoreCell:
-    """A mean with its interval. Without a figure all texts are empty."""
+    """A mean. Without a figure all texts are empty."""
 
     key: str  # of the metric
     text: str
     order: str  # to sort by
-    emphasis: str  # "best", "second" or ""
-    interval: str
-    seeds: str  # "seeds 51.7-53.4", lowest to highest, with ", wide" where they spread too far
-    span: str  # the whisker's path; empty without an interval
-    middle: str  # the path of the mean's mark; empty where it is beyond the scale
-    ranks: str  # by this metric: "1 3" is rank 1 of the ranks 1 to 3 it may hold
+    is_best: bool  # no other method is better
+    seeds: str  # "seeds 51.7-53.4", lowest to highest
+    rank: str  # by this metric
+    groups: str  # by this metric: "0 2", the numbers of the groups not told apart that it is in
+    undecided: str  # by this metric: the names of whom it is not told apart from
     beside: Beside | None
 
 
@@ -48,20 +45,20 @@ class RankCell:
     """The place of a method."""
 
     rank: str
-    places: str  # "1-3" with an en dash, empty where there is one
     in_words: str  # for screen readers
-    tie: str  # "first", "inner" or "last" of a bracket, or ""
+    bars: tuple[str, ...]  # by lane: "first", "inner" or "last" of a bar, "beside" one, or ""
 
 
 @dataclass(frozen=True)
 class DifferenceCell:
-    """How a method differs from the baseline."""
+    """How a method differs from the baseline; the drawing is that of `whiskers`."""
 
     text: str
     interval: str
     p_value: str
     is_real: bool
-    wide: bool
+    span: str
+    middle: str  # empty where it is beyond the scale
 
 
 @dataclass(frozen=True)
@@ -93,10 +90,11 @@ class Ranking:
     rows: tuple[Row, ...]
     apart: tuple[Row, ...]
     baseline: str  # the name of the default baseline, empty where nothing is compared
-    interval_of: str  # "people and seeds"
+    scale: tuple[str, str]  # the ends of the differences' scale; empty where nothing is drawn
+    zero: str  # where it has no difference
+    single: str  # the methods of one run, which can claim what holds for other people alone
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
-    shows_wide: bool  # seeds of one spread so far that its interval is too short
     ties: str  # whose queries hang on how ties break; empty where nobody's do
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -11,12 +11,13 @@ import numpy as np
 
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.errors import HarnessError
-from harness.results.answers import Answers, check_comparable, read_answers
+from harness.results import METRICS
+from harness.results.answers import Answers, check_comparable, read_answers, restrict
+from harness.results.seed_spread import read_spread
 from harness.results.versions import why_apart
-from harness.significance import Comparison, Family, compare_all, compare_pairs
+from harness.significance import Comparison, Family, compare_all
+from leaderboard.records.ledger import Entry, Ledger, family_name
 from leaderboard.records.load import FULL, Ground
-
-Entry = tuple[str, str]  # a method and one of its variants
 
 
 class Contest:
@@ -26,11 +27,14 @@ class Contest:
         self.ground = ground
         self.silent: dict[Entry, str] = {}  # entries whose answers cannot be used, and why
         self._results = results
-        self._families: dict[tuple[str, tuple[object, ...]], Family] = {}  # by what they compare
+        self._families: dict[str, Family] = {}  # by metric
 
     @cached_property
     def answers(self) -> Mapping[Entry, Answers]:
-        """The answers of every entry that can be compared with most methods as published."""
+        """The answers of every entry that can be compared with most methods as published.
+
+        Methods as published have the same seeds; a variant may have fewer of them.
+        """
         found: dict[Entry, Answers] = {}
         for method, variants in self.ground.methods.items():
             for variant in variants:
@@ -52,33 +56,26 @@ class Contest:
         digest = read_digest(place)
         return digest if digest and len(digest.words) == len(first.queries) else None
 
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The comparisons of any entries, by how far the seeds of the ground spread."""
+        published = [self.answers[entry] for entry in self.published]
+        seeded = [one for one in (*published, *self.answers.values()) if not one.is_fixed]
+        beside = seeded[0] if seeded else None
+        records = [run.record for run in self.ground.runs]
+        spreads = {metric: read_spread(records, beside, metric) if beside else None
+                   for metric in METRICS}  # fmt: skip
+        return Ledger(self.answers, spreads)
+
     def family(self, metric: str) -> Family | None:
         """Compare all pairs of methods as published; None where there are not two."""
-        return self.compare(self.published, metric)
-
-    def compare(self, entries: Sequence[Entry], metric: str) -> Family | None:
-        """Compare all pairs of some entries; None where fewer than two have answers."""
-        known = tuple(entry for entry in dict.fromkeys(entries) if entry in self.answers)
-        if len(known) < 2:
+        if len(self.published) < 2:
             return None
-        if (metric, known) not in self._families:
-            values = {family_name(entry): self.answers[entry].values[metric] for entry in known}
-            people = self.answers[known[0]].people
-            self._families[metric, known] = compare_all(values, people)
-        return self._families[metric, known]
-
-    def compare_pairs(self, pairs: Sequence[tuple[Entry, Entry]], metric: str) -> Family | None:
-        """Compare some pairs of entries; None where no pair has answers of both."""
-        known = tuple(pair for pair in pairs if all(entry in self.answers for entry in pair))
-        if not known:
-            return None
-        if (metric, known) not in self._families:
-            entries = dict.fromkeys(entry for pair in known for entry in pair)
-            values = {family_name(entry): self.answers[entry].values[metric] for entry in entries}
-            names = [(family_name(a), family_name(b)) for a, b in known]
-            people = next(iter(self.answers.values())).people
-            self._families[metric, known] = compare_pairs(values, names, people)
-        return self._families[metric, known]
+        if metric not in self._families:
+            values = {family_name(e): self.answers[e].values[metric] for e in self.published}
+            people = self.answers[self.published[0]].people
+            self._families[metric] = compare_all(values, people, self.ledger.spreads[metric])
+        return self._families[metric]
 
     def _read(self, entry: Entry, found: dict[Entry, Answers]) -> None:
         runs = [run.stored for run in self.ground.methods[entry[0]][entry[1]]]
@@ -92,8 +89,9 @@ class Contest:
     def _alike(self, found: Mapping[Entry, Answers]) -> dict[Entry, Answers]:
         """Keep what can be compared with the most common kind of answers; note why others not."""
         found = self._of_newest_protocol(found)
-        kinds = Counter(_kind(answers) for entry, answers in found.items() if entry[1] == FULL)
-        kinds = kinds or Counter(_kind(answers) for answers in found.values())
+        published = [answers for entry, answers in found.items() if entry[1] == FULL]
+        seeded = [one for one in published if not one.is_fixed] or published
+        kinds = Counter(map(_kind, seeded)) or Counter(map(_kind, found.values()))
         if not kinds:
             return {}
         common = kinds.most_common(1)[0][0]
@@ -101,7 +99,7 @@ class Contest:
         alike: dict[Entry, Answers] = {}
         for entry, answers in found.items():
             try:
-                check_comparable([first, answers])
+                check_comparable(_paired(first, answers, may_lack_seeds=entry[1] != FULL))
                 alike[entry] = answers
             except HarnessError as error:
                 self.silent[entry] = str(error)
@@ -120,22 +118,20 @@ def difference(family: Family, a: Entry, b: Entry) -> Comparison:
     return family.between(family_name(a), family_name(b))
 
 
-def interval(family: Family, entry: Entry) -> tuple[float, float] | None:
-    """Return the 95 % interval of an entry's mean; None where it is not in the family."""
-    return family.intervals.get(family_name(entry))
-
-
-def family_name(entry: Entry) -> str:
-    """Return how an entry is named in a family."""
-    return "/".join(entry)
-
-
 def check_usable(answers: Answers) -> None:
     """Refuse what no statistic can be made of; a file may hold anything."""
     if not all(np.isfinite(values).all() for values in answers.values.values()):
         raise HarnessError(f"The queries of {answers.name} hold figures that are not numbers.")
     if len(np.unique(answers.people)) < 2:
         raise HarnessError(f"The queries of {answers.name} are not of two people or more.")
+
+
+def _paired(first: Answers, other: Answers, *, may_lack_seeds: bool) -> list[Answers]:
+    """Return two answers on the seeds that both must have."""
+    common = first.common_seeds(other)
+    if may_lack_seeds and common:
+        return [restrict(first, common), restrict(other, common)]
+    return [first, other]
 
 
 def _kind(answers: Answers) -> tuple[object, ...]:

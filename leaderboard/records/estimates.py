@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -13,6 +13,7 @@ from leaderboard.typography import counted, fixed, spread_decimals
 from leaderboard.views import Estimate, MetricColumn, Note, Whisker
 
 PRIMARY = "r1"
+Leaders = Mapping[str, Collection[int]]  # metric -> the rows than which no other is better
 WHISKER_WIDTH = 52.0
 _MARGIN = 1.0  # keeps the ends inside the drawing
 
@@ -66,15 +67,15 @@ def round_step(size: float) -> float:
 
 
 def write_table(
-    rows: Sequence[Mapping[str, Summary | None]], rivals: bool = True
+    rows: Sequence[Mapping[str, Summary | None]], leaders: Leaders | None = None
 ) -> tuple[tuple[MetricColumn, ...], tuple[tuple[Estimate | None, ...], ...]]:
     """Return the header and the cells of a table of means: one scale a column.
 
-    Only among `rivals` are the best and the second named.
+    Takes the rows, by metric, that are marked because no other is better.
     """
     decimals = spread_decimals([s.high - s.low for row in rows for s in row.values() if s])
     columns = [
-        _column(name, [row[metric] for row in rows], decimals, rivals)
+        _column(name, [row[metric] for row in rows], decimals, (leaders or {}).get(metric, ()))
         for metric, name in METRICS.items()
     ]
     header = tuple(column for column, _ in columns)
@@ -82,31 +83,20 @@ def write_table(
 
 
 def _column(
-    name: str, found: Sequence[Summary | None], decimals: int, rivals: bool
+    name: str, found: Sequence[Summary | None], decimals: int, leaders: Collection[int]
 ) -> tuple[MetricColumn, list[Estimate | None]]:
     present = [summary for summary in found if summary]
     if not present:
         return MetricColumn(name, "%", "", ""), [None] * len(found)
     scale = round_scale([end for s in present for end in (s.low, s.high)])
-    standings = standings_as_printed([round(s.mean, decimals) for s in present]) if rivals else {}
     header = MetricColumn(name, "%", f"{scale.low:g}", f"{scale.high:g}")
     return header, [
-        _estimate(summary, scale, decimals, standings) if summary else None for summary in found
+        _estimate(summary, scale, decimals, row in leaders) if summary else None
+        for row, summary in enumerate(found)
     ]
 
 
-def standings_as_printed(printed: Sequence[float]) -> dict[float, str]:
-    """Name the best and second figure as printed, so that equal print has equal standing."""
-    ordered = sorted(set(printed), reverse=True)
-    if len(printed) < 2:
-        return {}
-    has_second = len(printed) > 2 and printed.count(ordered[0]) == 1
-    return {ordered[0]: "best"} | {value: "second" for value in ordered[1:2] if has_second}
-
-
-def _estimate(
-    summary: Summary, scale: Scale, decimals: int, standings: Mapping[float, str]
-) -> Estimate:
+def _estimate(summary: Summary, scale: Scale, decimals: int, is_best: bool) -> Estimate:
     several = summary.count > 1
     return Estimate(
         text=fixed(summary.mean, decimals),
@@ -115,7 +105,7 @@ def _estimate(
         whisker=Whisker(
             *(f"{scale.place(end):.1f}" for end in (summary.low, summary.mean, summary.high))
         ),
-        standing=standings.get(round(summary.mean, decimals), ""),
+        is_best=is_best,
         order=repr(summary.mean),
     )
 

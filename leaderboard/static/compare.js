@@ -51,7 +51,7 @@
   const findDefault = (entries) => {
     const published = entries.filter((entry) => !entry.variant);
     const rivals = published.length > 1 ? published : entries;
-    return [...rivals].sort((x, y) => y.mean - x.mean).slice(0, 2).map((entry) => entry.file);
+    return [...rivals].sort((x, y) => y.means.r1 - x.means.r1).slice(0, 2).map((entry) => entry.file);
   };
 
   const choose = (state, contest) => {
@@ -62,37 +62,64 @@
     return [a, b];
   };
 
-  const loadPair = async (ground, contest, a, b) => {
-    const names = ["queries", "gallery", `entries/${a}`, `entries/${b}`];
+  // Loads two entries, and restricts them to the seeds that both have.
+  const loadPair = async (ground, contest, files) => {
+    const names = ["queries", "gallery", ...files.map((file) => `entries/${file}`)];
     const [queries, gallery, ...entries] = await Promise.all(
       names.map((name) => leaderboard.load(`${ground}/${name}`)));
-    const sides = entries.map((data, i) => ({
-      ...leaderboard.paired.readEntry(data, contest),
-      ...contest.entries.find((entry) => entry.file === [a, b][i]),
-      top: leaderboard.shots.readTop(data.top, queries.people.length),
+    const about = (file) => contest.entries.find((entry) => entry.file === file);
+    const read = entries.map((data, i) =>
+      leaderboard.paired.readEntry(data, about(files[i]), contest));
+    const seeds = leaderboard.paired.commonSeeds(...read);
+    const sides = read.map((entry) => ({
+      ...leaderboard.paired.restrict(entry, seeds),
+      top: leaderboard.shots.readTop(entry.top, queries.people.length),
     }));
-    return { ground, contest, queries, gallery: leaderboard.shots.readGallery(gallery), sides };
+    return { ground, contest, queries, gallery: leaderboard.shots.readGallery(gallery), seeds, sides };
   };
 
-  // Returns p by metric, corrected for all pairs, where both are methods as published.
-  const findCorrected = ({ contest, sides }) => {
+  // Returns the place of a pair among those of methods as published, and how many these are; null
+  // where one is not, or both are the same.
+  const findPlace = (contest, sides) => {
     const published = contest.entries.filter((entry) => !entry.variant);
     const places = sides.map((side) => published.findIndex((entry) => entry.file === side.file));
     const [first, second] = places.sort((x, y) => x - y);
     if (first < 0 || first === second) return null;
     const before = (first * (2 * published.length - first - 1)) / 2;
-    const read = ([metric, text]) => [metric,
-      leaderboard.unpack(text, "u2")[before + second - first - 1] / (contest.flips + 1)];
-    return Object.fromEntries(Object.entries(contest.corrected).map(read));
+    const pairs = (published.length * (published.length - 1)) / 2;
+    return { place: before + second - first - 1, pairs };
+  };
+
+  // Reads what every page says of a pair of methods as published, for all pairs at once.
+  const readPublished = (contest, sides, metric, { place, pairs }) => {
+    const { p, reach, largest, real } = contest.published[metric];
+    const share = (packed) => leaderboard.unpack(packed, "u4")[place] / contest.steps;
+    const [a, b] = sides.map((side) => side.means[metric]);
+    const half = share(reach) * largest;
+    return {
+      a, b, difference: a - b, ...leaderboard.paired.interval(a - b, half),
+      p: share(p), real: leaderboard.unpackFlags(real, pairs)[place],
+    };
+  };
+
+  // Compares two entries. Of methods as published, what is said of all pairs at once takes the
+  // place of what is found here, which is of this pair alone.
+  const compare = ({ contest, queries, sides }) => {
+    const compared = leaderboard.paired.compare(...sides, queries.people, contest);
+    const found = findPlace(contest, sides);
+    if (!found) return { ...compared, pairs: 1 };
+    const metrics = Object.entries(compared.metrics).map(([metric, one]) =>
+      [metric, { ...one, ...readPublished(contest, sides, metric, found) }]);
+    return { ...compared, metrics: Object.fromEntries(metrics), pairs: found.pairs };
   };
 
   const draw = (pair) => {
-    const compared = leaderboard.paired.compare(...pair.sides, pair.queries.people);
     const banners = document.getElementById(pair.ground).parentElement.querySelectorAll(".banner");
-    result.replaceChildren(
-      ...[...banners].map((banner) => banner.cloneNode(true)),
-      ...leaderboard.verdict.draw(pair, compared, findCorrected(pair), nameOf),
-      ...leaderboard.disagreements.draw(pair, nameOf));
+    const drawn = pair.seeds.length
+      ? [...leaderboard.verdict.draw(pair, compare(pair), nameOf),
+         ...leaderboard.disagreements.draw(pair, nameOf)]
+      : leaderboard.verdict.drawUnpaired(pair, nameOf);
+    result.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)), ...drawn);
   };
 
   const show = async () => {
@@ -106,7 +133,7 @@
       const [a, b] = choose(state, contest);
       for (const field of [aField, bField]) fillField(field, contest);
       [aField.value, bField.value] = [a, b];
-      const pair = await loadPair(state.ground, contest, a, b);
+      const pair = await loadPair(state.ground, contest, [a, b]);
       if (request !== latest) return;
       draw(pair);
       status.textContent = "";

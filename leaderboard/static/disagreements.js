@@ -3,7 +3,7 @@
 
 leaderboard.disagreements = (() => {
   const { element, drawShots } = leaderboard.shots;
-  const { integer, fixed } = leaderboard.verdict;
+  const { integer, fixed, listed } = leaderboard.verdict;
   const PAGE = 10;
 
   // Returns the queries where R1 differs, by how much average precision differs.
@@ -18,14 +18,14 @@ leaderboard.disagreements = (() => {
   const writeRank = (rank, latest) => (rank >= latest ? `${latest} or later` : String(rank));
 
   const drawSide = (pair, side, letter, query) => {
-    const { latest, seeds } = pair.contest;
+    const { latest } = pair.contest;
     const ranks = side.ranks.map((ofSeed) => writeRank(ofSeed[query], latest)).join(", ");
     const precision = fixed(side.values.map.numbers[query] * side.values.map.unit, 1);
     const hits = side.values.r1.numbers[query];
     const about = element("p", { class: "about" },
       element("strong", {}, letter), ` first right image at rank ${ranks}; AP ${precision}`);
     const shots = side.top
-      ? [drawShots(pair.ground, pair.gallery, side.top, query, `First images of ${letter}, seed ${seeds[0]}`)]
+      ? [drawShots(pair.ground, pair.gallery, side.top, query, `First images of ${letter}, seed ${side.seeds[0]}`)]
       : [];
     return element("div", { class: hits ? "side hit" : "side" }, about, ...shots);
   };
@@ -40,15 +40,23 @@ leaderboard.disagreements = (() => {
         ...pair.sides.map((side, i) => drawSide(pair, side, "AB"[i], query))));
   };
 
+  // Says of which runs the images are: of each entry's first seed.
+  const describeImages = (pair) => {
+    const shown = pair.sides.filter((side) => side.top).map((side) => side.seeds[0]);
+    const seeds = [...new Set(shown)];
+    if (!seeds.length) return "";
+    return seeds.length > 1
+      ? ` Images are those of seed ${seeds[0]} for A, seed ${seeds[1]} for B.`
+      : ` Images are those of seed ${seeds[0]}.`;
+  };
+
   const explain = (pair, nameOf) => {
-    const { seeds } = pair.contest;
-    const several = seeds.length > 1 ? `, in the order of the seeds ${seeds.join(", ")}` : "";
+    const several = pair.seeds.length > 1 ? `, in the order of the seeds ${listed(pair.seeds)}` : "";
     const without = pair.sides.filter((side) => !side.top).map(nameOf);
     const missing = without.length
       ? ` There are no pictures of ${[...new Set(without)].join(" and ")}: they are kept for methods as published.`
       : "";
-    const pictured = without.length < 2 ? ` Images are those of seed ${seeds[0]}.` : "";
-    return `Queries where R1 differs on the mean over seeds, first those whose average precision (AP) differs most. Ranks are of the first right image${several}.${pictured}${missing}`;
+    return `Queries where R1 differs on the mean over seeds, first those whose average precision (AP) differs most. Ranks are of the first right image${several}.${describeImages(pair)}${missing}`;
   };
 
   const draw = (pair, nameOf) => {

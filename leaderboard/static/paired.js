@@ -1,160 +1,200 @@
-// Compares two entries query by query, clustered by person: the same figures on every visit.
-// All sums are of whole numbers (hits, or steps of a percentage), so that ties are ties.
+// Compares two entries query by query: would the difference hold for other people, and for other
+// seeds? The procedure is that of harness/significance for one pair alone; what stands behind it is
+// said there, in standard_errors.py and spread.py. Sums are of whole numbers (hits, or steps of a
+// percentage), so that ties are ties.
 "use strict";
 
 leaderboard.paired = (() => {
-  const FLIPS = 10000;
-  const RESAMPLES = 2000;
-  const TAIL = 0.025;
   const DEPTHS = { r1: 1, r5: 5, r10: 10 };
-
-  // A generator of 32-bit numbers (sfc32), the same from every start. Its state is an array of
-  // integers, because a number of 32 bits that a closure holds is allocated anew at every change.
-  const generator = () => {
-    const state = Int32Array.of(0x9e3779b9, 0x243f6a88, 0xb7e15162, 1);
-    const next = () => {
-      const b = state[1];
-      const c = state[2];
-      const sum = (state[0] + b + state[3]) | 0;
-      state[3] += 1;
-      state[0] = b ^ (b >>> 9);
-      state[1] = c + (c << 3);
-      state[2] = ((c << 21) | (c >>> 11)) + sum;
-      return sum >>> 0;
-    };
-    for (let i = 0; i < 16; i++) next();
-    return next;
-  };
-
-  // Unpacks the data of an entry: ranks by seed and, by metric, whole numbers with their unit.
-  const readEntry = (data, contest) => {
-    const ranks = data.ranks.map((text) => leaderboard.unpack(text, "u1"));
-    const values = {};
-    for (const metric of Object.keys(contest.metrics)) {
-      values[metric] = metric in DEPTHS
-        ? { numbers: countHits(ranks, DEPTHS[metric]), unit: 100 / ranks.length }
-        : { numbers: leaderboard.unpack(data[metric], "u2"), unit: 100 / contest.levels };
-    }
-    return { ranks, values, top: data.top };
-  };
-
-  const countHits = (ranks, depth) => {
-    const hits = new Uint16Array(ranks[0].length);
-    for (const ofSeed of ranks) {
-      for (let i = 0; i < hits.length; i++) hits[i] += ofSeed[i] <= depth;
-    }
-    return hits;
-  };
-
-  // Numbers the people of the queries from 0.
-  const clusterOf = (people) => {
-    const known = new Map();
-    const clusters = Uint32Array.from(people, (person) => {
-      if (!known.has(person)) known.set(person, known.size);
-      return known.get(person);
-    });
-    return { clusters, count: known.size };
-  };
-
-  // Sums values over the queries of each cluster.
-  const sumClusters = (values, { clusters, count }) => {
-    const sums = new Float64Array(count);
-    for (let i = 0; i < clusters.length; i++) sums[clusters[i]] += values[i];
-    return sums;
-  };
-
-  // Returns the signed sums of each eight people under all their 256 signs.
-  const signedSums = (sums) => {
-    const groups = Math.ceil(sums.length / 8);
-    const table = new Float64Array(groups * 256);
-    for (let g = 0; g < groups; g++) {
-      const of = (bit) => sums[8 * g + bit] || 0; // the last group may be smaller
-      for (let bit = 0; bit < 8; bit++) table[g * 256] -= of(bit);
-      for (let mask = 1; mask < 256; mask++) {
-        const lowest = 31 - Math.clz32(mask & -mask);
-        table[g * 256 + mask] = table[g * 256 + (mask & (mask - 1))] + 2 * of(lowest);
-      }
-    }
-    return table;
-  };
-
-  // Counts, for each metric, the flips of whole people that go as far from zero as was observed.
-  const countFlips = (sums, totals, next) => {
-    const tables = sums.map(signedSums);
-    const signs = new Uint8Array(4 * Math.ceil(tables[0].length / 1024)); // a byte for eight people
-    const words = new Uint32Array(signs.buffer);
-    const groups = tables[0].length / 256;
-    const reached = totals.map(() => 0);
-    for (let flip = 0; flip < FLIPS; flip++) {
-      for (let i = 0; i < words.length; i++) words[i] = next();
-      tables.forEach((table, m) => {
-        let sum = 0;
-        for (let g = 0; g < groups; g++) sum += table[g * 256 + signs[g]];
-        if (Math.abs(sum) >= Math.abs(totals[m])) reached[m]++;
-      });
-    }
-    return reached;
-  };
-
-  // Returns, for each metric, the means of resamples of whole people, sorted.
-  const resample = (sums, sizes, next) => {
-    const drawn = new Uint32Array(sizes.length);
-    const draws = sums.map(() => new Float64Array(RESAMPLES));
-    const total = (values) => {
-      let sum = 0;
-      for (let i = 0; i < drawn.length; i++) sum += values[drawn[i]];
-      return sum;
-    };
-    for (let draw = 0; draw < RESAMPLES; draw++) {
-      for (let i = 0; i < drawn.length; i++) {
-        drawn[i] = (next() / 4294967296) * drawn.length;
-      }
-      const queries = total(sizes);
-      sums.forEach((ofMetric, m) => { draws[m][draw] = total(ofMetric) / queries; });
-    }
-    return draws.map((ofMetric) => ofMetric.sort());
-  };
-
-  const quantile = (sorted, share) => {
-    const place = share * (sorted.length - 1);
-    const below = Math.floor(place);
-    const above = Math.min(below + 1, sorted.length - 1);
-    return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
-  };
+  const LEAST_CARRYING = 5; // people, as there
+  const FURTHEST = 100; // points, no difference of percentages lies beyond
+  const ROUNDING = 1e-7; // points; what is smaller is left of rounding
 
   const add = (numbers) => numbers.reduce((sum, value) => sum + value, 0);
+  const mean = (numbers) => add(numbers) / numbers.length;
   const count = (numbers, holds) => numbers.reduce((sum, value) => sum + holds(value), 0);
+  const squares = (numbers) => numbers.reduce((sum, value) => sum + value * value, 0);
+  const centre = (numbers) => {
+    const middle = mean(numbers);
+    return numbers.map((value) => value - middle);
+  };
+  const withoutRounding = (value) => (Math.abs(value) <= ROUNDING ? 0 : value);
 
-  // Compares entries that readEntry returned; `people` names the person of each query.
-  const compare = (a, b, people) => {
-    const names = Object.keys(a.values);
-    const differences = names.map((name) => {
-      const [left, right] = [a.values[name].numbers, b.values[name].numbers];
-      return Int32Array.from(left, (value, i) => value - right[i]);
+  // Unpacks the data of an entry: ranks by seed and, by metric, whole numbers by seed with their
+  // unit. `about` is what the contest says of the entry.
+  const readEntry = (data, about, contest) => {
+    const ranks = data.ranks.map((text) => leaderboard.unpack(text, "u1"));
+    const read = (metric) => (metric in DEPTHS
+      ? { bySeed: ranks.map((row) => row.map((rank) => rank <= DEPTHS[metric])), unit: 100 }
+      : { bySeed: data[metric].map((text) => leaderboard.unpack(text, "u2")), unit: 100 / contest.levels });
+    const values = Object.fromEntries(Object.keys(contest.metrics).map((name) => [name, read(name)]));
+    return { ...about, ranks, values, top: data.top };
+  };
+
+  // Returns the seeds on which two are compared: of what is fixed, any stands for its run.
+  const commonSeeds = (a, b) => {
+    if (a.fixed || b.fixed) return b.fixed ? a.seeds : b.seeds;
+    return a.seeds.filter((seed) => b.seeds.includes(seed));
+  };
+
+  // Returns an entry on some seeds. What is fixed has one row of ranks, and the same numbers under
+  // each seed. `numbers` are sums over seeds, with their unit.
+  const restrict = (entry, seeds) => {
+    const rows = seeds.map((seed) => (entry.fixed ? 0 : entry.seeds.indexOf(seed)));
+    const pick = ({ bySeed, unit }) => {
+      const picked = rows.map((row) => bySeed[row]);
+      return { bySeed: picked, ofSeed: unit, numbers: sumSeeds(picked), unit: unit / seeds.length };
+    };
+    const values = Object.entries(entry.values).map(([metric, found]) => [metric, pick(found)]);
+    return {
+      ...entry,
+      ranks: [...new Set(rows)].map((row) => entry.ranks[row]),
+      values: Object.fromEntries(values),
+    };
+  };
+
+  const sumSeeds = (bySeed) =>
+    Uint32Array.from(bySeed[0] ?? [], (_, query) => add(bySeed.map((row) => row[query])));
+
+  // Numbers the people of the queries from 0, and counts their queries.
+  const groupQueries = (people) => {
+    const known = new Map();
+    const person = Uint32Array.from(people, (name) => {
+      if (!known.has(name)) known.set(name, known.size);
+      return known.get(name);
     });
-    const clusters = clusterOf(people);
-    const sizes = sumClusters(new Uint8Array(people.length).fill(1), clusters);
-    const sums = differences.map((ofMetric) => sumClusters(ofMetric, clusters));
-    const totals = sums.map(add);
-    const next = generator();
-    const reached = countFlips(sums, totals, next);
-    const draws = resample(sums, sizes, next);
-    const mean = (values) => add(values.numbers) / people.length;
-    const results = names.map((name, m) => {
-      const unit = a.values[name].unit;
-      return [name, {
-        a: unit * mean(a.values[name]),
-        b: unit * mean(b.values[name]),
-        difference: (unit * totals[m]) / people.length,
-        low: unit * quantile(draws[m], TAIL),
-        high: unit * quantile(draws[m], 1 - TAIL),
-        p: (reached[m] + 1) / (FLIPS + 1),
-        wins: count(differences[m], (value) => value > 0),
-        ties: count(differences[m], (value) => value === 0),
-        losses: count(differences[m], (value) => value < 0),
-      }];
-    });
-    return { metrics: Object.fromEntries(results), people: clusters.count };
+    const sizes = new Float64Array(known.size);
+    for (const one of person) sizes[one]++;
+    return { person, sizes };
+  };
+
+  // Returns what each person adds to the mean of values by query; over people that is zero.
+  const influencesOf = (values, { person, sizes }, unit) => {
+    const middle = mean(values);
+    const sums = sizes.map((size) => -middle * size);
+    for (let query = 0; query < person.length; query++) sums[person[query]] += values[query];
+    return sums.map((sum) => (unit * sum) / values.length);
+  };
+
+  const correction = (people) => people / (people - 1); // makes a sum of squares a variance
+
+  // Returns the variance of a mean over people, and its degrees of freedom: the people that carry it.
+  const ofPeople = (influences) => {
+    const sum = squares(influences);
+    const fourths = squares(influences.map((value) => value * value));
+    const carrying = fourths > 0 ? (sum * sum) / fourths : 1;
+    const people = influences.length;
+    const degrees = Math.min(people - 1, Math.max(carrying, LEAST_CARRYING));
+    return { variance: correction(people) * sum, degrees };
+  };
+
+  // Returns how people differ between seeds in what they add to a mean.
+  const ofBoth = (influences, averaged) => {
+    const rest = influences.map((ofSeed) => squares(ofSeed.map((value, i) => value - averaged[i])));
+    return (correction(averaged.length) * add(rest)) / (influences.length - 1);
+  };
+
+  // Draws the variance that seeds show towards the one that the board lets expect.
+  const moderate = (found, expected, seeds, degrees, prior) => {
+    const weight = (seeds - 1) / (seeds - 1 + prior);
+    return {
+      variance: weight * found + (1 - weight) * expected,
+      degrees: 1 / (weight ** 2 / (seeds - 1) + (1 - weight ** 2) / degrees),
+    };
+  };
+
+  // Measures how far seeds spread from the means by seed of the two alone, for a board that does
+  // not tell.
+  const measureSpread = (sides) => {
+    const tables = sides.filter((bySeed) => new Set(bySeed).size > 1).map(centre);
+    if (!tables.length) return null;
+    const several = tables.length > 1;
+    const shift = tables[0].map((_, seed) => (several ? mean(tables.map((row) => row[seed])) : 0));
+    const left = tables.map((row) => squares(row.map((value, seed) => value - shift[seed])));
+    const ownDegrees = Math.max(1, tables.length - 1) * (shift.length - 1);
+    const wholeDegrees = tables.length * (shift.length - 1);
+    return {
+      own: add(left) / ownDegrees, ownDegrees, whole: add(tables.map(squares)) / wholeDegrees, wholeDegrees,
+    };
+  };
+
+  // Returns the variance between seeds that the board lets expect of so many methods with
+  // randomness: a shift that a seed gives to all of them is in no difference of two.
+  const expect = (spread, seeded) => {
+    if (!spread) return [0, 1];
+    return seeded === 2 ? [2 * spread.own, spread.ownDegrees]
+      : [seeded * spread.whole, spread.wholeDegrees];
+  };
+
+  // Returns the standard error of a difference and its degrees of freedom. Takes influences by seed,
+  // differences by seed, and the variance between seeds to be expected, with its own degrees.
+  const findError = (influences, bySeed, expected, degrees, prior) => {
+    const seeds = bySeed.length;
+    const averaged = influences[0].map((_, i) => mean(influences.map((ofSeed) => ofSeed[i])));
+    const people = ofPeople(averaged);
+    if (seeds === 1 || !expected) {
+      return { error: withoutRounding(Math.sqrt(people.variance)), degrees: people.degrees };
+    }
+    const found = squares(centre(bySeed)) / (seeds - 1);
+    const seed = moderate(found, expected, seeds, degrees, prior);
+    const added = seed.variance / seeds;
+    const both = ofBoth(influences, averaged) / seeds;
+    const squared = Math.max(people.variance - both, 0) + added;
+    const spent = people.variance ** 2 / people.degrees + added ** 2 / seed.degrees;
+    const least = Math.min(people.degrees, seed.degrees);
+    return {
+      error: withoutRounding(Math.sqrt(squared)),
+      degrees: Math.max(least, spent > 0 ? squared ** 2 / spent : 1),
+    };
+  };
+
+  const interval = (difference, reach) => ({
+    low: Math.max(difference - reach, -FURTHEST),
+    high: Math.min(difference + reach, FURTHEST),
+  });
+
+  // Returns p and the interval; an error of zero leaves no doubt.
+  const judge = (difference, { error, degrees }, level) => {
+    const size = Math.abs(difference);
+    const { pValue, quantile } = leaderboard.student;
+    const p = error ? pValue(size / error, degrees) : Number(!size);
+    const reach = error ? quantile(level, degrees) * error : 0;
+    return { difference, ...interval(difference, reach), p, real: p < level };
+  };
+
+  const isSeeded = (bySeed) =>
+    bySeed.some((row) => row.some((value, query) => value !== bySeed[0][query]));
+
+  const compareMetric = (a, b, groups, spread, { prior, level }) => {
+    const unit = a.ofSeed;
+    const minus = (left, right) => Int32Array.from(left, (value, query) => value - right[query]);
+    const differences = a.bySeed.map((row, seed) => minus(row, b.bySeed[seed]));
+    const influences = differences.map((row) => influencesOf(row, groups, unit));
+    const bySeed = differences.map((row) => unit * mean(row));
+    const known = spread ?? measureSpread(
+      [a, b].map((side) => side.bySeed.map((row) => unit * mean(row))));
+    const seeded = [a, b].map((side) => isSeeded(side.bySeed));
+    const found = findError(influences, bySeed, ...expect(known, count(seeded, Boolean)), prior);
+    const changes = minus(a.numbers, b.numbers);
+    return {
+      a: a.unit * mean(a.numbers),
+      b: b.unit * mean(b.numbers),
+      ...judge(withoutRounding(a.unit * mean(changes)), found, level),
+      wins: count(changes, (value) => value > 0),
+      ties: count(changes, (value) => value === 0),
+      losses: count(changes, (value) => value < 0),
+      bySeed,
+    };
+  };
+
+  // Compares entries that `restrict` returned; `people` names the person of each query. `runs` are
+  // those of each entry: one of what is fixed.
+  const compare = (a, b, people, contest) => {
+    const groups = groupQueries(people);
+    const metrics = Object.fromEntries(Object.keys(contest.metrics).map((name) => [name,
+      compareMetric(a.values[name], b.values[name], groups, contest.spread[name], contest)]));
+    const runs = [a, b].map((side) => side.ranks.length);
+    return { metrics, runs, people: groups.sizes.length };
   };
 
   // Returns the rank of the first right image that stands in the middle of the seeds, the better
@@ -165,5 +205,5 @@ leaderboard.paired = (() => {
       ranks.map((ofSeed) => ofSeed[i]).sort((x, y) => x - y)[middle]);
   };
 
-  return { readEntry, compare, middleRanks };
+  return { readEntry, commonSeeds, restrict, compare, interval, middleRanks };
 })();

@@ -14,7 +14,6 @@ leaderboard.redrawPanel = (panel, layout, metric) => {
     drawn("path", { class: "grid", d: `M34 ${y}H406` }),
     drawn("text", { x: 28, y, dy: 3.6, "text-anchor": "end" }, text),
   ]));
-  panel.querySelector(".spans").setAttribute("d", layout.spans);
   panel.querySelector(".front").setAttribute("d", layout.front);
   panel.querySelectorAll("a").forEach((dot, place) => {
     const { y, title, label, is_front: isFront } = layout.dots[place];

@@ -19,7 +19,7 @@ leaderboard.rankingTable = (section) => {
   const metrics = order.filter((key) => headerOf(key).classList.contains("score"));
   const orderOf = (row, key) => cellOf(row, key).dataset.order ?? cellOf(row, key).textContent.trim();
   const linkOf = (entry) => entry.querySelector("th.pinned a");
-  const rankOf = (row, metric) => cellOf(row, metric).dataset.ranks.split(" ").map(Number);
+  const rankOf = (row, metric) => Number(cellOf(row, metric).dataset.rank);
   const metricName = (key) =>
     (headerOf(key).querySelector("button") ?? headerOf(key)).firstChild.textContent.trim();
 
@@ -49,25 +49,18 @@ leaderboard.rankingTable = (section) => {
   };
 
   const writeRanks = (metric) => {
-    const ranks = rows.map((row) => rankOf(row, metric));
-    rows.forEach((row, place) => {
-      const [rank, last] = ranks[place];
-      const sharing = ranks.filter(([other]) => other === rank).length;
-      const shared = sharing > 1 ? `, shared by ${sharing} methods not told apart` : "";
-      const span = rank < last ? `, places ${rank} to ${last}` : "";
+    rows.forEach((row) => {
+      const { rank, undecided } = cellOf(row, metric).dataset;
       const cell = cellOf(row, "rank");
       cell.dataset.order = rank;
-      cell.replaceChildren(String(rank), element("span", shared + span, "hidden"));
-      if (span) {
-        cell.append(element("small", `${rank}${RANGE}${last}`));
-        cell.lastChild.setAttribute("aria-hidden", "true");
-      }
+      cell.replaceChildren(rank,
+        element("span", undecided ? `, not told apart from ${undecided}` : "", "hidden"));
     });
   };
 
   // Returns the rows by rank and then by mean.
   const inStanding = (metric) => [...rows].sort((a, b) =>
-    rankOf(a, metric)[0] - rankOf(b, metric)[0] || orderOf(b, metric) - orderOf(a, metric));
+    rankOf(a, metric) - rankOf(b, metric) || orderOf(b, metric) - orderOf(a, metric));
 
   const compare = (a, b) => isNaN(a) || isNaN(b) ? a.localeCompare(b) : a - b;
 
@@ -82,17 +75,35 @@ leaderboard.rankingTable = (section) => {
     headerOf(sort)?.setAttribute("aria-sort", direction);
   };
 
-  // Joins neighbours that share a rank.
-  const drawBrackets = () => {
+  // Returns for each row what stands in each lane, as `bars.py` does.
+  const layBars = (groups) => {
+    const members = new Map();
+    groups.forEach((numbers, row) => numbers.forEach((number) =>
+      members.set(number, [...(members.get(number) ?? []), row])));
+    const lanes = [];
+    const bars = [...members.values()].filter((found) => found.length > 1)
+      .sort((a, b) => a[0] - b[0] || b.at(-1) - a.at(-1));
+    for (const found of bars) {
+      const [first, last] = [found[0], found.at(-1)];
+      let lane = lanes.find((one) => !one.slice(first, last + 1).some(Boolean));
+      if (!lane) lanes.push(lane = groups.map(() => ""));
+      for (let row = first; row <= last; row++) lane[row] = found.includes(row) ? "inner" : "beside";
+      [lane[first], lane[last]] = ["first", "last"];
+    }
+    return groups.map((_, row) => lanes.map((lane) => lane[row]));
+  };
+
+  // Draws the bars of what is not told apart, where rows stand by rank.
+  const drawBars = ({ metric, sort }) => {
     const shown = [...body.rows].filter((row) => !row.hidden);
-    const rank = (place) => shown[place] && cellOf(shown[place], "rank").dataset.order;
+    const groups = shown.map((row) => sort === "rank"
+      ? cellOf(row, metric).dataset.groups.split(" ").filter(Boolean) : []);
+    const lanes = layBars(groups);
     shown.forEach((row, place) => {
-      const above = rank(place - 1) === rank(place), below = rank(place + 1) === rank(place);
-      const classes = cellOf(row, "rank").classList;
-      classes.toggle("tie", above || below);
-      classes.toggle("first", below && !above);
-      classes.toggle("inner", above && below);
-      classes.toggle("last", above && !below);
+      const bars = element("span", "", "bars");
+      bars.setAttribute("aria-hidden", "true");
+      bars.append(...lanes[place].map((name) => element("i", "", name)));
+      cellOf(row, "rank").firstChild.after(bars);
     });
   };
 
@@ -112,16 +123,18 @@ leaderboard.rankingTable = (section) => {
   const probability = (p) => {
     if (p < 0.001) return "p < 0.001";
     const showsSide = p >= 0.0495 && p < 0.0505; // of 0.05, to which it would round
-    return `p ${p.toFixed(showsSide ? 4 : p < 0.1 ? 3 : 2)}`;
+    if (showsSide) return `p ${(Math.floor(p * 1e4 + 1e-9) / 1e4).toFixed(4)}`;
+    return `p ${p.toFixed(p < 0.1 ? 3 : 2)}`;
   };
 
   // Unpacks the pairs of a metric into a function of two keys.
   const readPairs = (data, metric) => {
     const packed = data.metrics[metric];
     const count = data.keys.length, added = data.largest * 10 ** packed.decimals;
-    const [difference, low, high, p] = ["difference", "low", "high", "p"]
+    const [difference, low, high] = ["difference", "low", "high"]
       .map((name) => leaderboard.unpack(packed[name], "u2"));
-    const wide = leaderboard.unpackFlags(packed.wide, difference.length);
+    const p = leaderboard.unpack(packed.p, "u4");
+    const real = leaderboard.unpackFlags(packed.real, difference.length);
     return (a, b) => {
       const [i, j] = [data.keys.indexOf(a), data.keys.indexOf(b)];
       const [first, second] = i < j ? [i, j] : [j, i];
@@ -130,31 +143,39 @@ leaderboard.rankingTable = (section) => {
       const [least, most] = i < j ? ends : [-ends[1], -ends[0]];
       const steps = (difference[pair] - added) * (i < j ? 1 : -1);
       const texts = [steps, least, most].map((number) => signed(number, packed.decimals));
-      return { texts, p: p[pair] / data.pSteps, wide: wide[pair] };
+      const [mean, ...span] = [steps, least, most].map((number) => number / 10 ** packed.decimals);
+      return { texts, mean, low: span[0], high: span[1], p: p[pair] / data.pSteps, real: real[pair] };
     };
   };
 
-  const writeDifference = (cell, found, level) => {
-    const isReal = found.p <= level;
+  const writeDifference = (cell, found, scale) => {
     const [text, least, most] = found.texts;
-    cell.classList.toggle("quiet", !isReal);
-    cell.replaceChildren(element("small", `${probability(found.p)} `, "p"), text,
-      element("small", `${least} to ${most}${found.wide ? ", wide" : ""}`));
-    if (!isReal) cell.append(element("span", ", not told apart", "hidden"));
+    cell.classList.toggle("quiet", !found.real);
+    cell.replaceChildren(leaderboard.whiskers.draw(found, scale), text,
+      element("small", `${least} to ${most}, ${probability(found.p)}`));
+    if (!found.real) cell.append(element("span", ", not told apart", "hidden"));
   };
 
   const writeDifferences = (data, metric, baseline) => {
     const pairs = readPairs(data, metric);
+    const others = rows.filter((row) => row !== baseline);
     const isKnown = data.keys.includes(baseline.dataset.method);
+    const found = new Map(isKnown
+      ? others.map((row) => [row, pairs(row.dataset.method, baseline.dataset.method)]) : []);
+    const scale = leaderboard.whiskers.sharedScale([{ low: 0, mean: 0, high: 0 }, ...found.values()]);
     for (const row of rows) {
       const cell = cellOf(row, "difference");
-      if (isKnown && row !== baseline) {
-        writeDifference(cell, pairs(row.dataset.method, baseline.dataset.method), data.level);
+      if (found.has(row)) {
+        writeDifference(cell, found.get(row), scale);
       } else {
         cell.classList.remove("quiet");
         cell.replaceChildren(element("span", isKnown ? "baseline" : RANGE, "quiet"));
       }
     }
+    const ends = headerOf("difference").querySelectorAll(".ends span");
+    [scale.low, scale.high].forEach((end, place) => {
+      ends[place].textContent = isKnown ? signed(Math.round(end), 0) : "";
+    });
   };
 
   // Says in header and caption what the differences are to.
@@ -163,15 +184,7 @@ leaderboard.rankingTable = (section) => {
     const short = name.length > 28 ? `${name.slice(0, 27).trimEnd()}\u2026` : name;
     headerOf("difference").querySelector(".to").textContent = `to ${short}`;
     table.caption.querySelector(".to").textContent = name;
-    table.caption.querySelector(".which").textContent = isFirst ? "the first in rank" : "the method chosen";
-  };
-
-  const writeSeeds = (data, metric) => {
-    for (const row of rows) {
-      const [small, text] = [cellOf(row, metric).querySelector("small"),
-        data.metrics[metric].seeds[data.keys.indexOf(row.dataset.method)]];
-      if (text && !small.querySelector("span")) small.append(element("span", ` ${text}`));
-    }
+    table.caption.querySelector(".which").textContent = isFirst ? "the first row" : "the method chosen";
   };
 
   const drawDetails = async (view) => {
@@ -186,7 +199,6 @@ leaderboard.rankingTable = (section) => {
     if (order.includes("difference")) {
       writeDifferences(data, view.metric, baseline ?? { dataset: {} });
     }
-    writeSeeds(data, view.metric);
     panels.forEach((panel, place) => leaderboard.redrawPanel(
       panel, data.metrics[view.metric].panels[place], metricName(view.metric)));
     section.querySelectorAll("figcaption .by").forEach((place) => {
@@ -201,7 +213,7 @@ leaderboard.rankingTable = (section) => {
     writeRanks(view.metric);
     filter(passes);
     sort(view);
-    drawBrackets();
+    drawBars(view);
     return drawDetails(view);
   };
 

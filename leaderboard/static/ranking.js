@@ -65,7 +65,7 @@
   const option = (value, text) => make("option", { value }, text);
   const metricChoice = make("fieldset", {}, make("legend", {}, "Ranked by"), ...metrics.map((key) =>
     make("label", {}, make("input", { type: "radio", name: "metric", value: key }), metricName(key))));
-  const baseline = make("select", { name: "baseline" }, option("", "the first in rank"),
+  const baseline = make("select", { name: "baseline" }, option("", "the first row"),
     ...rivals.map(([key, name]) => option(key, name)));
   const chosen = Object.fromEntries(Object.entries(kinds).map(([field, found]) =>
     [field, make("select", { name: field }, option("", ""), ...found.map((value) => option(value, value)))]));
@@ -75,7 +75,7 @@
   const form = make("form", { class: "controls", "aria-label": "View", autocomplete: "off" },
     metricChoice,
     ...(rivals.length > 1 ? [labelled("Difference to", baseline)] : []),
-    labelled("Name holds", name),
+    labelled("Find a method", name),
     ...(kinds.supervision.length > 1 ? [labelled("Supervision", chosen.supervision)] : []),
     ...(kinds.backbone.length > 1 ? [labelled("Backbone", chosen.backbone)] : []),
     make("p", {}, status, " ", reset));

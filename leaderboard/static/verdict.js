@@ -3,17 +3,39 @@
 
 leaderboard.verdict = (() => {
   const { element } = leaderboard.shots;
-  const LEVEL = 0.05;
   const WIDTH = 160; // of a drawing, in units of its own
   const STEPS = [[1, 1], [2, 3], [4, 9], [10, 31], [32, Infinity]]; // changes of a rank
 
   const integer = (value) => value.toLocaleString("en");
-  const fixed = (value, decimals) => value.toFixed(decimals).replace("-", "\u2212");
-  const writeP = (p) => (p < 0.001 ? "< 0.001" : p.toFixed(p < 0.1 ? 3 : 2));
+  const listed = (items) => items.join(", ").replace(/, ([^,]*)$/, " and $1");
+
+  // Writes a number as the other pages do: what is exactly between two goes to the even digit,
+  // where toFixed goes away from zero, and what is printed as zero has no sign.
+  const fixed = (value, decimals) => {
+    const size = Number(Math.abs(value).toFixed(9)); // without what is left of arithmetic
+    const isHalf = (size * 2 ** (decimals + 1)) % 2 === 1;
+    const below = Math.floor(size * 10 ** decimals);
+    const rounded = isHalf ? (below + (below % 2)) / 10 ** decimals : size;
+    const text = rounded.toFixed(decimals).replace(/\B(?=(\d{3})+\.)/g, ",");
+    return value < 0 && /[1-9]/.test(text) ? `\u2212${text}` : text;
+  };
   const signed = (value, decimals) => {
     const text = fixed(value, decimals);
-    if (!Number(value.toFixed(decimals))) return text.replace("\u2212", "");
-    return value < 0 ? text : `+${text}`;
+    return value > 0 && /[1-9]/.test(text) ? `+${text}` : text;
+  };
+
+  // Writes the end of an interval; only one that is zero is printed as zero.
+  const intervalEnd = (value, decimals) => {
+    const least = 10 ** -decimals;
+    const lost = value !== 0 && Math.round(Math.abs(value) * 1e9) / 1e9 < least / 2;
+    return signed(lost ? Math.sign(value) * least : value, decimals);
+  };
+
+  // Writes a p-value; one that would round to 0.05 shows on which side of it it is.
+  const writeP = (p) => {
+    if (p < 0.001) return "< 0.001";
+    if (p >= 0.0495 && p < 0.0505) return (Math.floor(p * 1e4 + 1e-9) / 1e4).toFixed(4);
+    return p.toFixed(p < 0.1 ? 3 : 2);
   };
 
   // One decimal more than the middle interval supports, between 1 and 2.
@@ -53,10 +75,9 @@ leaderboard.verdict = (() => {
       element("th", { scope: "col", class: kind },
         text, ...(unit ? [" ", element("span", { class: "unit" }, unit)] : [])))));
 
-  const metricRow = (name, one, corrected, decimals, place) => {
-    const real = (corrected ?? one.p) <= LEVEL;
-    const quiet = real ? "" : " quiet";
-    const said = real ? "" : ", may be chance";
+  const metricRow = (name, one, decimals, place) => {
+    const quiet = one.real ? "" : " quiet";
+    const said = one.real ? "" : ", not told apart";
     const whisker = drawing(WIDTH, [
       ["zero", `M${place(0)} 0v10`],
       ["span", `M${place(one.low)} 5H${place(one.high)}`],
@@ -70,66 +91,74 @@ leaderboard.verdict = (() => {
       element("th", { scope: "row", class: "pinned" }, name),
       cell(fixed(one.a, decimals)), cell(fixed(one.b, decimals)), difference,
       element("td", { class: `drawn${quiet}` }, whisker),
-      cell(`${fixed(one.low, decimals)} to ${fixed(one.high, decimals)}`, quiet),
+      cell(`${intervalEnd(one.low, decimals)} to ${intervalEnd(one.high, decimals)}`, quiet),
       cell(writeP(one.p), quiet),
-      ...(corrected === undefined ? [] : [cell(writeP(corrected), quiet)]),
       cell(integer(one.wins)), cell(integer(one.ties)), cell(integer(one.losses)));
   };
 
-  const metricTable = (contest, compared, corrected) => {
+  const metricTable = (contest, compared) => {
     const all = Object.values(compared.metrics);
     const decimals = decimalsFor(all.map((one) => one.high - one.low));
     const place = axis(all.flatMap((one) => [one.low, one.high]));
     const rows = Object.entries(contest.metrics).map(([metric, name]) =>
-      metricRow(name, compared.metrics[metric], corrected?.[metric], decimals, place));
+      metricRow(name, compared.metrics[metric], decimals, place));
     return frame(element("table", { class: "by-metric" },
       head(["Metric", "pinned"], ["A", "number", "%"], ["B", "number", "%"],
         ["A − B", "number", "points"], ["", "drawn"], ["95 % interval", "number"],
-        ["p", "number", "this pair"], ...(corrected ? [["p", "number", "corrected"]] : []),
-        ["Wins", "number", "of A"], ["Ties", "number"],
+        ["p", "number"], ["Wins", "number", "of A"], ["Ties", "number"],
         ["Losses", "number", "of A"]),
       element("tbody", {}, ...rows)), "Figures of A and B");
   };
 
-  const sentence = (pair, compared, real, nameOf) => {
-    const one = compared.metrics.r1;
+  const sentence = (pair, one, nameOf) => {
     const [a, b] = pair.sides.map(nameOf);
-    const decimals = decimalsFor([one.high - one.low]);
     const [better, worse] = one.difference >= 0 ? [a, b] : [b, a];
-    const points = fixed(Math.abs(one.difference), decimals);
+    const points = fixed(Math.abs(one.difference), decimalsFor([one.high - one.low]));
     if (pair.sides[0].file === pair.sides[1].file) return `A and B are the same: ${a}.`;
-    return real
+    return one.real
       ? `${better} has the person first more often than ${worse}: R1 differs by ${points} points.`
-      : `${a} and ${b} cannot be told apart by R1: they differ by ${points} points, which may be chance.`;
+      : `${a} and ${b} are not told apart by R1: they differ by ${points} points, which may be chance.`;
   };
 
-  // Says how R1 differs under each seed and, where seeds spread widely, what that means.
-  const describeSeeds = ({ contest, sides: [a, b] }) => {
-    if (contest.seeds.length < 2) return "";
-    const share = (ranks) => (100 * ranks.filter((rank) => rank === 1).length) / ranks.length;
-    const differences = a.ranks.map((ranks, i) => share(ranks) - share(b.ranks[i]));
-    const mean = differences.reduce((sum, one) => sum + one, 0) / differences.length;
-    const squares = differences.reduce((sum, one) => sum + (one - mean) ** 2, 0);
-    const spread = Math.sqrt(squares / (differences.length - 1));
-    const listed = differences.map((one) => signed(one, 1)).join(", ");
-    const wide = spread > contest.spread
-      ? `: seeds spread by ${fixed(spread, 1)} points, so the interval is too short and more seeds are needed`
-      : "";
-    return ` By seed, R1 differs by ${listed} points${wide}.`;
+  const nameSeeds = (seeds) => `${seeds.length > 1 ? "seeds" : "seed"} ${listed(seeds)}`;
+
+  // Says which question p and interval answer, and for which pairs.
+  const describeJudgement = (contest, { pairs, runs }) => {
+    const whom = Math.max(...runs) > 1 ? "other people and other seeds" : "other people";
+    const together = pairs > 1
+      ? `They are for all ${integer(pairs)} pairs of methods as published at once, as in the ranking`
+      : "They are for this pair alone: where several are judged at once, as in the tables of a method’s page, p is larger and the interval longer";
+    return `p and interval (95 %) say whether a difference would hold for ${whom}. ${together}. An interval holds zero exactly where p is ${contest.level} or more; such a difference is grey: not told apart.`;
   };
 
-  const explanation = (pair, compared, corrected) => {
-    const { seeds, withheld } = pair.contest;
-    const many = seeds.length > 1;
-    const cited = corrected
-      ? "The p-value to cite is the corrected one, for all pairs of methods at once, as in the ranking."
-      : "The p-value to cite is the corrected one of the ranking or, for variants, of their method’s tables.";
-    const uncovered = many
-      ? `A figure is the mean over seeds ${seeds.join(", ")}; what other seeds would give, the interval does not cover.${describeSeeds(pair)}`
-      : `There is one run, with seed ${seeds[0]}; what other seeds would give, the interval does not cover.`;
+  // Says which seeds of an entry had no counterpart.
+  const describeRest = (pair, nameOf) => pair.sides.map((side) => {
+    const rest = side.fixed ? [] : side.seeds.filter((seed) => !pair.seeds.includes(seed));
+    return rest.length ? ` ${nameOf(side)} also ran with ${nameSeeds(rest)}.` : "";
+  }).join("");
+
+  const describeSeeds = (pair, { metrics, runs }, nameOf) => {
+    const rest = describeRest(pair, nameOf);
+    const on = `${nameSeeds(pair.seeds)}${rest && ", which both have"}`;
+    if (Math.max(...runs) === 1) return ` They are compared on ${on}.${rest}`;
+    const bySeed = metrics.r1.bySeed.map((one) => signed(one, 1));
+    return ` Figures are means over ${on}; by seed, R1 differs by ${listed(bySeed)} points.${rest}`;
+  };
+
+  const describeRuns = (pair, runs, nameOf) => {
+    if (pair.sides[0].file === pair.sides[1].file) return "";
+    if (Math.max(...runs) === 1) return " Each is here with one run: other people only.";
+    const single = pair.sides.filter((_, side) => runs[side] === 1);
+    return single.map((side) => ` ${nameOf(side)} is one run: other people only.`).join("");
+  };
+
+  const explanation = (pair, compared, nameOf) => {
+    const { contest, queries } = pair;
+    const asked = `Both answered ${integer(queries.people.length)} queries of ${integer(compared.people)} people.`;
+    const seeds = describeSeeds(pair, compared, nameOf);
     return [
-      `Computed here from ${integer(pair.queries.people.length)} queries of ${integer(compared.people)} people: the interval by 2,000 resamples of people, p by 10,000 sign flips of whole people, for this pair alone and not corrected. ${uncovered}`,
-      `${cited} Differences in grey may be chance.${withheld ? ` ${withheld}` : ""}`,
+      describeJudgement(contest, compared) + describeRuns(pair, compared.runs, nameOf),
+      `${asked}${seeds}${contest.withheld ? ` ${contest.withheld}` : ""}`,
     ];
   };
 
@@ -167,8 +196,9 @@ leaderboard.verdict = (() => {
         element("td", { class: "drawn" }, bar(b / most, false)),
         element("td", { class: "number" }, integer(b)));
     });
-    const several = pair.contest.seeds.length > 1
-      ? ` Of each query’s seeds the middle one counts${pair.contest.seeds.length % 2 ? "" : ", the better of the two"}.`
+    const seeds = Math.max(...pair.sides.map((side) => side.ranks.length));
+    const several = seeds > 1
+      ? ` Of each query’s seeds the middle one counts${seeds % 2 ? "" : ", the better of the two"}.`
       : "";
     const latest = pair.contest.latest;
     const caption = `How many ranks earlier the first right image of a query stands. At the same rank: ${integer(same)} queries.${several} Ranks from ${latest} on count as ${latest}.`;
@@ -179,21 +209,30 @@ leaderboard.verdict = (() => {
       element("tbody", {}, ...rows)), "Moves of the first right image");
   };
 
-  // Draws all of it; `corrected` is p by metric, corrected for all pairs of methods, if it is known.
-  const draw = (pair, compared, corrected, nameOf) => {
-    const real = (corrected ?? { r1: compared.metrics.r1.p }).r1 <= LEVEL;
-    const names = element("dl", { class: "facts sides" }, ...pair.sides.map((side, i) =>
+  const namesOf = (pair, nameOf) =>
+    element("dl", { class: "facts sides" }, ...pair.sides.map((side, i) =>
       element("div", {}, element("dt", {}, "AB"[i]),
         element("dd", {}, element("a", { href: leaderboard.address(side.page) }, nameOf(side))))));
+
+  // Draws all of it. `compared` holds the figures by metric, and for how many pairs at once they are.
+  const draw = (pair, compared, nameOf) => [
+    element("p", { class: "verdict" }, sentence(pair, compared.metrics.r1, nameOf)),
+    namesOf(pair, nameOf),
+    metricTable(pair.contest, compared),
+    ...explanation(pair, compared, nameOf).map((text) => element("p", { class: "key" }, text)),
+    element("h3", {}, "How far the first right image moves"),
+    movesTable(pair),
+  ];
+
+  // Says why two entries without a common seed are not compared.
+  const drawUnpaired = (pair, nameOf) => {
+    const [a, b] = pair.sides.map((side) => `${nameOf(side)} ran with ${nameSeeds(side.seeds)}`);
     return [
-      element("p", { class: "verdict" }, sentence(pair, compared, real, nameOf)),
-      names,
-      metricTable(pair.contest, compared, corrected),
-      ...explanation(pair, compared, corrected).map((text) => element("p", { class: "key" }, text)),
-      element("h3", {}, "How far the first right image moves"),
-      movesTable(pair),
+      element("p", { class: "verdict" }, `${pair.sides.map(nameOf).join(" and ")} are not compared: they have no seed in common.`),
+      namesOf(pair, nameOf),
+      element("p", { class: "key" }, `Comparisons are paired by seed. ${a}, ${b}.`),
     ];
   };
 
-  return { draw, integer, fixed };
+  return { draw, drawUnpaired, integer, fixed, listed };
 })();

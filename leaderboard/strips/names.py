@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.contest import Contest
+from leaderboard.records.ledger import Entry
 from leaderboard.typography import page_names
 
 

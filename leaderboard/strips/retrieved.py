@@ -1,11 +1,10 @@
 """What a run retrieved for each query, read from its table of queries.
 
-Shapes: S seeds, Q queries, K the first images of a query, ten of them unless a gallery is smaller.
+Shapes: Q queries, K the first images of a query, ten of them unless a gallery is smaller.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,18 +49,6 @@ def read_retrieved(run: StoredRun) -> Retrieved | None:
         return None
     retrieved = Retrieved(rows, right, first)
     return retrieved if _agrees(retrieved) else None
-
-
-def read_first_hits(runs: Sequence[StoredRun]) -> Integers:
-    """Return the rank of the first right image of each query, from 1, by run: (S, Q).
-
-    Raises ValueError where a table cannot be read.
-    """
-    tables = [_read(run, ["first_hit"]) for run in runs]
-    columns = [table["first_hit"].to_numpy() for table in tables if table is not None]
-    if len(columns) < len(tables):
-        raise ValueError("a table of queries cannot be read")
-    return np.stack(columns).astype(np.int64)
 
 
 def _read(run: StoredRun, columns: list[str]) -> Any:

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from leaderboard.records.contest import Contest, Entry
+from leaderboard.records.contest import Contest
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
 from leaderboard.strips.names import entry_names, thumbnail_file

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.files import read_table, write_table
+from harness.results.comparison import compare_methods
 from leaderboard.build import build_site
 from leaderboard.records.contest import Contest, difference
 from leaderboard.records.load import load_grounds
@@ -71,3 +72,19 @@ def test_other_seeds_stand_aside(answered: Path, add_answers: Callable[..., Path
     found = contest(answered)
     assert ("four", "full") not in found.published
     assert "seeds 0, 1 and 0" in found.silent["four", "full"]
+
+
+def test_a_variant_with_more_seeds_changes_no_verdict(
+    answered: Path, add_answers: Callable[..., Path]
+) -> None:
+    """What the methods as published spread is asked of them, whatever else ran beside them."""
+    before = contest(answered).family("r1")
+    for seed in range(4):
+        add_answers("one", 4.0, seed=seed, variant="frozen")
+    after = contest(answered).family("r1")
+    assert before == after
+    (told,) = compare_methods(answered, "demo", [], "r1")
+    assert after is not None
+    for a, b in (("one", "two"), ("one", "three"), ("two", "three")):
+        there, here = told.family.between(a, b), difference(after, (a, "full"), (b, "full"))
+        assert (there.low, there.adjusted) == (here.low, here.adjusted)

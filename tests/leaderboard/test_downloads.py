@@ -116,11 +116,13 @@ def test_differences_are_those_of_the_tests(answered: Path, build: Callable[[], 
         for name in ("strong", "weak")
     }  # fmt: skip
     a, b = answers["strong"], answers["weak"]
-    found = compare(a.values["map"], b.values["map"], a.people)
+    spread = load_site(answered, FOLDER).contests["demo/paperdolls"].ledger.spreads["map"]
+    found = compare(a.values["map"], b.values["map"], a.people, spread)
     (by_map,) = [pair for pair in pairs if pair["metric"] == "map"]
     assert by_map["difference"] == pytest.approx(found.difference)
     assert (by_map["low"], by_map["high"]) == pytest.approx((found.low, found.high))
-    assert by_map["p"] == by_map["p_corrected"] == found.p_value
+    assert by_map["p"] == pytest.approx(found.p_value)
+    assert by_map["holds_for"] == "other people and seeds"
     assert (by_map["wins"], by_map["ties"], by_map["losses"]) == (
         found.wins, found.ties, found.losses,
     )  # fmt: skip
@@ -140,21 +142,38 @@ def test_an_ablation_holds_rows_and_differences(answered: Path, build: Callable[
     assert len(read_csv(folder / "Table-4.csv")) == 2
 
 
-def test_latex_marks_best_and_second(
+def test_latex_marks_what_no_other_betters_and_tells_the_seeds_of_each_row(
     answered: Path, add_answers: Callable[..., Path], build: Callable[[], Path]
 ) -> None:
-    """The best figure is bold and the second underlined; the caption tells what it stands on."""
+    """All that is not told apart from the best is bold; rows of other seeds say which."""
     for seed in range(3):
         add_answers("weaker", 0.2, seed=seed, title="R&D_1")
+        add_answers("equal", 1.6, seed=seed)
+    add_answers("late", 0.5, seed=4)
     text = (build() / TABLES / "ranking.tex").read_text()
-    strong, weak, weaker = re.findall(r"^(.*?) & pairs & (.*?) &", text, re.MULTILINE)
-    assert strong[0] == "STRONG"
-    assert re.fullmatch(r"\\textbf\{\d+\.\d+\}", strong[1])
-    assert re.fullmatch(r"\\underline\{\d+\.\d+\}", weak[1])
-    assert weaker[0] == r"R\&D\_1"
-    assert "suite demo, scale tiny" in text
-    assert "seeds 0, 1 and 2" in text
+    assert "Method & Supervision & Seeds & R1" in text
+    rows = {
+        name: (seeds, first)
+        for name, seeds, first in re.findall(r"^(.*?) & pairs & (.*?) & (.*?) &", text, re.M)
+    }
+    assert {seeds for seeds, _ in rows.values()} == {"0--2", "4"}
+    assert rows["LATE"][0] == "4"
+    bold = {name for name, (_, first) in rows.items() if first.startswith(r"\textbf{")}
+    assert bold == {"STRONG", "EQUAL"}
+    assert r"R\&D\_1" in rows
+    assert "(demo, scale tiny)" in text
+    assert "means over the seeds of each row" in text
     assert "drawn by a program" in text
+    assert "underline" not in text
+
+
+def test_latex_says_the_seeds_once_where_all_rows_have_the_same(
+    answered: Path, build: Callable[[], Path]
+) -> None:
+    """Then there is no column for them."""
+    text = (build() / TABLES / "ranking.tex").read_text()
+    assert "means over seeds 0, 1 and 2" in text
+    assert "& Seeds &" not in text
 
 
 def test_latex_of_an_ablation_has_check_marks(answered: Path, build: Callable[[], Path]) -> None:

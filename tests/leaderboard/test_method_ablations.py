@@ -1,16 +1,17 @@
 from __future__ import annotations
 
 import itertools
-import math
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.significance import compare, holm
+from harness.results import run_path
+from harness.significance import compare, compare_pairs
 from leaderboard.ablations.components import find_components
-from leaderboard.ablations.ledger import Pair, correct, open_ledger
+from leaderboard.ablations.corrected import correct
 from leaderboard.ablations.parts import LEFT_OUT, find_contributions, part_table
 from leaderboard.ablations.section import find_ablations
 from leaderboard.ablations.views import PartTable, ResultTable
@@ -143,18 +144,18 @@ def test_differences_are_to_the_row_above_and_to_the_full_method(
     for pair in ablation.pairs:
         for metric in ("r1", "map"):
             a, b = (answers[entry].values[metric] for entry in pair)
-            expected = compare(a, b, answers[pair[0]].people)
-            got = found.ledger.find(pair, metric)
-            assert got is not None
+            spread = found.ledger.spreads[metric]
+            expected = compare(a, b, answers[pair[0]].people, spread)
+            got = found.ledger.compare([pair], metric)[pair]
             assert got.difference == pytest.approx(expected.difference)
             assert (got.low, got.high) == pytest.approx((expected.low, expected.high))
-            assert got.p_value == pytest.approx(expected.p_value, abs=0.02)
+            assert got.p_value == pytest.approx(expected.p_value)
 
 
-def test_p_values_are_corrected_for_the_comparisons_of_the_table(
+def test_the_comparisons_of_a_table_are_judged_at_once(
     add_ablation: Callable[..., None], statistics: Callable[[], GroundStatistics]
 ) -> None:
-    """Holm's method takes each pair once, though the last row and the full method pair twice."""
+    """The family is the table's pairs, each once, though one pair stands in two columns."""
     add_ablation()
     found = statistics()
     (ablation,) = found.ablations["one"]
@@ -162,35 +163,54 @@ def test_p_values_are_corrected_for_the_comparisons_of_the_table(
     assert corrected is not None
     assert len(ablation.pairs) == 6
     assert corrected.count == 5
-    pairs = {frozenset(pair): pair for pair in ablation.pairs}
-    comparisons = [found.ledger.find(pair, "r1") for pair in pairs.values()]
-    raw = [one.p_value for one in comparisons if one]
-    expected = dict(zip(pairs, holm(raw).tolist(), strict=True))
-    for (metric, pair), p_value in corrected.p_values.items():
-        if metric == "r1":
-            assert p_value == expected[frozenset(pair)]
+    answers = found.contest.answers
+    for metric in ("r1", "map"):
+        pairs = [pair for kind, pair in corrected.comparisons if kind == metric]
+        values = {"/".join(entry): answers[entry].values[metric] for entry in answers}
+        expected = compare_pairs(
+            values,
+            [("/".join(a), "/".join(b)) for a, b in pairs],
+            answers["one", "full"].people,
+            found.ledger.spreads[metric],
+        )
+        for pair in pairs:
+            one = expected.between(*("/".join(entry) for entry in pair))
+            got = corrected.find(pair, metric)
+            assert got is not None
+            assert got.adjusted == pytest.approx(one.adjusted, abs=0.02)  # other random draws
+            assert got.adjusted >= got.p_value
+            assert got.is_real == (not got.low <= 0 <= got.high)
 
 
-def test_beyond_a_hundred_pairs_all_comparisons_are_corrected_at_once(
-    add_answers: Callable[..., Path], statistics: Callable[[], GroundStatistics]
-) -> None:
-    """A table too long for Holm's method still has p-values, and says which correction they are."""
-    labels = ["full", *(f"v{number:02d}" for number in range(15))]
-    for label, seed in itertools.product(labels, (0, 1)):
-        add_answers("one", 1.0, seed=seed, variant=label)
+def test_a_row_with_fewer_seeds_is_compared_on_those_that_both_have(
+    add_ablation: Callable[..., None], results: Path, table: Callable[[], ResultTable],
+    statistics: Callable[[], GroundStatistics],
+) -> None:  # fmt: skip
+    """Seeds 0 and 1 of 0, 1 and 2 are enough, the cell says so, and other rows keep all three."""
+    add_ablation()
+    shutil.rmtree(run_path(results, "demo", "paperdolls", "one", "B+L", 2))
+    written = {row.label: row for row in table().rows}
+    cells = [cell.difference for cell in written["row B+L"].differences]
+    assert {cell.on for cell in cells if cell} == {"seeds 0 and 1"}
+    assert {cell.difference.on for cell in written["row B"].differences if cell.difference} == {""}
     found = statistics()
-    entries = [("one", label) for label in labels]
-    pairs: list[Pair] = list(itertools.combinations(entries, 2))
-    ledger = open_ledger(found.contest, pairs, Path("results"))
-    corrected = correct(ledger, pairs)
-    assert corrected is not None
-    assert corrected.count == math.comb(16, 2)
-    assert not corrected.by_holm
-    assert "MaxT" in corrected.in_words
-    for (metric, pair), p_value in corrected.p_values.items():
-        comparison = ledger.find(pair, metric)
-        assert comparison is not None
-        assert p_value == comparison.adjusted
+    pair = ("one", "B+L"), ("one", "full")
+    got = found.ledger.compare([pair], "r1")[pair]
+    a, b = (found.contest.answers[entry].values["r1"][:2] for entry in pair)
+    people = found.contest.answers[pair[0]].people
+    expected = compare(a, b, people, found.ledger.spreads["r1"])
+    assert (got.seeds, got.difference) == (2, pytest.approx(expected.difference))
+    assert got.p_value == pytest.approx(expected.p_value)
+
+
+def test_a_row_on_one_common_seed_claims_other_people_only(
+    add_ablation: Callable[..., None], table: Callable[[], ResultTable]
+) -> None:
+    """Of one seed nothing is known of others, and the cell says so."""
+    add_ablation(seeds={"B+L": 1})
+    (row,) = [row for row in table().rows if row.label == "row B+L"]
+    found = {cell.difference.on for cell in row.differences if cell.difference}
+    assert found == {"seed 0: other people only"}
 
 
 def test_what_is_real_is_told_from_what_is_not(
@@ -215,16 +235,22 @@ def test_what_is_real_is_told_from_what_is_not(
 
 
 def test_a_row_with_fewer_seeds_says_why_it_is_not_compared(
-    add_ablation: Callable[..., None], table: Callable[[], ResultTable]
-) -> None:
-    """A row that lacks seeds has figures, no difference, and the reason in words."""
-    add_ablation(seeds={"B+L": 1})
+    add_ablation: Callable[..., None], add_answers: Callable[..., Path],
+    table: Callable[[], ResultTable],
+) -> None:  # fmt: skip
+    """A row without a seed of the others has figures, no difference, and the reason in words."""
+    add_ablation(seeds={"B+L": 0})
+    changes = ROWS["B+L"][1]
+    add_answers(
+        "one", 1.6, seed=7, variant="B+L", changes=changes, config={**CONFIG, **changes},
+        tables=(("Table 4", "row B+L", 1),),
+    )  # fmt: skip
     written = table()
     row = next(row for row in written.rows if row.label == "row B+L")
     assert [cell.reason for cell in row.differences] == ["not compared"] * 4
     assert row.cells[0].estimate is not None
     assert written.remarks == (
-        "Not compared: row B+L (finished with seed 0 where comparisons, which are paired, take"
+        "Not compared: row B+L (finished with seed 7 where comparisons, which are paired, take"
         " seeds 0, 1 and 2).",
     )
 
@@ -275,7 +301,8 @@ def test_each_part_is_measured_by_pairs_that_differ_in_it_alone(
     assert isinstance(written, PartTable)
     assert [group.component for group in written.groups] == ["local", "wide"]
     added = written.groups[0].rows[1].differences[0].difference
-    direct = found.ledger.find((("one", "B+L"), ("one", "B")), "r1")
+    pair = ("one", "B+L"), ("one", "B")
+    direct = found.ledger.compare([pair], "r1")[pair]
     assert added is not None
     assert direct is not None
     assert added.text.startswith("+")

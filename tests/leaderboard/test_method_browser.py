@@ -124,7 +124,9 @@ def test_grey_and_words_tell_a_real_difference(page_file: Path, open_page: Open)
     assert ink not in colours[True]
 
 
-def test_a_row_that_is_not_compared_says_why(page_file: Path, open_page: Open) -> None:
-    """The reason stands below the table in which the row has no difference."""
+def test_a_row_with_fewer_seeds_says_on_which_it_is_compared(
+    page_file: Path, open_page: Open
+) -> None:
+    """The seeds that both have stand below the difference, where others have more."""
     text = open_page(page_file).locator("main").inner_text()
-    assert "Not compared: share 0.4 (finished with seeds 0 and 1 where" in text
+    assert "on seeds 0 and 1" in text

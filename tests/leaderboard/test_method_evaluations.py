@@ -90,7 +90,7 @@ def test_a_reranking_is_named_in_words(
 def test_the_gain_stands_beside_its_cost(
     add_reranked: Callable[..., None], build: Callable[[], dict[str, Any]]
 ) -> None:
-    """A gain has interval and corrected p-value, and beside it the time with and without."""
+    """A gain has interval and p-value of its table, and beside it the time with and without."""
     add_reranked()
     page = build()["one"]
     *_, r1, map_, cost, seeds = cells(page, "re-ranked: k-reciprocal")
@@ -99,9 +99,9 @@ def test_the_gain_stands_beside_its_cost(
     assert cost.startswith("0.050 by cosine, 0.62 re-ranked, 12 times as long")
     assert cost.endswith("0.050 → 0.6212\N{MULTIPLICATION SIGN}")
     assert seeds.startswith("3")
-    assert "corrected by Holm's method for the table's 2 comparisons of each metric" in page.text
+    assert "p-values are for the table's 2 comparisons of each metric at once" in page.text
     *_, r1, _, _, _ = cells(page, "re-ranked: visual")
-    assert ", not real" in r1
+    assert ", not told apart" in r1
 
 
 def test_the_gain_is_the_difference_of_the_means(

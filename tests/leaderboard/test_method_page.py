@@ -197,6 +197,29 @@ def test_the_verdict_says_place_and_interval(
     assert "over 24 people, 96 queries and 3 seeds." in pages["good"].text
     assert "Rank 1 of 2 methods." in pages["good"].text
     assert "Rank 2 of 2 methods." in pages["poor"].text
+    assert "told apart" not in pages["poor"].text.partition("Rank 2 of 2 methods.")[2][:80]
+
+
+def test_the_verdict_names_who_is_not_told_apart(
+    add_answers: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """Not the places are called a tie, but the methods that it cannot be told apart from."""
+    for name, skill in (("high", 1.6), ("middle", 1.2), ("low", 0.7)):
+        add_answers(name, skill)
+    pages = build()
+    assert "Rank 1 of 3 methods. It cannot be told apart from MIDDLE." in pages["high"].text
+    assert "It cannot be told apart from HIGH and LOW." in pages["middle"].text
+    assert "It cannot be told apart from MIDDLE." in pages["low"].text
+
+
+def test_a_single_deterministic_run_is_said_to_be_one(
+    add_answers: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """What a method without randomness stands on is one run, not so many seeds."""
+    for seed in range(3):
+        add_answers("one", 1.0, seed=seed)
+    add_answers("fixed", 0.4, supervision="none")
+    assert "96 queries and one run, the same under every seed." in build()["fixed"].text
 
 
 def test_a_method_that_cannot_be_compared_says_why(

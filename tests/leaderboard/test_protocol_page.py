@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,15 @@ import pytest
 from harness.files import write_json
 from harness.metrics import score_rows, summarize
 from harness.plan.spec import PROTOCOL
-from harness.significance import comparison
+from harness.significance import simultaneous
 from leaderboard import protocol
 from leaderboard.protocol import worked_example as example
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
+
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @pytest.fixture
@@ -60,13 +63,30 @@ def test_constants_are_those_of_the_code(
     add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    """The page follows the code: with another number of flips it says another number."""
+    """The page follows the code: with another number of draws it says another number."""
     add_run("one", 40.0)
-    assert "at random 10,000 times" in " ".join(read_page(build()).text.split())
-    monkeypatch.setattr(comparison, "FLIPS", 2_500)
+    assert "So 10,000 times the means" in " ".join(read_page(build()).text.split())
+    monkeypatch.setattr(simultaneous, "DRAWS", 2_500)
     text = " ".join(read_page(build()).text.split())
-    assert "at random 2,500 times" in text
+    assert "So 2,500 times the means" in text
     assert "cannot fall below 1 / 2,501" in text
+
+
+def test_what_simulations_found_is_that_of_their_table(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """False alarms, coverage and those of sign flips are the ends of docs/significance.csv."""
+    add_run("one", 40.0)
+    text = " ".join(read_page(build()).text.split())
+    with (DOCS / "significance.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))[:20]  # of seven methods that spread alike
+    alarms, coverage, flips = (
+        sorted(float(row[name]) for row in rows)
+        for name in ("false alarms, %", "coverage, %", "false alarms of sign flips, %")
+    )
+    assert f"told apart in {alarms[0]} to {alarms[-1]} % of cases" in text
+    assert f"true difference in {coverage[0]} to {coverage[-1]} %" in text
+    assert f"told equal methods apart in up to {flips[-1]} %" in text
 
 
 def test_recorded_protocols_are_shown(

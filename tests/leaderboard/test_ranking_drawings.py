@@ -7,6 +7,7 @@ import pytest
 
 from harness.results import METRICS
 from leaderboard.drawing.whiskers import Interval, draw_middle, draw_span, is_cut, shared_scale
+from leaderboard.ranking.bars import draw_bars
 from leaderboard.ranking.cells import verdict
 from leaderboard.ranking.labels import place_labels
 from leaderboard.ranking.panels import Point, draw_panel, pareto_front
@@ -45,6 +46,19 @@ def test_methods_spread_evenly_are_all_on_the_scale() -> None:
         assert not any(is_cut(one, scale) for one in intervals)
 
 
+def test_bars_stand_in_as_few_lanes_as_they_need() -> None:
+    """Overlapping groups have lanes of their own, others share one; who is beside is marked."""
+    assert draw_bars([(), ()]) == [(), ()]
+    assert draw_bars([(0,), (0,), (1,), (1,)]) == [("first",), ("last",), ("first",), ("last",)]
+    assert draw_bars([(0,), (0, 1), (1,)]) == [
+        ("first", ""), ("last", "first"), ("", "last"),
+    ]  # fmt: skip
+    assert draw_bars([(0,), (1,), (0, 1), (2,)]) == [
+        ("first", ""), ("beside", "first"), ("last", "last"), ("", ""),
+    ]  # fmt: skip
+    assert draw_bars([(0,)] * 60) == [("first",), *[("inner",)] * 58, ("last",)]
+
+
 def test_the_front_holds_what_no_cheaper_one_betters() -> None:
     """Of equally dear methods the better counts, and no worse one that costs more."""
     costs = [1.0, 2.0, 2.0, 3.0, 4.0, 0.5]
@@ -55,9 +69,7 @@ def test_the_front_holds_what_no_cheaper_one_betters() -> None:
 def points(costs: Sequence[float]) -> list[Point]:
     """Return methods of which the dearer are the better."""
     return [
-        Point(
-            f"m{i}", f"Method {i}", "", cost, dict.fromkeys(METRICS, (i + 49.0, i + 50.0, i + 51.0))
-        )
+        Point(f"m{i}", f"Method {i}", "", cost, dict.fromkeys(METRICS, i + 50.0))
         for i, cost in enumerate(costs)
     ]
 
@@ -80,7 +92,7 @@ def test_a_panel_leaves_out_what_was_not_measured() -> None:
     panel = draw_panel("p", "Time", "ms", points([0.0, 3.0, 6.0]))
     assert panel is not None
     assert [dot.name for dot in panel.dots] == ["Method 1", "Method 2"]
-    assert panel.left_out == "Not measured, so not drawn: Method 0."
+    assert panel.left_out == "Without this cost, so not drawn: Method 0."
     assert draw_panel("p", "Time", "ms", points([0.0, 3.0])) is None
 
 

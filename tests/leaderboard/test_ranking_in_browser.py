@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -115,7 +116,21 @@ def standings(site: Site, metric: str) -> list[Any]:
 
 def title(standing: Any) -> str:
     """Return the title of the method of a standing."""
-    return str(standing.name.removesuffix("/full").upper())
+    return title_of(standing.name)
+
+
+def title_of(name: str) -> str:
+    """Return the title of a method by its name in a family."""
+    return name.removesuffix("/full").upper()
+
+
+def bars(page: Page) -> list[list[str]]:
+    """Return what stands in each lane beside the ranks of the first table, by shown row."""
+    rows = page.locator("table.ranking >> nth=0 >> tbody:not(.apart) tr:visible")
+    return [
+        row.locator(".bars i").evaluate_all("lanes => lanes.map(lane => lane.className)")
+        for row in rows.all()
+    ]
 
 
 def test_without_scripts_the_tables_say_what_they_say(
@@ -142,7 +157,7 @@ def test_every_column_sorts_both_ways(show: Callable[..., tuple[Site, Page]]) ->
         assert header(page, key).get_attribute("aria-sort") == opposite
         assert page.locator("table.ranking >> nth=0 >> [aria-sort]").count() == 1
         assert sorted(names(page)) == sorted(first)
-        assert names(page) != first or key in ("seeds", "training", "image", "caption")
+        assert names(page) != first or key in ("seeds", "training")
     sort_by(page, "parameters")
     assert names(page) == ["WEAK", "EQUAL", "RIVAL", "STRONG", "FAINT"]
     sort_by(page, "parameters")
@@ -159,9 +174,12 @@ def test_the_metric_ranks_anew(metric: str, show: Callable[..., tuple[Site, Page
     expected = standings(site, metric)
     assert names(page) == [title(one) for one in expected]
     assert [text[0] for text in column(page, "rank")] == [str(one.rank) for one in expected]
+    family = site.contests["demo/paperdolls"].family(metric)
+    assert family is not None
+    groups = [{title_of(name) for name in group} for group in family.undecided()]
     for text, one in zip(column(page, "rank"), expected, strict=True):
-        wide = one.rank < one.last_rank
-        assert text.endswith(f"{one.rank}{ABSENT}{one.last_rank}") == wide
+        others = {o for group in groups if title(one) in group for o in group} - {title(one)}
+        assert set(re.findall("[A-Z]+", text.partition("not told apart from")[2])) == others
     headers = page.locator("table.ranking >> nth=0 >> thead th")
     assert headers.nth(2).get_attribute("data-key") == metric
     assert headers.nth(3).get_attribute("data-key") == "difference"
@@ -170,7 +188,7 @@ def test_the_metric_ranks_anew(metric: str, show: Callable[..., tuple[Site, Page
     answers = site.contests["demo/paperdolls"].answers
     for text, one in zip(column(page, metric), expected, strict=True):
         by_seed = answers[title(one).lower(), "full"].values[metric].mean(1)
-        assert f" seeds {by_seed.min():.1f}{ABSENT}{by_seed.max():.1f}" in text
+        assert f"seeds {by_seed.min():.1f}{ABSENT}{by_seed.max():.1f}" in text
     heights = page.locator("svg.panel >> nth=0 >> circle").evaluate_all(
         "dots => dots.map(dot => [Number(dot.getAttribute('cy')), dot.parentNode.textContent])"
     )
@@ -193,17 +211,17 @@ def test_every_difference_is_that_of_the_comparison(
         for baseline in SKILLS:
             page.get_by_label("Difference to").select_option(baseline)
             expect(header(page, "difference")).to_contain_text(f"to {baseline.upper()}")
-            expect(page.locator("caption >> nth=0")).to_contain_text(f", {baseline.upper()}: grey")
+            expect(page.locator("caption >> nth=0")).to_contain_text(f", {baseline.upper()}, with")
             for name, text in zip(names(page), column(page, "difference"), strict=True):
                 if name == baseline.upper():
                     assert text == "baseline"
                     continue
                 found = difference(family, (name.lower(), "full"), (baseline, "full"))
-                wide = ", wide" if found.needs_more_seeds else ""
-                chance = ", not told apart" if found.adjusted > 0.05 else ""
+                chance = "" if found.is_real else ", not told apart"
+                p_value = probability(found.adjusted)
                 assert text == (
-                    f"{probability(round(found.adjusted, 4))} {signed(found.difference, decimals)}"
-                    f"{signed(found.low, decimals)} to {signed(found.high, decimals)}{wide}{chance}"
+                    f"{signed(found.difference, decimals)}{signed(found.low, decimals)} to "
+                    f"{signed(found.high, decimals)}, {p_value}{chance}"
                 )
 
 
@@ -217,7 +235,7 @@ def test_a_difference_that_may_be_chance_is_grey(show: Callable[..., tuple[Site,
         for text, colour in cells.evaluate_all(
             "cells => cells.map(cell => [cell.textContent, getComputedStyle(cell).color])"
         )
-        if text.startswith("p ")
+        if ", p " in text
     }
     assert len(set(colours.values())) == 2
     ink = page.locator("body").evaluate("body => getComputedStyle(body).color")
@@ -251,7 +269,7 @@ def test_filters_hide_rows_and_count_methods(show: Callable[..., tuple[Site, Pag
     assert supervision.locator("option").all_inner_texts()[1:] == [
         "identity (1)", "none (1)", "pairs (3)",
     ]  # fmt: skip
-    page.get_by_label("Name holds").fill("EAK")
+    page.get_by_label("Find a method").fill("EAK")
     assert names(page) == ["WEAK"]
     drawn = page.locator(".panel a:not(.dim) title").all_text_contents()
     assert {text.split(":")[0] for text in drawn} == {"WEAK"}
@@ -260,15 +278,60 @@ def test_filters_hide_rows_and_count_methods(show: Callable[..., tuple[Site, Pag
     expect(page.get_by_role("button", name="Reset")).to_be_hidden()
 
 
-def test_ranks_and_brackets_under_a_filter(show: Callable[..., tuple[Site, Page]]) -> None:
-    """A filter changes no rank, and a bracket joins only neighbours that are shown."""
+@pytest.mark.parametrize("metric", METRICS)
+def test_bars_join_what_is_not_told_apart(
+    metric: str, show: Callable[..., tuple[Site, Page]]
+) -> None:
+    """Two rows share a lane's bar exactly where neither method is better, by every metric."""
+    site, page = show()
+    page.get_by_role("radio", name=METRICS[metric], exact=True).check()
+    family = site.contests["demo/paperdolls"].family(metric)
+    assert family is not None
+    groups = [{title_of(name) for name in group} for group in family.undecided()]
+    drawn = []
+    for lane in zip(*bars(page), strict=True):
+        for name, part in zip(names(page), lane, strict=True):
+            if part == "first":
+                drawn.append({name})
+            elif part in ("inner", "last"):
+                drawn[-1].add(name)
+    assert sorted(map(sorted, drawn)) == sorted(map(sorted, groups))
+
+
+def test_bars_under_a_filter_and_another_order(show: Callable[..., tuple[Site, Page]]) -> None:
+    """A filter changes no rank and leaves bars between rows that are shown; sorting hides bars."""
     site, page = show()
     ranks = {title(one): str(one.rank) for one in standings(site, "r1")}
-    tied = [name for name in names(page) if list(ranks.values()).count(ranks[name]) > 1]
-    assert page.locator("table.ranking >> nth=0 >> td.tie").count() == len(tied)
-    page.get_by_label("Name holds").fill(tied[0])
-    assert column(page, "rank")[0].startswith(ranks[tied[0]])
-    assert page.locator("table.ranking >> nth=0 >> td.tie:visible").count() == 0
+    family = site.contests["demo/paperdolls"].family("r1")
+    assert family is not None
+    name = title_of(family.undecided()[0][0])
+    assert any(any(row) for row in bars(page))
+    page.get_by_label("Find a method").fill(name)
+    assert column(page, "rank")[0].startswith(ranks[name])
+    assert bars(page) == [[]]
+    page.get_by_label("Find a method").fill("")
+    sort_by(page, "parameters")
+    assert not any(any(row) for row in bars(page))
+
+
+def test_the_script_draws_intervals_as_the_page_had_them(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """Drawn anew for the same baseline, every whisker and the scale are those of Python."""
+    _, page = show()
+    paths = (
+        "() => [...document.querySelectorAll('table.ranking td.difference path')]"
+        ".map(path => [path.getAttribute('class'), path.getAttribute('d')])"
+    )
+    ends = header(page, "difference").locator(".ends span")
+    before, scale = page.evaluate(paths), ends.all_inner_texts()
+    assert len(before) >= 3 * (len(SKILLS) - 1)
+    page.get_by_label("Difference to").select_option("weak")
+    expect(header(page, "difference")).to_contain_text("to WEAK")
+    assert page.evaluate(paths) != before
+    page.get_by_label("Difference to").select_option("")
+    expect(page.locator("caption >> nth=0")).to_contain_text("the first row")
+    assert (page.evaluate(paths), ends.all_inner_texts()) == (before, scale)
 
 
 def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> None:
@@ -277,8 +340,8 @@ def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> N
     page.get_by_role("radio", name="mAP").check()
     page.get_by_label("Difference to").select_option("weak")
     page.get_by_label("Supervision").select_option("pairs")
-    page.get_by_label("Name holds").press_sequentially("E")
-    page.get_by_label("Name holds").press_sequentially("A")
+    page.get_by_label("Find a method").press_sequentially("E")
+    page.get_by_label("Find a method").press_sequentially("A")
     sort_by(page, "parameters")
     expected = {
         "metric": "map", "baseline": "weak", "supervision": "pairs", "name": "EA",
@@ -291,16 +354,16 @@ def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> N
     expect(page.locator("td.difference", has_text="baseline").first).to_be_visible()
     assert (names(page), column(page, "difference")) == before
     assert page.get_by_role("radio", name="mAP").is_checked()
-    assert page.get_by_label("Name holds").input_value() == "EA"
+    assert page.get_by_label("Find a method").input_value() == "EA"
     page.go_back()
     assert header(page, "rank").get_attribute("aria-sort") == "ascending"
     page.go_back()
-    assert page.get_by_label("Name holds").input_value() == ""
+    assert page.get_by_label("Find a method").input_value() == ""
     assert sorted(names(page)) == ["EQUAL", "STRONG", "WEAK"]
     page.go_back()
     assert len(names(page)) == len(SKILLS)
     page.go_back()
-    expect(page.locator("caption >> nth=0")).to_contain_text("the first in rank")
+    expect(page.locator("caption >> nth=0")).to_contain_text("the first row")
     page.go_back()
     assert query_of(page) == {}
     assert header(page, "r1").get_attribute("class") == "score primary"
@@ -355,20 +418,17 @@ def test_nothing_bars_a_reader(
 def test_whiskers_lie_between_the_ends_in_the_header(
     show: Callable[..., tuple[Site, Page]],
 ) -> None:
-    """The scale written in a header is as wide as the whiskers below it, and stands above them."""
+    """The scale in the header is as wide as the whiskers below it, and stands above them."""
     _, page = show()
-    for key in METRICS:
-        left, width = (
-            header(page, key)
-            .locator(".ends")
-            .evaluate("ends => [ends.getBoundingClientRect().x, ends.offsetWidth]")
-        )
-        place = list(METRICS).index(key)
-        whisker = page.locator("table.ranking >> nth=0 >> tbody tr >> nth=0 >> .score svg")
-        box = whisker.nth(place).bounding_box()
-        assert box is not None
-        assert box["x"] == pytest.approx(left, abs=1)
-        assert box["width"] == pytest.approx(width, abs=1)
+    left, width = (
+        header(page, "difference")
+        .locator(".ends")
+        .evaluate("ends => [ends.getBoundingClientRect().x, ends.offsetWidth]")
+    )
+    box = page.locator("table.ranking >> nth=0 >> td.difference svg").first.bounding_box()
+    assert box is not None
+    assert box["x"] == pytest.approx(left, abs=1)
+    assert box["width"] == pytest.approx(width, abs=1)
 
 
 def test_hostile_names_are_text_in_every_control(

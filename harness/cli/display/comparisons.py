@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import combinations
@@ -36,7 +38,8 @@ def show_power(plans: Sequence[PowerPlan], as_json: bool) -> None:
         print(
             f"{plan.dataset}, {plan.metric}, {a} and {b}: {components.clusters} people and "
             f"{components.seeds} seeds find a true difference of {plan.detectable:.2f} points in "
-            "80 % of cases, at a level of 5 %."
+            "about 80 % of cases, at a level of 5 %, as one pair alone; beside others, or where "
+            "seeds spread far, it must be larger."
         )
         print(f"  To find {plan.wanted:g} points: {_needed(plan)}.")
 
@@ -51,16 +54,23 @@ def _needed(plan: PowerPlan) -> str:
 
 def _print_ranks(compared: ComparedFamily) -> None:
     family = compared.family
-    rows = []
-    for standing in family.standings():
-        low, high = family.intervals[standing.name]
-        span = f"{standing.rank}-{standing.last_rank}"
-        rows.append(
-            (str(standing.rank), standing.name, f"{standing.mean:.2f}", _span(low, high), span)
+    groups = family.undecided()
+    decimals = _decimals([high - low for low, high in family.intervals.values()])
+    rows = [
+        (
+            str(one.rank),
+            one.name,
+            f"{one.mean:.{decimals}f}",
+            _span(*family.intervals[one.name], decimals),
+            str(compared.family.runs[one.name]),
+            ", ".join(_undecided(one.name, groups)) or "-",
         )
+        for one in family.standings()
+    ]
     seeds = ", ".join(map(str, compared.seeds))
     title = f"{compared.dataset} ({compared.suite}), test, seeds {seeds}"
-    print_table(("rank", "method", compared.metric, "95 %", "ranks it may hold"), rows, title)
+    header = ("rank", "method", compared.metric, "95 %", "runs", "not told apart from")
+    print_table(header, rows, title)
 
 
 def _print_pairs(compared: ComparedFamily) -> None:
@@ -68,33 +78,58 @@ def _print_pairs(compared: ComparedFamily) -> None:
     if len(pairs) > MOST_PAIRS:
         note(f"{len(pairs)} pairs; --json prints them all.")
         return
+    decimals = _decimals([found.high - found.low for _, _, found in pairs])
     rows = [
         (
             f"{a} - {b}",
-            f"{found.difference:+.2f}",
-            _span(found.low, found.high),
-            _p(found.adjusted),
-            _p(found.p_value),
+            f"{found.difference:+z.{decimals}f}",
+            _span(found.low, found.high, decimals),
+            _probability(found.adjusted),
             f"{found.wins} / {found.ties} / {found.losses}",
         )
         for a, b, found in pairs
     ]
-    header = ("difference", "points", "95 %", "p, corrected", "p", "wins / ties / losses")
-    print_table(header, rows)
-    note(_corrected_for(compared, len(pairs)))
-    if any(found.needs_more_seeds for _, _, found in pairs):
-        note(
-            "Some differences vary by more than 0.7 points between seeds: three seeds then give "
-            "intervals that are too short. Run more seeds."
-        )
+    print_table(("difference", "points", "95 %", "p", "wins / ties / losses"), rows)
+    note(_judged_for(compared, len(pairs)))
+    note(_holds_for(compared))
 
 
-def _corrected_for(compared: ComparedFamily, pairs: int) -> str:
-    """Say of which comparisons the p-values are, together."""
+def _judged_for(compared: ComparedFamily, pairs: int) -> str:
+    """Say of which comparisons p-values and intervals are, together."""
     names = [standing.name for standing in compared.family.standings()]
     if pairs == 1:
-        return f"p is of one comparison, {' and '.join(names)}: among others it would be larger."
-    return f"p is corrected for the {pairs} pairs of these {len(names)}: {', '.join(names)}."
+        return (
+            f"p and interval are of one comparison, {' and '.join(names)}: among others p would be "
+            "larger and the interval longer."
+        )
+    return (
+        f"p and intervals are for the {pairs} pairs of these {len(names)} at once: "
+        f"{', '.join(names)}. An interval holds zero exactly where p is 0.05 or more."
+    )
+
+
+def _holds_for(compared: ComparedFamily) -> str:
+    """Say whom the figures speak of, beside those that were tested."""
+    single = [name for name, runs in compared.family.runs.items() if runs == 1]
+    if len(single) == len(compared.family.runs):
+        return "They tell what holds for other people; of other seeds, these runs say nothing."
+    told = "They tell what holds for other people and other seeds"
+    return (
+        f"{told}, but for {', '.join(single)}: one run, other people only."
+        if single
+        else (f"{told} of these methods.")
+    )
+
+
+def _undecided(name: str, groups: Sequence[Sequence[str]]) -> list[str]:
+    """Return who is not told apart from a method, from best to worst."""
+    others = [other for group in groups if name in group for other in group if other != name]
+    return list(dict.fromkeys(others))
+
+
+def _decimals(widths: Sequence[float]) -> int:
+    """Return the decimals that intervals support: two where they are narrow."""
+    return 2 if statistics.median(widths) < 1 else 1
 
 
 def _ordered(compared: ComparedFamily) -> list[tuple[str, str, Comparison]]:
@@ -110,13 +145,26 @@ def _plain(compared: ComparedFamily) -> dict[str, Any]:
         "seeds": list(compared.seeds),
         "ranks": [asdict(standing) for standing in compared.family.standings()],
         "intervals": dict(compared.family.intervals),
-        "pairs": [{"a": a, "b": b, **asdict(found)} for a, b, found in _ordered(compared)],
+        "runs": dict(compared.family.runs),
+        "not_told_apart": [list(group) for group in compared.family.undecided()],
+        "pairs": [
+            {"a": a, "b": b, **asdict(found), "holds_for": found.holds_for}
+            for a, b, found in _ordered(compared)
+        ],
     }
 
 
-def _span(low: float, high: float) -> str:
-    return f"{low:.2f} to {high:.2f}"
+def _probability(value: float) -> str:
+    """Cut a p-value, so that one below the level is not printed as the level."""
+    return f"{math.floor(value * 1e4 + 1e-9) / 1e4:.4f}"
 
 
-def _p(value: float) -> str:
-    return f"{value:.4f}"
+def _span(low: float, high: float, decimals: int) -> str:
+    return f"{_end(low, decimals)} to {_end(high, decimals)}"
+
+
+def _end(value: float, decimals: int) -> str:
+    """Write the end of an interval; only one that is zero is printed as zero."""
+    least = 10.0**-decimals
+    is_lost = value != 0 and abs(value) < least / 2
+    return f"{math.copysign(least, value) if is_lost else value:.{decimals}f}"

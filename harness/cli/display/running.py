@@ -117,7 +117,9 @@ def _mean_val(runs: Sequence[StoredRun]) -> str:
 
 
 def spread(figures: Sequence[float]) -> str:
-    """Return the least and the largest of figures, as tables show them."""
+    """Return the least and the largest of figures, as tables show them; of equal ones, nothing."""
+    if len(set(figures)) < 2:
+        return "-"
     return f"{min(figures):.2f}-{max(figures):.2f}"
 
 

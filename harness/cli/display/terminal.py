@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
-console = Console()
-messages = Console(stderr=True)
+console = Console(emoji=False)
+messages = Console(stderr=True, emoji=False)
 
 
 def escape(text: str) -> str:

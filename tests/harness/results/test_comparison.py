@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,19 @@ def add(
     status: str = "ok",
     version: int = 2,
     tied: float | None = None,
+    supervision: str = "pairs",
+    draw: int | None = None,
 ) -> None:
-    """Record a run whose queries are right with a probability."""
+    """Record a run whose queries are right with a probability, drawn by its seed or by `draw`."""
     record = RunRecord(
         status, "key", "demo", dataset, method, variant, seed, "tiny", method,
         data={"fingerprint": fingerprint}, protocol={"version": version},
-        metrics={} if tied is None else {"tied": tied},
+        metrics={} if tied is None else {"tied": tied}, supervision=supervision,
     )  # fmt: skip
     path = run_path(folder, "demo", dataset, method, variant, seed)
     work = working_folder(path)
     count = len(people)
-    right = np.random.default_rng(seed).random(count) < hits
+    right = np.random.default_rng(seed if draw is None else draw).random(count) < hits
     precision = np.where(right, 1.0, 0.25)
     write_json(work / "evaluations/text-to-image/metrics.json", {})
     write_table(
@@ -100,7 +103,7 @@ def test_a_real_difference_is_found_and_ranked(results: Path) -> None:
     first, second = compared.family.standings()
     assert (first.name, first.rank, first.last_rank) == ("good", 1, 1)
     assert (second.name, second.rank, second.last_rank) == ("poor", 2, 2)
-    assert compared.family.between("good", "poor").p_value < 0.001
+    assert compared.family.between("good", "poor").is_real
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,47 @@ def test_missing_seeds_are_refused_unless_left_out(results: Path) -> None:
         compare_methods(results, "demo", ["good", "third"], "r1", seeds=[0, 1])
 
 
+@pytest.mark.parametrize("seeds", [(0,), (4,), (0, 1)])
+def test_what_is_fixed_stands_beside_any_seeds(seeds: tuple[int, ...], results: Path) -> None:
+    """A method without randomness is one run, however often and under which seeds it ran."""
+    for seed in seeds:
+        add(results, "fixed", seed, 0.5, supervision="none", draw=7)
+    (compared,) = compare_methods(results, "demo", [], "r1")
+    assert compared.seeds == (0, 1)
+    assert compared.family.runs == {"good": 2, "poor": 2, "fixed": 1}
+    assert compared.family.between("good", "fixed").holds_for == "other people and seeds"
+    (restricted,) = compare_methods(results, "demo", ["good", "fixed"], "r1", seeds=[1])
+    assert restricted.seeds == (1,)
+
+
+def test_two_fixed_methods_tell_of_other_people_alone(results: Path) -> None:
+    """Without randomness on either side nothing is said for other seeds."""
+    for method, draw in (("one", 7), ("two", 8)):
+        add(results, method, 0, 0.5, supervision="none", draw=draw)
+    (compared,) = compare_methods(results, "demo", ["one", "two"], "r1")
+    assert compared.family.between("one", "two").holds_for == "other people"
+
+
+def test_a_trained_method_with_one_seed_of_many_is_refused(results: Path) -> None:
+    """One run that was trained is no deterministic one: its other seeds are missing."""
+    add(results, "third", 0, 0.5)
+    with pytest.raises(HarnessError, match="ran with seeds 0, 1 and 0"):
+        compare_methods(results, "demo", ["good", "third"], "r1")
+
+
+def test_a_fixed_method_has_its_place_in_a_mean_over_datasets(results: Path) -> None:
+    """Fixed on one dataset and seeded on another, it has the seeds of the others."""
+    for dataset, people in (("dolls", PEOPLE), ("small", PEOPLE[:20])):
+        for seed in (0, 1):
+            draw = 7 if dataset == "dolls" else None
+            add(results, "half", seed, 0.5, dataset=dataset, people=people, draw=draw)
+            if dataset == "small":
+                add(results, "good", seed, 0.9, dataset=dataset, people=people)
+    *_, mean = compare_methods(results, "demo", ["good", "half"], "r1", average=True)
+    assert mean.seeds == (0, 1)
+    assert mean.family.runs["half"] == 2
+
+
 def test_a_mean_over_datasets_needs_every_cell(results: Path) -> None:
     """Datasets weigh the same whatever their size; a missing cell is named."""
     for seed in (0, 1):
@@ -188,14 +232,33 @@ def test_the_command_line_compares_and_plans(harness: Call, results: Path) -> No
     shown = harness("compare", "good", "good:part", "--metric", "map")
     assert shown.returncode == 0, shown.stderr
     assert "good - good:part" in shown.stdout
-    assert "p is of one comparison, good and good:part" in " ".join(shown.stderr.split())
+    told = " ".join(shown.stderr.split())
+    assert "p and interval are of one comparison, good and good:part" in told
     as_json = harness("compare", "--all", "--json")
     (family,) = json.loads(as_json.stdout)
     assert [rank["name"] for rank in family["ranks"]] == ["good", "poor"]
-    assert family["pairs"][0]["p_value"] < 0.001
+    assert family["pairs"][0]["p_value"] < 0.05
+    assert family["pairs"][0]["holds_for"] == "other people and seeds"
+    assert family["not_told_apart"] == []
     plan = harness("plan-power", "good", "poor", "--difference", "0.5")
     assert "find a true difference of" in plan.stdout
     assert harness("compare", "good", "--all").returncode == 2
     wrong = harness("compare", "good", "por")
     assert wrong.returncode == 2
     assert "Did you mean 'poor'" in wrong.stderr
+
+
+def test_a_variant_is_named_as_it_is_written(harness: Call, results: Path) -> None:
+    """No name between colons becomes a picture."""
+    for seed in (0, 1):
+        add(results, "good", seed, hits=0.5, variant="one:")
+    shown = harness("compare", "good", "good:one:")
+    assert "good and good:one::" in " ".join(shown.stderr.split())
+
+
+def test_people_must_be_two(results: Path) -> None:
+    """What is of one person alone is refused in a sentence."""
+    for method, seed in product(("lone", "only"), (0, 1)):
+        add(results, method, seed, 0.5, dataset="single", people=np.zeros(20, int))
+    with pytest.raises(HarnessError, match="All queries of demo/single are of one person"):
+        compare_methods(results, "demo", ["lone", "only"], "r1", ["single"])

@@ -1,0 +1,69 @@
+// Whiskers of differences on a shared scale, as `whiskers.py` draws them; see there for the rule.
+"use strict";
+
+leaderboard.whiskers = (() => {
+  const WIDTH = 100, MARGIN = 1, STUB = 9;
+  const FAR = 5, LONG = 2, STEPS = 10;
+  const ARROWS = { left: "M6 1L1 5l5 4", right: "M94 1l5 4l-5 4" };
+  const ZERO = { low: 0, mean: 0, high: 0 };
+
+  const median = (values) => {
+    const sorted = [...values].sort((a, b) => a - b);
+    const half = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  };
+
+  const roundStep = (size) => {
+    const power = 10 ** Math.floor(Math.log10(size));
+    return [1, 2, 5, 10].map((factor) => power * factor).find((step) => step >= size * (1 - 1e-9));
+  };
+
+  // Returns the tightest ends that are multiples of a 1-2-5 step and hold every value.
+  const roundScale = (values) => {
+    const [least, most] = [Math.min(...values), Math.max(...values)];
+    const step = roundStep((most - least) / STEPS || Math.abs(most) / 10 || 1);
+    const [low, high] = [Math.floor(least / step) * step, Math.ceil(most / step) * step];
+    return low < high ? { low, high } : { low: low - step, high: high + step };
+  };
+
+  // Returns round ends that hold the intervals of all that is not far from the others.
+  const sharedScale = (intervals) => {
+    const means = intervals.map((one) => one.mean);
+    const centre = median(means);
+    const distance = median(means.map((mean) => Math.abs(mean - centre)));
+    const length = median(intervals.map((one) => one.high - one.low));
+    const reach = Math.max(FAR * distance, LONG * length);
+    const near = intervals.filter((one) => Math.abs(one.mean - centre) <= reach);
+    return roundScale(near.flatMap((one) => [one.low, one.high]));
+  };
+
+  const place = (value, { low, high }) =>
+    MARGIN + ((value - low) / (high - low)) * (WIDTH - 2 * MARGIN);
+
+  // Returns the path of an interval, with an arrow where it is cut.
+  const span = (one, scale) => {
+    let [left, right] = [one.low, one.high].map((end) =>
+      Math.min(Math.max(place(end, scale), MARGIN), WIDTH - MARGIN));
+    if (right <= MARGIN) right = MARGIN + STUB;
+    if (left >= WIDTH - MARGIN) left = WIDTH - MARGIN - STUB;
+    const arrows = [one.low < scale.low ? ARROWS.left : "", one.high > scale.high ? ARROWS.right : ""];
+    return `M${left.toFixed(1)} 5H${right.toFixed(1)}${arrows.join("")}`;
+  };
+
+  const middle = (one, scale) => one.mean >= scale.low && one.mean <= scale.high
+    ? `M${place(one.mean, scale).toFixed(1)} 0v10` : "";
+
+  const draw = (one, scale) => {
+    const make = (tag, attributes) => {
+      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+      for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+      return made;
+    };
+    const svg = make("svg", { viewBox: `0 0 ${WIDTH} 10`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    const paths = { zero: middle(ZERO, scale), span: span(one, scale), middle: middle(one, scale) };
+    svg.append(...Object.entries(paths).map(([name, d]) => make("path", { class: name, d })));
+    return svg;
+  };
+
+  return { sharedScale, draw };
+})();
