@@ -11,7 +11,9 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pytest
+from PIL import Image
 
 from harness.data.paperdolls.build import (
     SPLITS,
@@ -32,6 +34,8 @@ from harness.data.paperdolls.people.attributes import Person, Thing, is_coherent
 from harness.data.paperdolls.people.families import Families, families, people
 from harness.data.paperdolls.random_streams import stream
 from harness.data.paperdolls.sheet import contact_sheet
+
+from . import drawn_people
 
 SMALL = Sizes(train=12, val=6, test=6)
 COLUMNS = ["image", "captions", "person_id", "image_id", "camera", "source_path"]
@@ -296,6 +300,21 @@ def test_pretraining_arrays_are_the_drawn_people() -> None:
     assert captions == [caption for _, caption in drawn]
     assert np.array_equal(images[4].transpose(1, 2, 0), np.asarray(drawn[4][0]))
     assert not np.array_equal(images, pretraining_arrays(5, seed=4)[0])
+
+
+def test_people_are_drawn_as_they_were() -> None:
+    """The mean colours of the first people of every look are those of the picture.
+
+    Another Pillow may draw an edge otherwise, and another processor round a pixel.
+    """
+    with Image.open(drawn_people.PICTURE) as picture:
+        expected, drawn_by = np.asarray(picture.convert("RGB")), picture.info[drawn_people.PILLOW]
+    seen = drawn_people.shrink(drawn_people.draw_people())
+    assert seen.shape == expected.shape
+    changes = np.abs(seen.astype(int) - expected)
+    assert changes.max() <= 2
+    if drawn_by == PIL.__version__:
+        assert (changes > 0).mean() < 0.001
 
 
 def test_the_contact_sheet_holds_every_image() -> None:

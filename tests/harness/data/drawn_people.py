@@ -1,0 +1,55 @@
+"""People as they were drawn when they were looked at; run as a script, it draws the picture anew.
+
+A changed pixel changes the fingerprint of the dataset, and outdates every run on it. So the drawing
+is changed on purpose or not at all.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+
+from harness.data.paperdolls.build import Sizes, photographs
+from harness.data.paperdolls.looks import DATASETS, PRETRAINING
+
+PICTURE = Path(__file__).parent / "drawn_people.png"
+PEOPLE = 48  # of each look, in a row
+BLOCK = 8  # pixels whose mean colour the picture holds
+PILLOW = "Pillow"  # under which name it says what drew it
+
+Pixels = NDArray[np.uint8]
+
+
+def draw_people() -> Pixels:
+    """Return one image each of the first people of every look: (H, W, 3), a row a look."""
+    rows = []
+    for look in (*DATASETS.values(), PRETRAINING):
+        sizes = Sizes(train=PEOPLE, images=1, captions=1)
+        photos = photographs("train", sizes=sizes, look=look)
+        images = [np.asarray(photo.image) for photo in islice(photos, PEOPLE)]
+        rows.append(np.concatenate(images, axis=1))
+    return np.concatenate(rows)
+
+
+def shrink(pixels: Pixels) -> Pixels:
+    """Return the mean colour of each block: (H / 8, W / 8, 3)."""
+    height, width, _ = pixels.shape
+    blocks = pixels.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK, 3)
+    return np.rint(blocks.mean((1, 3))).astype(np.uint8)
+
+
+def main() -> None:
+    """Write the picture."""
+    about = PngInfo()
+    about.add_text(PILLOW, PIL.__version__)
+    Image.fromarray(shrink(draw_people())).save(PICTURE, pnginfo=about, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
