@@ -119,7 +119,7 @@ def test_grey_and_words_tell_a_real_difference(page_file: Path, open_page: Open)
     colours: dict[bool, set[str]] = {True: set(), False: set()}
     for cell in cells:
         colour = cell.locator(".mean").evaluate("mean => getComputedStyle(mean).color")
-        colours["not real" in (cell.text_content() or "")].add(colour)
+        colours["not told apart" in (cell.text_content() or "")].add(colour)
     assert colours[False] == {ink}
     assert ink not in colours[True]
 

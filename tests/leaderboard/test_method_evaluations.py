@@ -419,7 +419,7 @@ def test_a_real_gain_is_ink_and_another_grey(page_file: Path, open_page: Open) -
     ink = page.evaluate("getComputedStyle(document.body).color")
     frame = page.get_by_role("region", name="Results on PaperDolls")
     colours = {
-        "not real" in (cell.text_content() or ""): cell.locator(".mean").evaluate(
+        "not told apart" in (cell.text_content() or ""): cell.locator(".mean").evaluate(
             "mean => getComputedStyle(mean).color"
         )
         for cell in frame.locator("td.difference:has(.p-value)").all()

@@ -19,7 +19,7 @@ from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import Site, load_site
-from leaderboard.typography import ABSENT, probability, signed
+from leaderboard.typography import ABSENT, interval_end, probability, signed
 
 from ..made_once import Make
 from .recorder import Recorder, pages_once
@@ -220,8 +220,8 @@ def test_every_difference_is_that_of_the_comparison(
                 chance = "" if found.is_real else ", not told apart"
                 p_value = probability(found.adjusted)
                 assert text == (
-                    f"{signed(found.difference, decimals)}{signed(found.low, decimals)} to "
-                    f"{signed(found.high, decimals)}, {p_value}{chance}"
+                    f"{signed(found.difference, decimals)}{interval_end(found.low, decimals)} to "
+                    f"{interval_end(found.high, decimals)}, {p_value}{chance}"
                 )
 
 

@@ -6,6 +6,7 @@ is changed on purpose or not at all.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from harness.data.paperdolls.build import Sizes, photographs
-from harness.data.paperdolls.looks import DATASETS, PRETRAINING
+from harness.data.paperdolls.build import Photo, Sizes, photographs
+from harness.data.paperdolls.looks import DATASETS, PRETRAINING, Look
 
 PICTURE = Path(__file__).parent / "drawn_people.png"
+CAPTIONS = PICTURE.with_suffix(".txt")  # a line a person, look after look
+LOOKS = (*DATASETS.values(), PRETRAINING)
 PEOPLE = 48  # of each look, in a row
 BLOCK = 8  # pixels whose mean colour the picture holds
 PILLOW = "Pillow"  # under which name it says what drew it
@@ -26,13 +29,25 @@ PILLOW = "Pillow"  # under which name it says what drew it
 Pixels = NDArray[np.uint8]
 
 
+def describe_people() -> str:
+    """Return a caption of the same image of each of them, a line each."""
+    lines = []
+    for look in LOOKS:
+        lines += [photo.captions[0].text for photo in islice(photographs_of(look), PEOPLE)]
+    return "\n".join(lines) + "\n"
+
+
+def photographs_of(look: Look) -> Iterator[Photo]:
+    """Yield one image each of the first people of a look."""
+    sizes = Sizes(train=PEOPLE, images=1, captions=1)
+    return photographs("train", sizes=sizes, look=look)
+
+
 def draw_people() -> Pixels:
     """Return one image each of the first people of every look: (H, W, 3), a row a look."""
     rows = []
-    for look in (*DATASETS.values(), PRETRAINING):
-        sizes = Sizes(train=PEOPLE, images=1, captions=1)
-        photos = photographs("train", sizes=sizes, look=look)
-        images = [np.asarray(photo.image) for photo in islice(photos, PEOPLE)]
+    for look in LOOKS:
+        images = [np.asarray(photo.image) for photo in islice(photographs_of(look), PEOPLE)]
         rows.append(np.concatenate(images, axis=1))
     return np.concatenate(rows)
 
@@ -45,7 +60,8 @@ def shrink(pixels: Pixels) -> Pixels:
 
 
 def main() -> None:
-    """Write the picture."""
+    """Write the picture and the captions."""
+    CAPTIONS.write_text(describe_people(), encoding="utf-8")
     about = PngInfo()
     about.add_text(PILLOW, PIL.__version__)
     Image.fromarray(shrink(draw_people())).save(PICTURE, pnginfo=about, optimize=True)

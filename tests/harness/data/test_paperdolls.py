@@ -317,6 +317,12 @@ def test_people_are_drawn_as_they_were() -> None:
         assert (changes > 0).mean() < 0.001
 
 
+def test_people_are_described_as_they_were() -> None:
+    """Every look's first people have the captions that were read when they were written."""
+    expected = drawn_people.CAPTIONS.read_text(encoding="utf-8")
+    assert drawn_people.describe_people().splitlines() == expected.splitlines()
+
+
 def test_the_contact_sheet_holds_every_image() -> None:
     """A sheet shows the first image of the family at the zoom asked for."""
     number = next(n for n, f in enumerate(families("train", 0, PAPERDOLLS.families)) if len(f) > 1)

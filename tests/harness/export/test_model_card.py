@@ -56,6 +56,17 @@ def test_it_says_what_a_reader_needs(card: ModelCard) -> None:
     assert "--plugins glance.py" in told  # without its folder, which is of this machine
 
 
+def test_the_range_of_seeds_is_told(own_results: Path, tmp_path: Path) -> None:
+    """From the lowest R1 to the highest."""
+    (file,) = own_results.glob("demo/*/glance/full/seed-1/run.json")
+    told = json.loads(file.read_text(encoding="utf-8"))
+    low = told["metrics"]["r1"]
+    told["metrics"]["r1"] = low + 7.5
+    file.write_text(json.dumps(told), encoding="utf-8")
+    card = write_model_card(select_runs(own_results, "demo", ["glance"]), tmp_path / "card")
+    assert f"{low:.2f} to {low + 7.5:.2f}" in card.read_text(encoding="utf-8")
+
+
 def test_drawn_people_are_called_so(own_results: Path) -> None:
     """In the index, where only the figure may be read, and in words."""
     for file in own_results.glob("demo/*/glance/full/seed-*/run.json"):
