@@ -155,7 +155,9 @@ def _plain(compared: ComparedFamily) -> dict[str, Any]:
 
 
 def _probability(value: float) -> str:
-    """Cut a p-value, so that one below the level is not printed as the level."""
+    """Cut a p-value, so that one below the level is not printed as the level, and none as 0."""
+    if value < 1e-4:
+        return "<0.0001"
     return f"{math.floor(value * 1e4 + 1e-9) / 1e4:.4f}"
 
 

@@ -262,3 +262,12 @@ def test_people_must_be_two(results: Path) -> None:
         add(results, method, seed, 0.5, dataset="single", people=np.zeros(20, int))
     with pytest.raises(HarnessError, match="All queries of demo/single are of one person"):
         compare_methods(results, "demo", ["lone", "only"], "r1", ["single"])
+
+
+def test_no_p_value_is_printed_as_zero(harness: Call, results: Path) -> None:
+    """One without doubt is below the last digit, not nought."""
+    for method, draw, hits in (("all", 7, 1.0), ("none", 8, 0.0)):
+        add(results, method, 0, hits, supervision="none", draw=draw)
+    shown = harness("compare", "all", "none")
+    assert "<0.0001" in shown.stdout
+    assert "0.0000" not in shown.stdout
