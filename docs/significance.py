@@ -14,6 +14,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ class Board:
 def main() -> None:
     """Write the table."""
     settings = find_settings()
-    with ProcessPoolExecutor(os.cpu_count()) as executor:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # of each process; there are as many as cores
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as executor:
         rows = executor.map(simulate, settings[::-1])  # the longest first
         table = [HEADER, *reversed(list(rows))]
     with OUT.open("w", encoding="utf-8", newline="") as file:
