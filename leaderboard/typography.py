@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from markupsafe import Markup
 
 from harness.files import slug
+from harness.significance import cut_probability, round_end
 
 ABSENT = "\N{EN DASH}"
 MINUS = "\N{MINUS SIGN}"
@@ -55,13 +56,13 @@ def signed(value: float, decimals: int) -> str:
 
 
 def interval_end(value: float, decimals: int) -> str:
-    """Write the end of an interval of a difference; only one that is zero is printed as zero.
+    """Write the end of an interval of a difference; only one that is zero is printed as zero."""
+    return signed(round_end(value, decimals), decimals)
 
-    Of others the last digit is rounded away from zero, so that print and p-value agree.
-    """
-    least = 10.0**-decimals
-    is_lost = value != 0 and round(abs(value), ROUNDING) < least / 2
-    return signed(math.copysign(least, value) if is_lost else value, decimals)
+
+def scale_end(value: float) -> str:
+    """Write the end of a scale of differences, a round number, with its sign."""
+    return f"{value:+g}".replace("-", MINUS) if value else "0"
 
 
 def probability(p_value: float) -> str:
@@ -72,7 +73,7 @@ def probability(p_value: float) -> str:
     if p_value < 0.001:
         return "p < 0.001"
     if 0.0495 <= p_value < 0.0505:
-        return f"p {math.floor(p_value * 1e4 + 1e-9) / 1e4:.4f}"
+        return f"p {cut_probability(p_value):.4f}"
     return f"p {p_value:.2f}" if p_value >= 0.1 else f"p {p_value:.3f}"
 
 

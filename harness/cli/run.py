@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -39,10 +39,6 @@ from harness.cli.planning import plan_runs
 from harness.cli.report import write_reports
 from harness.errors import HarnessError
 from harness.run.tracking import require_trackers
-
-if TYPE_CHECKING:
-    pass
-
 
 AGAIN = "Score again"  # a heading of the help
 

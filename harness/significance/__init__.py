@@ -10,6 +10,7 @@ from harness.significance.planning import (
     variance_components,
 )
 from harness.significance.ranking import Standing, rank_groups, undecided_groups
+from harness.significance.rounding import cut_probability, round_end
 from harness.significance.simultaneous import LEVEL
 from harness.significance.spread import Spread, measure_spread
 
@@ -24,12 +25,14 @@ __all__ = [
     "compare",
     "compare_all",
     "compare_pairs",
+    "cut_probability",
     "detectable_difference",
     "identities_needed",
     "mcnemar",
     "measure_spread",
     "paired_t",
     "rank_groups",
+    "round_end",
     "seeds_needed",
     "undecided_groups",
     "variance_components",

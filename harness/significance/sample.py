@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -38,7 +39,7 @@ class Sample:
         is_percent = self.values.min() >= 0 and self.largest.max() <= PERCENT
         return (0.0, PERCENT) if is_percent else (-np.inf, np.inf)
 
-    @property
+    @cached_property
     def influences(self) -> Floats:
         """What each person adds to a method's mean under each seed: (K, S, C).
 

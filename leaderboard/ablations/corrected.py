@@ -15,11 +15,11 @@ from leaderboard.records.ledger import Entry, Ledger, Pair
 from leaderboard.records.load import FULL
 from leaderboard.typography import (
     ABSENT,
-    MINUS,
     counted,
     interval_end,
     listed,
     probability,
+    scale_end,
     signed,
     spread_decimals,
 )
@@ -146,8 +146,7 @@ def _scale(comparisons: Mapping[tuple[str, Pair], Comparison], metric: str) -> S
 
 
 def _column(metric: str, scale: Scale) -> MetricColumn:
-    low, high = (f"{end:+g}".replace("-", MINUS) for end in (scale.low, scale.high))
-    return MetricColumn(METRICS[metric], "points", low, high)
+    return MetricColumn(METRICS[metric], "points", scale_end(scale.low), scale_end(scale.high))
 
 
 def _difference(found: Comparison, scale: Scale, decimals: int, on: str) -> Difference:

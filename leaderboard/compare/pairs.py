@@ -16,10 +16,10 @@ from leaderboard.records.load import FULL
 from leaderboard.site.addresses import Addresses
 from leaderboard.strips.names import entry_names
 from leaderboard.typography import (
-    MINUS,
     counted,
     interval_end,
     probability,
+    scale_end,
     signed,
     spread_decimals,
 )
@@ -40,7 +40,7 @@ def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
     return PairTable(
         card=dataset_card(ground, addresses.anchors[ground.label], ground.runs),
         caption=_caption(contest, family, chosen),
-        scale=(_end(scale.low), _end(scale.high)),
+        scale=(scale_end(scale.low), scale_end(scale.high)),
         zero=f"{scale.place(0.0):.1f}",
         rows=tuple(
             _row(links[a], links[b], one, scale, decimals)
@@ -52,10 +52,6 @@ def pair_table(contest: Contest, addresses: Addresses) -> PairTable:
         ),
         can_choose=len(contest.answers) > 1,
     )
-
-
-def _end(value: float) -> str:
-    return f"{value:g}".replace("-", MINUS)
 
 
 def _by_mean(contest: Contest) -> list[Entry]:

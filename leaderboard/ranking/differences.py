@@ -25,7 +25,15 @@ from leaderboard.records.contest import difference
 from leaderboard.records.estimates import PRIMARY, Scale
 from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import pack, pack_flags
-from leaderboard.typography import MINUS, fixed, interval_end, probability, signed, spread_decimals
+from leaderboard.typography import (
+    MINUS,
+    fixed,
+    interval_end,
+    probability,
+    scale_end,
+    signed,
+    spread_decimals,
+)
 
 LARGEST = 200  # points; added to packed differences and their ends, so that none is negative
 P_STEPS = np.iinfo("u4").max  # of a packed p-value from 0 to 1
@@ -54,7 +62,7 @@ def difference_column(board: Board) -> DifferenceColumn:
     cells = (_cell(*of_row, scale, decimals) for of_row in zip(found, intervals, strict=True))
     return DifferenceColumn(
         (None, *cells),
-        (signed(scale.low, 0), signed(scale.high, 0)),
+        (scale_end(scale.low), scale_end(scale.high)),
         draw_middle(Interval(0.0, 0.0, 0.0), scale),
         is_cut=any(is_cut(one, scale) for one in intervals),
     )

@@ -120,6 +120,11 @@ leaderboard.rankingTable = (section) => {
     const text = (Math.abs(steps) / 10 ** decimals).toFixed(decimals);
     return steps === 0 ? text : (steps < 0 ? MINUS : "+") + text;
   };
+  // Writes the end of a scale, a round number.
+  const scaleEnd = (value) => {
+    const text = String(Number(Math.abs(value).toPrecision(6)));
+    return value ? (value < 0 ? MINUS : "+") + text : text;
+  };
   const probability = (p) => {
     if (p < 0.001) return "p < 0.001";
     const showsSide = p >= 0.0495 && p < 0.0505; // of 0.05, to which it would round
@@ -174,7 +179,7 @@ leaderboard.rankingTable = (section) => {
     }
     const ends = headerOf("difference").querySelectorAll(".ends span");
     [scale.low, scale.high].forEach((end, place) => {
-      ends[place].textContent = isKnown ? signed(Math.round(end), 0) : "";
+      ends[place].textContent = isKnown ? scaleEnd(end) : "";
     });
   };
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.typography import MINUS, fixed, interval_end, probability, signed
+from leaderboard.typography import MINUS, fixed, interval_end, probability, scale_end, signed
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, -0.04, 0.04, -1e-12])
@@ -25,6 +25,12 @@ def test_signs_are_true_minus_and_plus() -> None:
 def test_only_an_end_that_is_zero_is_printed_as_zero(value: float, printed: str) -> None:
     """So that an interval in print holds zero where the p-value says that it does."""
     assert interval_end(value, 1) == printed
+
+
+def test_the_ends_of_a_narrow_scale_keep_their_decimals() -> None:
+    """Half a point is not printed as nought."""
+    ends = [scale_end(value) for value in (-30.0, -0.35, 0.0, 0.05, 1.5)]
+    assert ends == [f"{MINUS}30", f"{MINUS}0.35", "0", "+0.05", "+1.5"]
 
 
 @pytest.mark.parametrize(

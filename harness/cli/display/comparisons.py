@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from typing import Any
 
 from harness.cli.display.terminal import note, print_table
 from harness.results.comparison import ComparedFamily, PowerPlan
-from harness.significance import Comparison
+from harness.significance import Comparison, cut_probability, round_end
 
 MOST_PAIRS = 45  # of ten methods; of more, only ranks are shown
 
@@ -114,11 +113,9 @@ def _holds_for(compared: ComparedFamily) -> str:
     if len(single) == len(compared.family.runs):
         return "They tell what holds for other people; of other seeds, these runs say nothing."
     told = "They tell what holds for other people and other seeds"
-    return (
-        f"{told}, but for {', '.join(single)}: one run, other people only."
-        if single
-        else (f"{told} of these methods.")
-    )
+    if single:
+        return f"{told}, but for {', '.join(single)}: one run, other people only."
+    return f"{told} of these methods."
 
 
 def _undecided(name: str, groups: Sequence[Sequence[str]]) -> list[str]:
@@ -158,15 +155,9 @@ def _probability(value: float) -> str:
     """Cut a p-value, so that one below the level is not printed as the level, and none as 0."""
     if value < 1e-4:
         return "<0.0001"
-    return f"{math.floor(value * 1e4 + 1e-9) / 1e4:.4f}"
+    return f"{cut_probability(value):.4f}"
 
 
 def _span(low: float, high: float, decimals: int) -> str:
-    return f"{_end(low, decimals)} to {_end(high, decimals)}"
-
-
-def _end(value: float, decimals: int) -> str:
-    """Write the end of an interval; only one that is zero is printed as zero."""
-    least = 10.0**-decimals
-    is_lost = value != 0 and abs(value) < least / 2
-    return f"{math.copysign(least, value) if is_lost else value:.{decimals}f}"
+    ends = (f"{round_end(end, decimals):.{decimals}f}" for end in (low, high))
+    return " to ".join(ends)
