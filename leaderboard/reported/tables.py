@@ -44,6 +44,7 @@ class Row:
     group: str
     method: str  # the registered name of the method it is, or empty
     figures: tuple[Figure | None, ...]
+    stands_for: str = ""  # that of a baseline of ours which it is too, or empty
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,7 @@ class Table:
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    base: str = ""  # the label of the row to which the others add, or empty
 
 
 @dataclass(frozen=True)
@@ -169,7 +171,7 @@ def _named(kind: str, content: Any, field: str, number: int) -> str:
 
 
 def _table(content: Any, place: str) -> Table:
-    entry = _entry(content, place, ("title", "columns", "rows"), optional=("caption",))
+    entry = _entry(content, place, ("title", "columns", "rows"), optional=("caption", "base"))
     columns = tuple(_column(name, place) for name in entry.items("columns"))
     _refuse_repeats((str(column) for column in columns), "column", place)
     rows = tuple(
@@ -177,7 +179,10 @@ def _table(content: Any, place: str) -> Table:
         for number, item in enumerate(entry.items("rows"), start=1)
     )
     _refuse_repeats((_name(row) for row in rows), "row", place)
-    return Table(entry.text("title"), entry.text("caption"), columns, rows)
+    base = entry.text("base")
+    if base and [row.label for row in rows].count(base) != 1:
+        raise ValueError(f"{place}: base {base!r} is to be the label of one of its rows")
+    return Table(entry.text("title"), entry.text("caption"), columns, rows, base)
 
 
 def _name(row: Row) -> str:
@@ -194,7 +199,8 @@ def _column(name: Any, place: str) -> Column:
 
 
 def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
-    entry = _entry(content, place, ("label", "values"), optional=("group", "method", "suspect"))
+    optional = ("group", "method", "stands_for", "suspect")
+    entry = _entry(content, place, ("label", "values"), optional)
     values = [_value(value, place) for value in entry.items("values")]
     if len(values) != len(columns):
         raise ValueError(f"{place}: {len(values)} values for {len(columns)} columns")
@@ -208,7 +214,13 @@ def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
         None if value is None else Figure(value, "; ".join(reasons[str(column)]))
         for column, value in zip(columns, values, strict=True)
     )
-    return Row(entry.text("label"), entry.text("group"), entry.text("method"), figures)
+    return Row(
+        entry.text("label"),
+        entry.text("group"),
+        entry.text("method"),
+        figures,
+        entry.text("stands_for"),
+    )
 
 
 def _value(value: Any, place: str) -> Decimal | None:

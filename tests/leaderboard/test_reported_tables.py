@@ -155,6 +155,12 @@ def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[st
         ("label: B", "label: 0", "row 0: label is 0; put it in quotes"),
         ("label: B, ", "", "table 'Table 1', row 2: label is missing"),
         ("title: Table 1", "caption: x", "table 1: title is missing"),
+        (
+            "columns:",
+            "base: C\n    columns:",
+            "table 'Table 1': base 'C' is to be the label of one",
+        ),
+        ("{label: A,", "{label: A, stands_for: [two],", "row 'A': stands_for is ['two']"),
         ("method: one", "method: two", "the file of method 'two' has its name"),
         ("scale: paper", "", ": scale is missing"),
         ("tables:", "tables: [", " cannot be read as YAML"),
@@ -187,6 +193,26 @@ def test_groups_may_repeat_a_label(write_paper: Callable[[str], Path]) -> None:
     rows[1]["group"] = "x"
     with pytest.raises(ValueError, match=r"more than one row is called A \(group x\)"):
         read_paper(write_paper(yaml.safe_dump(content)))
+
+
+def test_a_base_and_what_a_row_stands_for_are_read(write_paper: Callable[[str], Path]) -> None:
+    """A table names the row that others add to, and a row the baseline of ours that it is."""
+    text = SOUND.replace("columns:", "base: A\n    columns:")
+    (table,) = read_paper(
+        write_paper(text.replace("{label: A,", "{label: A, stands_for: two,"))
+    ).tables
+    assert table.base == "A"
+    assert [row.stands_for for row in table.rows] == ["two", ""]
+    (plain,) = read_paper(write_paper(SOUND)).tables
+    assert (plain.base, plain.rows[0].stands_for) == ("", "")
+
+
+@pytest.mark.parametrize("name", sorted(load_papers()))
+def test_what_a_row_stands_for_is_a_method(name: str) -> None:
+    """A name that nothing has would silently be compared with nothing."""
+    known = {listing.name for listing in list_methods()}
+    rows = [row for table in load_papers()[name].tables for row in table.rows]
+    assert {row.stands_for for row in rows} - {""} <= known
 
 
 @pytest.mark.parametrize("name", sorted(load_papers()))
