@@ -2,6 +2,7 @@
 
 from harness.significance.classical import McNemar, mcnemar, paired_t, wilcoxon
 from harness.significance.comparison import Comparison, Family, compare, compare_all, compare_pairs
+from harness.significance.concordance import Concordance, Order, concordance_of, measure_order
 from harness.significance.planning import (
     VarianceComponents,
     detectable_difference,
@@ -17,18 +18,22 @@ from harness.significance.spread import Spread, measure_spread
 __all__ = [
     "LEVEL",
     "Comparison",
+    "Concordance",
     "Family",
     "McNemar",
+    "Order",
     "Spread",
     "Standing",
     "VarianceComponents",
     "compare",
     "compare_all",
     "compare_pairs",
+    "concordance_of",
     "cut_probability",
     "detectable_difference",
     "identities_needed",
     "mcnemar",
+    "measure_order",
     "measure_spread",
     "paired_t",
     "rank_groups",
