@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from harness.cli import (
+    agree,
     check,
     compare,
     data,
@@ -48,6 +49,7 @@ app.command("report", rich_help_panel=READ)(report.report)
 app.command("drop", rich_help_panel=READ)(drop.drop)
 app.command("compare", rich_help_panel=READ)(compare.compare)
 app.command("plan-power", rich_help_panel=READ)(compare.plan_power)
+app.command("agree", rich_help_panel=READ)(agree.agree)
 app.command("search", rich_help_panel=READ)(search.search)
 app.command("verify", rich_help_panel=READ)(verify.verify)
 app.command("publish", rich_help_panel=SHARE)(publish.publish)

@@ -19,6 +19,10 @@ COLUMNS = (
     ("low, high, p", "95 % interval and two-sided p-value of a difference: would it hold for other"
      " people and other seeds? Both are for all pairs of the ranking, or all comparisons of the"
      " ablation table, at once; the interval holds zero exactly where p is 0.05 or more."),
+    ("difference_reported, outcome", "What papers print for the difference, and whether the one"
+     " measured here agrees, disagrees, or is tied in print: less than 1.0 points apart. Its"
+     " interval and p are for all pairs of methods, or all such differences of an ablation table,"
+     " at once."),
     ("holds_for", "“other people” alone where each of the two has but one run."),
     ("wins, ties, losses", "Queries on which a is better, equal or worse, on means over seeds."),
     ("query_milliseconds, cosine_milliseconds", "To rank the gallery for one query, re-ranked and"

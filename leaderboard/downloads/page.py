@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePosixPath
 
 from leaderboard.ablations.section import Ablation, find_ablations
+from leaderboard.agreement.section import agreement_of
 from leaderboard.dataset_card import dataset_card
 from leaderboard.downloads.ablations import ablation_records, ablation_tex
+from leaderboard.downloads.agreement import agreement_records
 from leaderboard.downloads.bibtex import bibtex, merge_sources
 from leaderboard.downloads.columns import COLUMNS
 from leaderboard.downloads.files import FOLDER, ablation_file, ground_file, list_downloads
@@ -93,7 +95,11 @@ def _ground_group(site: Site, ground: Ground, files: Files) -> OfferGroup:
         suite=card.suite,
         drawn=card.drawn,
         warnings=card.warnings,
-        offers=(*_ranking_offers(site, ground, files), *_ablation_offers(site, ground, files)),
+        offers=(
+            *_ranking_offers(site, ground, files),
+            *_agreement_offers(site, ground, files),
+            *_ablation_offers(site, ground, files),
+        ),
     )
 
 
@@ -117,6 +123,24 @@ def _ranking_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]
         files |= differences
         about = "every pair of methods by every metric, with intervals and p-values"
         yield Offer("Differences", about, list_downloads(files, list(differences)))
+
+
+def _agreement_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:
+    agreement = agreement_of(site, ground)
+    claims = list(agreement_records(agreement))
+    if not claims:
+        return
+    anchor = site.addresses.anchors[ground.label]
+    made: Files = {
+        ground_file(anchor, "agreement.csv"): csv_text(claims),
+        ground_file(anchor, "agreement.json"): json_text(claims),
+    }
+    files |= made
+    about = (
+        f"{counted(len(claims), 'difference')} that papers print for {agreement.printed_on}, each "
+        "beside the one measured here"
+    )
+    yield Offer("Agreement with papers", about, list_downloads(files, list(made)))
 
 
 def _ablation_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from harness.results.agreement import MARGIN
 from harness.significance import classical, simultaneous, spread
+from leaderboard.agreement.section import find_sections
 from leaderboard.protocol.inflation import find_inflation
 from leaderboard.protocol.references import REFERENCES
 from leaderboard.protocol.views import Constants, ProtocolPage, Recorded
@@ -28,6 +30,7 @@ def make_files(site: Site) -> dict[str, File]:
         constants=_constants(),
         recorded=_recorded(site),
         inflation=find_inflation(site),
+        agreement=find_sections(site),
         references=REFERENCES,
     )
     return {FILE: render_page("protocol", page, FILE)}
@@ -45,6 +48,7 @@ def _constants() -> Constants:
         false_alarms=FALSE_ALARMS,
         coverage=COVERAGE,
         flips=FLIPS,
+        margin=f"{MARGIN:.1f}",
     )
 
 

@@ -54,6 +54,11 @@ REFERENCES = (
         " Learning Research 7, 2006. Bars that join what is not told apart.",
     ),
     Reference(
+        "Kendall. A new measure of rank correlation. Biometrika 30, 1938; where pairs are ties in"
+        " print, Somers. A new asymmetric measure of association for ordinal variables. American"
+        " Sociological Review 27, 1962.",
+    ),
+    Reference(
         "McNemar. Note on the sampling error of the difference between correlated proportions or"
         " percentages. Psychometrika 12, 1947; with the correction of Edwards, ibid. 13, 1948.",
     ),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leaderboard.agreement.views import AgreementSection
+
 
 @dataclass(frozen=True)
 class RankedRow:
@@ -41,6 +43,7 @@ class Constants:
     false_alarms: str
     coverage: str
     flips: str  # the most false alarms of sign flips
+    margin: str  # points; what papers print less apart is a tie
 
 
 @dataclass(frozen=True)
@@ -81,4 +84,5 @@ class ProtocolPage:
     constants: Constants
     recorded: tuple[Recorded, ...]
     inflation: tuple[Inflation, ...]
+    agreement: tuple[AgreementSection, ...]
     references: tuple[Reference, ...]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from harness.results import METRICS, TIED
+from leaderboard.agreement.section import agreement_line, section_anchor
 from leaderboard.dataset_card import dataset_card
 from leaderboard.ranking.cells import figure_decimals, rank_cells, score_cells
 from leaderboard.ranking.competitors import Board, Competitor, make_board, notes, reasons
@@ -23,7 +24,7 @@ from leaderboard.site.render import render_page
 from leaderboard.site.scripts_data import data_file, data_script
 from leaderboard.site.site import File, Site
 from leaderboard.typography import ABSENT, counted, day, fixed, listed, magnitude_decimals
-from leaderboard.views import Quantity
+from leaderboard.views import Note, Quantity
 
 FILE = "index.html"
 # Record field -> how many of its units make one of the column's.
@@ -58,8 +59,9 @@ def _ranking(board: Board) -> Ranking:
     cells = [cell for row in (*rows, *apart) for cell in row.scores]
     addresses = board.site.addresses
     failures = [list_failures(board.ground, m, addresses) for m in sorted(board.ground.methods)]
+    card = dataset_card(board.ground, board.anchor, board.ground.runs)
     return Ranking(
-        card=dataset_card(board.ground, board.anchor, board.ground.runs),
+        card=card,
         columns=tuple(Column(key, name) for key, name in METRICS.items()),
         rows=rows,
         apart=apart,
@@ -70,6 +72,7 @@ def _ranking(board: Board) -> Ranking:
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
         ties=_ties(board),
+        agreement=_agreement(board) if card.drawn else None,
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )
@@ -127,6 +130,13 @@ def _single(board: Board) -> str:
     titles = board.site.addresses.titles
     names = [titles[one.method] for one in board.ranked if one.is_fixed and board.most_seeds > 1]
     return listed(names) if names else ""
+
+
+def _agreement(board: Board) -> Note | None:
+    """Say how many pairs of methods stand as papers report, with where that is told."""
+    said = agreement_line(board.site, board.ground)
+    anchor = section_anchor(board.site, board.ground)
+    return Note(said, f"protocol.html#{quote(anchor)}") if said else None
 
 
 def _ties(board: Board) -> str:

@@ -96,6 +96,7 @@ class Ranking:
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     ties: str  # whose queries hang on how ties break; empty where nobody's do
+    agreement: Note | None  # how many pairs stand as papers report, of drawn people
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]
 

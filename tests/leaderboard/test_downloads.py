@@ -20,6 +20,7 @@ from harness.results.answers import read_answers
 from harness.results.paper import Paper
 from harness.significance import compare
 from leaderboard import downloads
+from leaderboard.agreement import find_agreements
 from leaderboard.downloads.bibtex import Source, bibtex
 from leaderboard.downloads.latex import PREAMBLE, TexTable, escape_tex, tex_table
 from leaderboard.downloads.sheets import csv_text, json_text
@@ -410,3 +411,33 @@ def test_methods_of_hostile_names_keep_to_the_folder(
     assert all(path.is_file() and path.resolve().is_relative_to(site) for path in files)
     lines = read_csv(site / TABLES / "ranking.csv")
     assert all(line["title"].startswith(f"'{FORMULA}") for line in lines)
+
+
+def test_what_papers_claim_is_taken_away_beside_what_was_measured(
+    results: Path, add_answers: Callable[..., Path], build: Callable[[], Path]
+) -> None:
+    """A line a claimed difference, of methods and of rows, with both figures in full."""
+    for seed in range(2):
+        add_answers("dgia", 1.6, seed=seed, tables=(("Table 4", "B+LRC+GSRC-FR+IASC-CL", 4),))
+        add_answers("dgia", 0.4, seed=seed, variant="B", tables=(("Table 4", "B", 0),))
+        add_answers("clip-itc", 2.6, seed=seed)
+    folder = build() / TABLES
+    (pair, row) = read_csv(folder / "agreement.csv")
+    assert json.loads((folder / "agreement.json").read_text())[0]["outcome"] == "disagrees"
+    (agreement,) = find_agreements(results)
+    for line, tried in ((pair, agreement.pairs[0]), (row, agreement.rows[0])):
+        found = [float(line[name]) for name in ("difference", "low", "high", "p")]
+        expected = tried.found
+        assert found == [expected.difference, expected.low, expected.high, expected.adjusted]
+        assert float(line["difference_reported"]) == float(tried.claim.difference)
+    assert (pair["kind"], pair["a"], pair["b"]) == ("methods", "dgia", "clip-itc")
+    assert (row["kind"], row["a"], row["b"]) == ("rows", "dgia", "dgia:B")
+    assert (pair["outcome"], row["outcome"]) == ("disagrees", "agrees")
+    assert pair["sources"].split("; ")[1:] == ["dgia, Table 4: B", "mefa, Table 1: CLIP(ViT-B/16)"]
+
+
+def test_nothing_is_offered_where_papers_claim_nothing(
+    answered: Path, build: Callable[[], Path]
+) -> None:
+    """Methods that no paper prints leave no empty file."""
+    assert not (build() / TABLES / "agreement.csv").exists()

@@ -360,3 +360,24 @@ def test_ties_that_decide_are_told(
         "The figures of 0.5 % of the queries of TORN hang on how ties break."
         in build(answered).text
     )
+
+
+def test_a_ranking_of_drawn_people_says_how_many_pairs_stand_as_papers_report(
+    results: Path, add_answers: Callable[..., Path], build: Callable[[Path], Any]
+) -> None:
+    """The line is counted of the runs, and leads to the tables; other data have none."""
+    for method, skill in (("dgia", 1.6), ("irra", 1.5), ("clip-itc", 2.6)):
+        for dataset, drawn in (("paperdolls", True), ("cuhk-pedes", False)):
+            data = {"title": dataset, "drawn": drawn, "fingerprint": "feed"}
+            add_answers(method, skill, dataset=dataset, data=data)
+    page = build(results)
+    text = " ".join(page.text.split())
+    assert text.count("as their papers report") == 1
+    said = "0 of 2 pairs of methods stand as their papers report on CUHK-PEDES; 2 do not"
+    assert said in text
+    assert "protocol.html#agreement-demo-paperdolls" in page.attributes("href")
+
+
+def test_what_papers_claim_nothing_of_has_no_such_line(index: Any) -> None:
+    """Methods that no paper prints are ranked without it."""
+    assert "papers report" not in index.text

@@ -13,11 +13,13 @@ from harness.metrics import score_rows, summarize
 from harness.plan.spec import PROTOCOL
 from harness.significance import simultaneous
 from leaderboard import protocol
+from leaderboard.agreement import find_agreements
 from leaderboard.protocol import worked_example as example
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
+from leaderboard.typography import signed
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -117,6 +119,48 @@ def test_selection_inflation_is_shown_where_it_was_audited(
     assert page.row("ONE") == ["ONE", "demo/paperdolls", "41.00", "40.00", "43.00", "2.00", "2"]
     assert not [row for row in page.rows if "TWO" in row]
     assert "No run in these results was audited" not in page.text
+
+
+def test_what_stands_as_papers_report_is_counted(
+    results: Path, add_answers: Callable[..., Path], build: Callable[[], Path],
+    read_page: Callable[[Path], Any],
+) -> None:  # fmt: skip
+    """Pairs of methods and rows of a table stand with both differences, sources and the verdict."""
+    places = {"B": (("Table 4", "B", 0),), "full": (("Table 4", "B+LRC+GSRC-FR+IASC-CL", 4),)}
+    for seed in range(2):
+        add_answers("dgia", 1.6, seed=seed, tables=places["full"])
+        add_answers("dgia", 0.4, seed=seed, variant="B", tables=places["B"])
+        add_answers("clip-itc", 2.6, seed=seed)
+        add_answers("clip", 1.0, seed=seed)
+    page = read_page(build())
+    (agreement,) = find_agreements(results)
+    (pair,), (row,) = agreement.pairs, agreement.rows
+    text = " ".join(page.text.split())
+    assert "No paper measured PaperDolls: what papers print for CUHK-PEDES stands in." in text
+    assert "0 of 1 pair of methods stands as their papers report on CUHK-PEDES; 1 does not" in text
+    assert "tau is \u22121.00; of fewer than three methods it has no interval" in text
+    assert "1 of 1 difference between rows stands as their papers report on CUHK-PEDES." in text
+    assert "Left out: CLIP; no paper that is held here prints it for CUHK-PEDES." in text
+    told = page.row("DGIA \u2212 CLIP-ITC")
+    assert told[1:3] == ["no", "+7.85"]
+    assert told[3].startswith(signed(pair.found.difference, 1))
+    ablated = page.row("B+LRC+GSRC-FR+IASC-CL \u2212 B")
+    assert ablated[1:3] == ["yes", "+8.37"]
+    assert ablated[3].startswith(signed(row.found.difference, 1))
+    figures = page.row("CLIP-ITC")
+    assert figures[1] == "65.21"
+    assert "DGIA, Table 4: B" in figures[3]
+    assert "agreement-demo-paperdolls" in page.attributes("id")
+
+
+def test_it_is_said_that_papers_claim_nothing(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """Methods that no paper prints give no table, and a sentence that says so."""
+    add_run("one", 40.0)
+    text = " ".join(read_page(build()).text.split())
+    assert "Of what ran here papers claim no difference" in text
+    assert "Why a difference may not stand" not in text
 
 
 def test_it_is_said_that_nothing_was_audited(

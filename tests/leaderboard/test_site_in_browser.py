@@ -81,6 +81,8 @@ def answer(recorder: Recorder) -> None:
             config={"temperature": 0.02, "losses": {"itc": 1.0}},
             changes={"losses": {"itc": 1.0}},
         )  # fmt: skip
+        for method, skill in (("irra", 1.3), ("clip-itc", 1.2)):  # of which papers claim something
+            recorder.add_answers(method, skill, seed=seed)
     error = {"kind": "ValueError", "message": "too small", "traceback": "Traceback\n" + "x" * 300}
     recorder.add_run("three", seed=3, status="error", error=error, history=False)
     apart = {"dataset": "cuhk-pedes", "scale": "paper", "data": {"title": "CUHK-PEDES"}}

@@ -54,13 +54,13 @@ def _needed(plan: PowerPlan) -> str:
 def _print_ranks(compared: ComparedFamily) -> None:
     family = compared.family
     groups = family.undecided()
-    decimals = _decimals([high - low for low, high in family.intervals.values()])
+    decimals = interval_decimals([high - low for low, high in family.intervals.values()])
     rows = [
         (
             str(one.rank),
             one.name,
             f"{one.mean:.{decimals}f}",
-            _span(*family.intervals[one.name], decimals),
+            write_span(*family.intervals[one.name], decimals),
             str(compared.family.runs[one.name]),
             ", ".join(_undecided(one.name, groups)) or "-",
         )
@@ -77,13 +77,13 @@ def _print_pairs(compared: ComparedFamily) -> None:
     if len(pairs) > MOST_PAIRS:
         note(f"{len(pairs)} pairs; --json prints them all.")
         return
-    decimals = _decimals([found.high - found.low for _, _, found in pairs])
+    decimals = interval_decimals([found.high - found.low for _, _, found in pairs])
     rows = [
         (
             f"{a} - {b}",
             f"{found.difference:+z.{decimals}f}",
-            _span(found.low, found.high, decimals),
-            _probability(found.adjusted),
+            write_span(found.low, found.high, decimals),
+            write_probability(found.adjusted),
             f"{found.wins} / {found.ties} / {found.losses}",
         )
         for a, b, found in pairs
@@ -124,7 +124,7 @@ def _undecided(name: str, groups: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys(others))
 
 
-def _decimals(widths: Sequence[float]) -> int:
+def interval_decimals(widths: Sequence[float]) -> int:
     """Return the decimals that intervals support: two where they are narrow."""
     return 2 if statistics.median(widths) < 1 else 1
 
@@ -151,13 +151,14 @@ def _plain(compared: ComparedFamily) -> dict[str, Any]:
     }
 
 
-def _probability(value: float) -> str:
+def write_probability(value: float) -> str:
     """Cut a p-value, so that one below the level is not printed as the level, and none as 0."""
     if value < 1e-4:
         return "<0.0001"
     return f"{cut_probability(value):.4f}"
 
 
-def _span(low: float, high: float, decimals: int) -> str:
+def write_span(low: float, high: float, decimals: int) -> str:
+    """Write the ends of an interval; only one that is zero is printed as zero."""
     ends = (f"{round_end(end, decimals):.{decimals}f}" for end in (low, high))
     return " to ".join(ends)
