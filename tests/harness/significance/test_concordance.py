@@ -96,12 +96,18 @@ def test_seeds_widen_the_interval_too() -> None:
     assert (wild > calm).all()
 
 
-def test_the_interval_holds_the_middle_of_what_is_drawn() -> None:
+PARTED = np.array(
+    [[0.5, 0.2, 0.0, 0.0], [0.2, 0.5, 0.0, 0.0], [0.0, 0.0, 0.8, 0.3], [0.0, 0.0, 0.3, 0.4]]
+)
+SHARED = np.full((4, 4), 25.0) + 0.001 * np.eye(4)  # what all have in common moves no difference
+
+
+@pytest.mark.parametrize(("covariance", "ends"), [(PARTED, (0.0, 1.0)), (SHARED, (1.0, 1.0))])
+def test_the_interval_holds_the_middle_of_what_is_drawn(
+    covariance: Any, ends: tuple[float, float]
+) -> None:
     """As numpy draws means of the same covariance, one by one, and counts by a plain loop."""
     means = np.array([2.0, 1.0, 0.5, 0.0])
-    covariance = np.array(
-        [[0.5, 0.2, 0.0, 0.0], [0.2, 0.5, 0.0, 0.0], [0.0, 0.0, 0.8, 0.3], [0.0, 0.0, 0.3, 0.4]]
-    )
     claims = np.array(list(combinations(range(4), 2))).T
     order = Order(claims, means[claims[0]] - means[claims[1]], covariance)
     taus = []
@@ -112,7 +118,7 @@ def test_the_interval_holds_the_middle_of_what_is_drawn() -> None:
     found = concordance_of([order])
     assert found.tau == 1.0
     assert found.interval == pytest.approx(expected)
-    assert expected == pytest.approx((0.0, 1.0))
+    assert expected == pytest.approx(ends)
     assert concordance_of([order]) == found  # the same draws
 
 
