@@ -132,7 +132,8 @@ def once(temporary: Path) -> Make:
 @pytest.fixture(scope="session")
 def small_dolls(once: Make) -> Path:
     """A folder of PaperDolls with 12 / 6 / 8 people: train, val and test as Parquet."""
-    from harness.data.paperdolls.build import Sizes, write_paperdolls
+    from harness.data.paperdolls.build import write_paperdolls
+    from harness.data.paperdolls.looks import Sizes
 
     sizes = Sizes(train=12, val=6, test=8)
     return once("small-dolls", lambda folder: write_paperdolls(folder, sizes=sizes))

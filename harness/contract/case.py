@@ -37,7 +37,8 @@ BATCH = 16  # two steps an epoch
 
 def small_dolls() -> Path:
     """Return the folder of a small drawn dataset, which is made once."""
-    from harness.data.paperdolls.build import Sizes, write_paperdolls
+    from harness.data.paperdolls.build import write_paperdolls
+    from harness.data.paperdolls.looks import Sizes
 
     folder = paths.cache_folder() / "contract" / f"small-dolls-{code_of_drawing()[:16]}"
     if not folder.is_dir():

@@ -49,7 +49,8 @@ def strangers(image_size: tuple[int, int]) -> Iterator[Strangers]:
 
     In their cache folder they are the test split of each drawn dataset.
     """
-    from harness.data.paperdolls.build import Sizes, write_paperdolls
+    from harness.data.paperdolls.build import write_paperdolls
+    from harness.data.paperdolls.looks import Sizes
 
     with TemporaryDirectory() as scratch:
         folder, cache = Path(scratch, "drawn"), Path(scratch, "cache")

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from harness.data import catalogue
-from harness.data.paperdolls.build import Sizes, write_paperdolls
-from harness.data.paperdolls.looks import DATASETS
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import DATASETS, Sizes
 
 from ..made_once import Make
 from .pages import ROOT, Desk

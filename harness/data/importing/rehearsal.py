@@ -46,8 +46,8 @@ def write_rehearsal(
 ) -> None:
     """Write the annotations and images of a benchmark's layout, with its counts."""
     drawings = list(draw_pretraining(DRAWN))
-    pictures = [np.asarray(image.resize(SIZE)) for image, _ in drawings]
-    texts = [text for _, text in drawings]
+    pictures = [np.asarray(drawing.image.resize(SIZE)) for drawing in drawings]
+    texts = [drawing.caption for drawing in drawings]
     planned = list(_plan(layout))
     records: list[dict[str, Any]] = []
     with ThreadPoolExecutor() as pool:

@@ -4,12 +4,14 @@ The looks are kept apart on purpose. Encoders pre-trained on PRETRAINING meet ot
 places, worse cameras and richer language in PAPERDOLLS, so that fine-tuning has something to gain.
 What was trained on PAPERDOLLS meets faded colours, cameras of an evening and terser captions in
 STREETDOLLS, so that a loss can be seen where a method is tested on what it was not trained on.
+CROWDDOLLS are nearer to a benchmark: more people, fewer words for each, some of them vague or
+wrong, boxes that cut people off, and bags that come and go.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .drawing.canvas import Colour
 from .people.families import Families
@@ -41,6 +43,8 @@ class Difficulty:
     shade_jitter: float = 6.0  # standard deviation of a colour, in levels of 255
     occlusion: float = 0.3  # probability that something stands before the person
     pose: float = 1.0  # how far scale, place and lean change between images
+    cut: float = 0.0  # the most that is cut off at the bottom, as a share; half of it at the sides
+    changes: float = 0.0  # probability that a bag, or an item, is put down or taken up in an image
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,22 @@ class Wording:
     hidden: float = 0.0  # probability of naming, all the same, what cannot be seen in the image
     scenery: float = 0.0  # probability of telling what the person does or where
     shuffled: float = 0.0  # probability of an unusual order of the clothes
+    vague: float = 0.0  # probability of a word that fits other things too, where there is one
+    mistaken: float = 0.0  # probability that one thing is told as it is not
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is drawn: people of each split, images of a person, captions of an image."""
+
+    train: int = 400
+    val: int = 100
+    test: int = 200
+    images: tuple[int, int] = (4, 4)  # fewest and most
+    captions: int = 2
+
+    def people(self, split: str) -> int:
+        return {"train": self.train, "val": self.val, "test": self.test}[split]
 
 
 @dataclass(frozen=True)
@@ -70,6 +90,7 @@ class Look:
     wording: Wording
     difficulty: Difficulty = field(default_factory=Difficulty)
     families: Families = field(default_factory=Families)
+    sizes: Sizes = field(default_factory=Sizes)
     seed: int = 0  # other people than those of another seed
 
 
@@ -162,6 +183,63 @@ STREETDOLLS = Look(
     seed=1,
 )  # fmt: skip
 
+CROWDDOLLS = Look(
+    name="crowddolls",
+    palette={
+        "black": (28, 28, 30), "white": (234, 232, 226), "gray": (126, 128, 132),
+        "red": (186, 44, 46), "maroon": (100, 28, 42), "pink": (226, 140, 170),
+        "orange": (222, 122, 44), "yellow": (230, 196, 72), "green": (58, 130, 76),
+        "olive": (96, 100, 54), "turquoise": (64, 168, 170), "light blue": (142, 186, 222),
+        "blue": (50, 92, 182), "navy": (32, 42, 84), "purple": (112, 66, 146),
+        "brown": (112, 74, 46), "beige": (208, 186, 148),
+    },
+    skins={
+        "pale": (244, 212, 192), "light": (230, 188, 158), "tan": (206, 154, 114),
+        "brown": (152, 102, 70), "dark": (98, 66, 50),
+    },
+    hair={
+        "black": (32, 28, 30), "brown": (92, 58, 36), "blond": (214, 178, 100),
+        "red": (164, 74, 38), "gray": (146, 146, 150), "white": (222, 222, 218),
+    },
+    cameras=(
+        Camera("gate", "mall", {"front": 4, "side": 2}, 1.02, (1.06, 1.0, 0.92), 0.2, 5),
+        Camera("hall", "mall", {"back": 3, "side": 2}, 0.86, (1.1, 1.0, 0.86), 0.4, 6),
+        Camera("junction", "crossing", {"side": 3, "front": 2}, 1.1, (1.0, 1.0, 1.03), 0.3, 5),
+        Camera("refuge", "crossing", {"back": 3, "front": 1}, 0.92, (0.96, 1.0, 1.06), 0.5, 6, 0.1),
+        Camera("lawn", "park", {"back": 2, "side": 2, "front": 1}, 1, (0.95, 1.06, 0.9), 0.35, 5),
+        Camera("track", "station", {"front": 3, "side": 2}, 0.78, (0.9, 1.0, 1.12), 0.45, 7),
+        Camera("late", "night", {"back": 2, "front": 2}, 0.7, (0.96, 0.96, 1.14), 0.4, 9),
+        Camera("kiosk", "street", {"side": 2, "back": 2, "front": 1}, blur=0.6, noise=6, haze=0.2),
+    ),
+    occluders=("post", "hedge", "car", "passer-by", "railing"),
+    wording=Wording(
+        named={
+            "kind": 0.9, "hair": 0.6, "hair.kind": 0.8, "hair.colour": 0.85, "beard": 0.45,
+            "glasses": 0.6, "glasses.kind": 0.85, "hat": 0.8, "hat.kind": 0.85, "hat.colour": 0.8,
+            "scarf": 0.7, "scarf.colour": 0.8, "upper.kind": 0.85, "upper.colour": 0.94,
+            "upper.pattern": 0.85, "upper.plain": 0.06, "upper.second": 0.75, "upper.inner": 0.6,
+            "lower": 0.92, "lower.colour": 0.9, "shoes": 0.7, "shoes.kind": 0.75,
+            "shoes.colour": 0.9, "bag": 0.85, "bag.kind": 0.85, "bag.colour": 0.85, "item": 0.7,
+            "item.colour": 0.75,
+        },
+        sentences="loose",
+        words=(8, 32),
+        rare=0.2,
+        absence=0.06,
+        hidden=0.02,
+        scenery=0.3,
+        shuffled=0.4,
+        vague=0.06,
+        mistaken=0.08,
+    ),
+    difficulty=Difficulty(
+        light_jitter=0.1, shade_jitter=7.0, occlusion=0.3, pose=1.4, cut=0.16, changes=0.12
+    ),
+    families=Families(size=3, share=0.25),
+    sizes=Sizes(train=2500, val=300, test=1000, images=(3, 6), captions=1),
+    seed=2,
+)  # fmt: skip
+
 PRETRAINING = Look(
     name="pretraining",
     palette={
@@ -201,4 +279,21 @@ PRETRAINING = Look(
     families=Families(size=3, share=0.3),
 )  # fmt: skip
 
-DATASETS = {look.name: look for look in (PAPERDOLLS, STREETDOLLS)}  # those that are benchmarks
+# The same, more varied: for encoders that have seen more.
+VARIED = replace(
+    PRETRAINING,
+    name="varied",
+    cameras=(
+        *PRETRAINING.cameras,
+        Camera("loft", "studio", {"front": 2, "side": 2, "back": 2}, 0.86, (1.08, 1, 0.9), 0.3, 5),
+        Camera("yard", "brick", {"front": 2, "side": 2, "back": 2}, 1.08, (0.96, 1, 1.06), 0.2, 4),
+        Camera("pier", "beach", {"front": 2, "side": 2, "back": 2}, 0.8, (0.94, 1, 1.1), 0.4, 7),
+        Camera("ward", "corridor", {"front": 2, "side": 2, "back": 2}, 1, (1, 1.05, 0.95), 0.5, 5),
+    ),
+    wording=replace(PRETRAINING.wording, sentences="varied", words=(8, 28), rare=0.12),
+    difficulty=Difficulty(light_jitter=0.1, shade_jitter=12.0, occlusion=0.15, cut=0.1),
+)
+
+DATASETS = {
+    look.name: look for look in (PAPERDOLLS, STREETDOLLS, CROWDDOLLS)
+}  # those that are benchmarks

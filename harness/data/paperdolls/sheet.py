@@ -12,9 +12,9 @@ from itertools import islice
 
 from PIL import Image, ImageDraw, ImageFont
 
-from .build import Photo, Sizes, photographs_of
+from .build import Photo, photographs_of
 from .drawing.canvas import HEIGHT, WIDTH
-from .looks import PAPERDOLLS
+from .looks import PAPERDOLLS, Sizes
 from .people.attributes import Person
 from .people.families import families
 
@@ -41,7 +41,7 @@ def contact_sheet(
         start = sum(len(family) for family in listing[:number])
         for column, person in enumerate(listing[number]):
             photos = photographs_of(
-                person, start + column, "train", seed, Sizes(images=images), PAPERDOLLS
+                person, start + column, "train", seed, Sizes(images=(images, images)), PAPERDOLLS
             )
             place = (_MARGIN + column * block, _MARGIN + row * height)
             _lay_out(sheet, place, list(photos), _difference(listing[number][0], person), zoom)

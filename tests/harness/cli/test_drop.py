@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.data.paperdolls.build import Sizes, write_paperdolls
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import Sizes
 from harness.results import finish_run, load_runs, working_folder
 from harness.results.locks import run_lock
 

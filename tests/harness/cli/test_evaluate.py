@@ -11,8 +11,8 @@ import torch
 from harness import evaluation, metrics, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
-from harness.data.paperdolls.build import Sizes, write_paperdolls
-from harness.data.paperdolls.looks import STREETDOLLS
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import STREETDOLLS, Sizes
 from harness.data.pixels import open_pixels
 from harness.method import TrainSummary
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from harness.data.paperdolls.build import Photo, Sizes, photographs
-from harness.data.paperdolls.looks import DATASETS, PRETRAINING, Look
+from harness.data.paperdolls.build import Photo, photographs
+from harness.data.paperdolls.looks import DATASETS, PRETRAINING, Look, Sizes
 
 PICTURE = Path(__file__).parent / "drawn_people.png"
 CAPTIONS = PICTURE.with_suffix(".txt")  # a line a person, look after look
@@ -39,7 +39,7 @@ def describe_people() -> str:
 
 def photographs_of(look: Look) -> Iterator[Photo]:
     """Yield one image each of the first people of a look."""
-    sizes = Sizes(train=PEOPLE, images=1, captions=1)
+    sizes = Sizes(train=PEOPLE, images=(1, 1), captions=1)
     return photographs("train", sizes=sizes, look=look)
 
 

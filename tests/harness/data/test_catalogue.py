@@ -1,10 +1,11 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from harness.data import catalogue
-from harness.data.paperdolls import build
+from harness.data.paperdolls.looks import DATASETS, PAPERDOLLS, Sizes
 
 
 def test_every_dataset_comes_from_one_place() -> None:
@@ -20,8 +21,8 @@ def test_every_dataset_comes_from_one_place() -> None:
 def test_a_drawn_dataset_is_drawn_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The second call finds the files, and the fingerprint stands for their content."""
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path))
-    small = build.Sizes(train=4, val=2, test=3)
-    monkeypatch.setattr(build, "Sizes", lambda: small)
+    small = replace(PAPERDOLLS, sizes=Sizes(train=4, val=2, test=3))
+    monkeypatch.setitem(DATASETS, "paperdolls", small)
     paperdolls = catalogue.read_catalogue()["paperdolls"]
     shown: list[tuple[int, int]] = []
     first = catalogue.locate(paperdolls, lambda what, done, total: shown.append((done, total)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,11 +17,10 @@ import pytest
 from PIL import Image
 
 from harness.data.paperdolls.build import (
+    ATTRIBUTES,
     SPLITS,
-    Sizes,
-    draw_pretraining,
+    images_of,
     photographs,
-    pretraining_arrays,
     write_paperdolls,
 )
 from harness.data.paperdolls.captions import words
@@ -28,15 +28,17 @@ from harness.data.paperdolls.captions.words import Forms
 from harness.data.paperdolls.captions.writing import Caption, describe
 from harness.data.paperdolls.ceiling import rank1_ceiling
 from harness.data.paperdolls.drawing.person import draw
-from harness.data.paperdolls.drawing.shots import Shot, take_shot, visible_facts
-from harness.data.paperdolls.looks import PAPERDOLLS, PRETRAINING, Look
+from harness.data.paperdolls.drawing.shots import Cut, Shot, take_shot, visible_facts
+from harness.data.paperdolls.looks import CROWDDOLLS, PAPERDOLLS, PRETRAINING, VARIED, Look, Sizes
 from harness.data.paperdolls.people.attributes import Person, Thing, is_coherent
+from harness.data.paperdolls.people.changes import as_seen, as_told
 from harness.data.paperdolls.people.families import Families, families, people
 from harness.data.paperdolls.random_streams import stream
 from harness.data.paperdolls.sheet import contact_sheet
 
 from . import drawn_people
 
+LOOKS = (PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED)
 SMALL = Sizes(train=12, val=6, test=6)
 COLUMNS = ["image", "captions", "person_id", "image_id", "camera", "source_path"]
 
@@ -154,7 +156,7 @@ def test_a_longer_split_starts_with_a_shorter_one() -> None:
 def test_progress_is_reported_up_to_the_end(tmp_path: Path) -> None:
     """The callback counts every image once, against the right total."""
     calls: list[tuple[int, int]] = []
-    sizes = Sizes(train=2, val=1, test=1, images=2)
+    sizes = Sizes(train=2, val=1, test=1, images=(2, 2))
     write_paperdolls(
         tmp_path, progress=lambda done, total: calls.append((done, total)), sizes=sizes
     )
@@ -194,7 +196,9 @@ def test_people_are_coherent() -> None:
     assert not is_coherent(replace(person, lower=Thing("jeans", "pink")))
 
 
-@pytest.mark.parametrize("look", [PAPERDOLLS, PRETRAINING], ids=lambda look: look.name)
+@pytest.mark.parametrize(
+    "look", [PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED], ids=lambda look: look.name
+)
 def test_captions_keep_to_their_length(look: Look) -> None:
     """Every caption has as many words as its look allows."""
     fewest, most = look.wording.words
@@ -210,7 +214,9 @@ def test_captions_of_an_image_differ() -> None:
     assert all(len({caption.text for caption in photo.captions}) == 2 for photo in photos)
 
 
-@pytest.mark.parametrize("look", [PAPERDOLLS, PRETRAINING], ids=lambda look: look.name)
+@pytest.mark.parametrize(
+    "look", [PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED], ids=lambda look: look.name
+)
 def test_captions_say_what_is_true(look: Look) -> None:
     """The facts that a caption reports, and every word of it that names one, hold of the person."""
     for person, _, caption in described("test", 400, look):
@@ -250,11 +256,13 @@ def test_pretraining_lacks_the_rarer_synonyms() -> None:
 
 
 def test_looks_share_no_shade_and_no_place() -> None:
-    """The looks have the same colour names in other shades, before other scenes."""
-    assert PAPERDOLLS.palette.keys() == PRETRAINING.palette.keys()
-    assert all(PAPERDOLLS.palette[name] != PRETRAINING.palette[name] for name in PAPERDOLLS.palette)
-    scenes = [{camera.scene for camera in look.cameras} for look in (PAPERDOLLS, PRETRAINING)]
-    assert not scenes[0] & scenes[1]
+    """What encoders are pre-trained on has the same colour names in other shades, other scenes."""
+    for look in (PAPERDOLLS, CROWDDOLLS):
+        for other in (PRETRAINING, VARIED):
+            assert look.palette.keys() == other.palette.keys()
+            assert all(look.palette[name] != other.palette[name] for name in look.palette)
+            scenes = [{camera.scene for camera in one.cameras} for one in (look, other)]
+            assert not scenes[0] & scenes[1]
 
 
 def test_one_attribute_shows_in_the_image() -> None:
@@ -268,6 +276,83 @@ def test_one_attribute_shows_in_the_image() -> None:
     difference = np.abs(pair[0] - pair[1]).max(axis=(1, 2))  # (H,)
     assert difference[75:].max() > 60
     assert difference[:60].max() == 0
+
+
+def test_people_of_a_crowd_have_three_to_six_images() -> None:
+    """How many images a person has differs, and does not depend on how many people there are."""
+    few = replace(CROWDDOLLS.sizes, test=30)
+    counts = Counter(photo.person_id for photo in photographs("test", sizes=few, look=CROWDDOLLS))
+    assert set(counts.values()) == {3, 4, 5, 6}
+    assert list(counts.values()) == [
+        images_of(row, "test", 0, CROWDDOLLS.sizes) for row in range(30)
+    ]
+
+
+def test_bags_come_and_go_between_images() -> None:
+    """About as often as asked for, what a person carries is put down or taken up, nothing else."""
+    changed = 0
+    for number, person in enumerate(crowd("train", 500)):
+        seen = as_seen(person, 0.2, stream("seen", number))
+        assert is_coherent(seen)
+        assert replace(seen, bag=person.bag, item=person.item) == person
+        assert (seen.bag == person.bag) or (seen.bag is None) != (person.bag is None)
+        changed += seen.bag != person.bag
+    assert 0.15 < changed / 500 < 0.25
+    assert as_seen(person, 0.0, stream(0)) == person
+
+
+def test_a_caption_errs_in_one_thing_now_and_then() -> None:
+    """About as often as asked for, a caption tells of someone who differs in one attribute."""
+    differences = Counter(
+        len(differing(person, as_told(person, 0.2, stream("told", number))))
+        for number, person in enumerate(crowd("train", 500))
+    )
+    assert differences.keys() == {0, 1}
+    assert 0.15 < differences[1] / 500 < 0.25
+
+
+def test_what_a_box_cuts_off_is_not_told() -> None:
+    """Where feet are outside the box, shoes are not among the visible facts; the head stays."""
+    person = crowd("train", 1)[0]
+    shot = replace(take_shot(PAPERDOLLS.cameras[0], PAPERDOLLS, stream(0)), occluder=None)
+    cut = replace(shot, cut=Cut(bottom=0.15))
+    assert "shoes" in visible_facts(person, shot)
+    assert "shoes" not in visible_facts(person, cut)
+    red, blue = (
+        np.asarray(
+            draw(replace(person, shoes=Thing("sneakers", colour)), cut, PAPERDOLLS, stream(1))
+        )
+        for colour in ("red", "blue")
+    )
+    assert np.array_equal(red, blue)
+    whole, boxed = (np.asarray(draw(person, one, PAPERDOLLS, stream(1))) for one in (shot, cut))
+    assert boxed.shape == whole.shape
+    assert not np.array_equal(whole, boxed)
+
+
+def test_vague_words_come_up_as_asked() -> None:
+    """A look that asks for vague words uses them, one that does not never."""
+    vague = {
+        form
+        for table in (words.COLOURS, words.HATS)
+        for one in table.values()
+        for form in one.vague
+    }
+    asked = replace(PAPERDOLLS, wording=replace(PAPERDOLLS.wording, vague=0.5))
+    plain, said = (
+        " ".join(told.text for _, _, told in described("train", 200, look))
+        for look in (PAPERDOLLS, asked)
+    )
+    assert vague == {"dark", "bright", "dull", "light", "hat"}
+    assert "a bright T-shirt" in said
+    assert "a bright T-shirt" not in plain
+
+
+def test_attributes_lie_beside_the_images(written: Path) -> None:
+    """What is true of each person is written once, by person id."""
+    stored = json.loads((written / ATTRIBUTES).read_text())
+    photos = [photo for split in SPLITS for photo in photographs(split, sizes=SMALL)]
+    assert stored == {str(photo.person_id): photo.person.facts() for photo in photos}
 
 
 def test_a_perfect_reader_finds_most_people() -> None:
@@ -289,17 +374,6 @@ def test_the_ceiling_counts_ties_as_chance() -> None:
     assert rank1_ceiling([(vague, 0)], gallery) == pytest.approx(100 / 3)
     assert rank1_ceiling([(exact, 1)], gallery) == 100
     assert rank1_ceiling([(exact, 0)], gallery) == 0
-
-
-def test_pretraining_arrays_are_the_drawn_people() -> None:
-    """The arrays hold the lazily drawn images and captions, channels first."""
-    images, captions = pretraining_arrays(5, seed=3)
-    drawn = list(draw_pretraining(5, seed=3))
-    assert images.shape == (5, 3, 96, 32)
-    assert images.dtype == np.uint8
-    assert captions == [caption for _, caption in drawn]
-    assert np.array_equal(images[4].transpose(1, 2, 0), np.asarray(drawn[4][0]))
-    assert not np.array_equal(images, pretraining_arrays(5, seed=4)[0])
 
 
 def test_people_are_drawn_as_they_were() -> None:
@@ -337,6 +411,12 @@ def test_the_contact_sheet_holds_every_image() -> None:
     assert np.array_equal(sheet[28 : 28 + height, 28 : 28 + width], large)
 
 
+def differing(person: Person, other: Person) -> list[str]:
+    """Return the names of the attributes in which two people differ."""
+    names = [field.name for field in fields(person)]
+    return [name for name in names if getattr(person, name) != getattr(other, name)]
+
+
 def nth_family(number: int) -> list[Person]:
     """One family of the training split."""
     return next(islice(families("train", 0, PAPERDOLLS.families), number, None))
@@ -356,7 +436,7 @@ def _meanings() -> dict[str, set[str]]:
     meanings: dict[str, set[str]] = {}
     for table in tables:
         for value, forms in table.items():
-            for form in forms.common + forms.rare:
+            for form in forms.common + forms.rare + forms.vague:
                 meanings.setdefault(form.lower(), set()).add(value)
     return {form: values for form, values in meanings.items() if not values & {"any", "person"}}
 

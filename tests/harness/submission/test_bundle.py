@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from harness.data.catalogue import find_declaration, locate
-from harness.data.paperdolls.build import Sizes, write_paperdolls
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import Sizes
 from harness.errors import HarnessError
 from harness.results.checksums import CHECKSUMS, hash_folder
 from harness.results.selection import select_runs

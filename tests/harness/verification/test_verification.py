@@ -17,7 +17,8 @@ import pytest
 
 from harness import files, plan, registry, results
 from harness.data.catalogue import find_declaration, locate
-from harness.data.paperdolls.build import Sizes, write_paperdolls
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import Sizes
 from harness.results import EvaluationRecord
 from harness.results.checksums import CHECKSUMS, hash_folder
 from harness.verification import Kind, Report, verify

@@ -62,6 +62,35 @@ GRAMMARS: Mapping[str, Grammar] = {
         },
         carrying=("carrying", "holding", "clasping"),
     ),
+    "loose": Grammar(
+        templates=(
+            "{a_person}{with_looks}{doing} is wearing {clothes}{with_belongings}.",
+            "{a_person} in {clothes}{with_belongings}.{has_looks}",
+            "{the_person} wears {clothes}.{has_looks}{has_belongings}",
+            "this is {a_person}{with_looks}. {pronoun_is} wearing {clothes}{with_belongings}.",
+            "{the_person} is dressed in {clothes}.{has_belongings}{has_looks}",
+            "you can see {a_person}{doing} in {clothes}{with_belongings}.{has_looks}",
+            "{clothes} on {a_person}{with_looks}{doing}.{has_belongings}",
+            "{a_person}{doing}{with_belongings}.{has_looks} {pronoun_is} dressed in {clothes}.",
+            "{belongings}, {a_person}{with_looks} wears {clothes}.",
+            "the picture shows {a_person}{doing}. {pronoun_is} wearing {clothes}.{has_belongings}"
+            "{has_looks}",
+            "{the_person} has {looks} and {clothes}.{has_belongings}",
+            "{a_person}{with_looks} has {clothes} on.{has_belongings}",
+            "dressed in {clothes}, {the_person}{with_looks} goes by.{has_belongings}",
+        ),
+        doing=(
+            " walking", " walking away", " going somewhere", " taking a step", " on the way",
+            " walking by", " moving along", " who walks",
+        ),
+        verbs={
+            "backpack": ("wearing", "carrying"),
+            "suitcase": ("pulling", "rolling"),
+            "phone": ("holding", "looking at", "using"),
+            "book": ("holding", "reading"),
+        },
+        carrying=("carrying", "holding"),
+    ),
     "terse": Grammar(
         templates=(
             "{a_person}{with_looks} wearing {clothes}{with_belongings}.",

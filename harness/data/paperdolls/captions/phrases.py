@@ -35,9 +35,12 @@ class Phrases:
     named: Mapping[str, str]  # facts
     rare: float  # probability of a rarer synonym
     rng: Generator
+    vague: float = 0.0  # probability of a vague word
 
     def word(self, forms: Forms) -> str:
         """Return one of the forms."""
+        if self.vague and forms.vague and self.rng.random() < self.vague:
+            return pick(self.rng, forms.vague)
         rare = forms.rare and self.rng.random() < self.rare
         return pick(self.rng, forms.rare if rare else forms.common)
 

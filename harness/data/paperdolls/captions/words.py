@@ -1,6 +1,7 @@
-"""The words of captions: for everything that can be named, the common forms and the rarer ones.
+"""The words of captions: for everything that can be named, the common forms, rarer and vague ones.
 
-The first common form is the plainest. Rare forms come up only in looks whose wording asks for them.
+The first common form is the plainest. Rare and vague forms come up only in looks whose wording asks
+for them.
 """
 
 from __future__ import annotations
@@ -15,15 +16,12 @@ class Forms:
 
     common: tuple[str, ...]
     rare: tuple[str, ...] = ()
+    vague: tuple[str, ...] = ()  # that fit other things too
 
 
 def _forms(table: Mapping[str, str]) -> dict[str, Forms]:
-    """Parse "trousers, pants | slacks": common forms, then rare ones."""
-    forms = {}
-    for value, text in table.items():
-        common, _, rare = text.partition("|")
-        forms[value] = Forms(_split(common), _split(rare))
-    return forms
+    """Parse "trousers, pants | slacks | bottoms": common forms, rare ones, vague ones."""
+    return {value: Forms(*map(_split, text.split("|"))) for value, text in table.items()}
 
 
 def _split(text: str) -> tuple[str, ...]:
@@ -41,31 +39,31 @@ KINDS = _forms({
 })  # fmt: skip
 
 COLOURS = _forms({
-    "black": "black | jet black",
-    "white": "white | bright white",
-    "gray": "gray | grey, ash-coloured",
-    "red": "red | scarlet, crimson",
-    "maroon": "maroon | burgundy, dark red, wine-red",
-    "pink": "pink | rose-coloured",
-    "orange": "orange | tangerine",
-    "yellow": "yellow | lemon",
-    "green": "green | emerald",
-    "olive": "olive | army green, khaki green",
-    "turquoise": "turquoise | teal, cyan",
-    "light blue": "light blue | sky blue, pale blue",
-    "blue": "blue | royal blue, cobalt",
-    "navy": "navy | dark blue, navy blue",
-    "purple": "purple | violet",
-    "brown": "brown | chocolate",
-    "beige": "beige | cream, tan",
+    "black": "black | jet black | dark",
+    "white": "white | bright white | light",
+    "gray": "gray | grey, ash-coloured | dull",
+    "red": "red | scarlet, crimson | bright",
+    "maroon": "maroon | burgundy, dark red, wine-red | dark",
+    "pink": "pink | rose-coloured | light",
+    "orange": "orange | tangerine | bright",
+    "yellow": "yellow | lemon | bright",
+    "green": "green | emerald | bright",
+    "olive": "olive | army green, khaki green | dark",
+    "turquoise": "turquoise | teal, cyan | bright",
+    "light blue": "light blue | sky blue, pale blue | light",
+    "blue": "blue | royal blue, cobalt | bright",
+    "navy": "navy | dark blue, navy blue | dark",
+    "purple": "purple | violet | dark",
+    "brown": "brown | chocolate | dark",
+    "beige": "beige | cream, tan | light",
 })  # fmt: skip
 HAIR_COLOURS = _forms({
-    "black": "black | raven",
-    "brown": "brown | brunette, chestnut",
-    "blond": "blond | blonde, golden, fair",
+    "black": "black | raven | dark",
+    "brown": "brown | brunette, chestnut | dark",
+    "blond": "blond | blonde, golden, fair | light",
     "red": "red | ginger, auburn",
-    "gray": "gray | grey, silver",
-    "white": "white | snow-white",
+    "gray": "gray | grey, silver | light",
+    "white": "white | snow-white | light",
 })  # fmt: skip
 HAIR = _forms({
     "short": "short | close-cropped, short-cut",
@@ -77,46 +75,46 @@ HAIR = _forms({
     "bald": "bald head | shaved head, hairless head",
 })  # fmt: skip
 UPPERS = _forms({
-    "T-shirt": "T-shirt | tee, short-sleeved top",
-    "shirt": "shirt | button-up, collared shirt",
-    "jacket": "jacket | zip-up, windbreaker",
-    "hoodie": "hoodie | hooded sweatshirt",
-    "sweater": "sweater | jumper, pullover",
-    "coat": "coat | overcoat, long coat",
-    "vest": "vest | gilet, body warmer",
-    "tank top": "tank top | sleeveless top, singlet",
+    "T-shirt": "T-shirt | tee, short-sleeved top | top",
+    "shirt": "shirt | button-up, collared shirt | top",
+    "jacket": "jacket | zip-up, windbreaker | outer layer",
+    "hoodie": "hoodie | hooded sweatshirt | top",
+    "sweater": "sweater | jumper, pullover | top",
+    "coat": "coat | overcoat, long coat | outer layer",
+    "vest": "vest | gilet, body warmer | outer layer",
+    "tank top": "tank top | sleeveless top, singlet | top",
     "dress": "dress | frock, one-piece dress",
     "any": "top | upper garment",
 })  # fmt: skip
 LOWERS = _forms({
-    "trousers": "trousers, pants | slacks",
-    "jeans": "jeans | denims",
+    "trousers": "trousers, pants | slacks | bottoms",
+    "jeans": "jeans | denims | bottoms, pants",
     "shorts": "shorts | short pants, knee-length shorts",
-    "track pants": "track pants | joggers, sweatpants",
+    "track pants": "track pants | joggers, sweatpants | bottoms, pants",
     "skirt": "skirt | knee-length skirt",
     "long skirt": "long skirt | maxi skirt, ankle-length skirt",
-    "leggings": "leggings | tights",
+    "leggings": "leggings | tights | bottoms, pants",
 })  # fmt: skip
 SHOES = _forms({
-    "sneakers": "sneakers | trainers, running shoes",
-    "boots": "boots | high boots",
-    "sandals": "sandals | slippers, flip-flops",
-    "heels": "heels | high heels, pumps",
-    "leather shoes": "leather shoes | dress shoes, formal shoes",
+    "sneakers": "sneakers | trainers, running shoes | shoes",
+    "boots": "boots | high boots | shoes",
+    "sandals": "sandals | slippers, flip-flops | shoes",
+    "heels": "heels | high heels, pumps | shoes",
+    "leather shoes": "leather shoes | dress shoes, formal shoes | shoes",
     "any": "shoes | footwear",
 })  # fmt: skip
 BAGS = _forms({
-    "backpack": "backpack | rucksack, knapsack",
-    "handbag": "handbag | purse",
-    "shoulder bag": "shoulder bag | messenger bag, satchel",
-    "suitcase": "suitcase | trolley case, wheeled luggage",
-    "shopping bag": "shopping bag | carrier bag, tote",
+    "backpack": "backpack | rucksack, knapsack | bag",
+    "handbag": "handbag | purse | bag",
+    "shoulder bag": "shoulder bag | messenger bag, satchel | bag",
+    "suitcase": "suitcase | trolley case, wheeled luggage | luggage",
+    "shopping bag": "shopping bag | carrier bag, tote | bag",
     "any": "bag",
 })  # fmt: skip
 HATS = _forms({
-    "cap": "cap | baseball cap, peaked cap",
-    "beanie": "beanie | woolly hat, bobble hat",
-    "wide hat": "sun hat | wide-brimmed hat, broad-brimmed hat",
+    "cap": "cap | baseball cap, peaked cap | hat",
+    "beanie": "beanie | woolly hat, bobble hat | hat",
+    "wide hat": "sun hat | wide-brimmed hat, broad-brimmed hat | hat",
     "any": "hat",
 })  # fmt: skip
 ITEMS = _forms({
@@ -132,10 +130,10 @@ GLASSES = _forms({
     "any": "eyewear",
 })  # fmt: skip
 PATTERNS = _forms({
-    "striped": "striped | stripy, banded",
-    "checked": "checked | plaid, chequered",
-    "dotted": "dotted | spotted, polka-dot",
-    "two-tone": "two-tone | colour-block, two-coloured",
+    "striped": "striped | stripy, banded | patterned",
+    "checked": "checked | plaid, chequered | patterned",
+    "dotted": "dotted | spotted, polka-dot | patterned",
+    "two-tone": "two-tone | colour-block, two-coloured | patterned",
     "logo": "logo | print, emblem",
     "plain": "plain | solid, unpatterned",
 })  # fmt: skip

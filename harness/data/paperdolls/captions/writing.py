@@ -138,7 +138,7 @@ def _write(told: Mapping[str, str], wording: Wording, scenery: float, rng: Gener
 def _slots(
     told: Mapping[str, str], wording: Wording, scenery: float, rng: Generator
 ) -> dict[str, str]:
-    phrases = Phrases(told, wording.rare, rng)
+    phrases = Phrases(told, wording.rare, rng, wording.vague)
     person = phrases.person()
     pronoun = _PRONOUNS.get(told.get("kind", ""), "they")
     looks = listed([_look(phrases, attribute) for attribute in _LOOKS if attribute in told])

@@ -16,7 +16,7 @@ from .figure import BUILDS, Figure
 from .heads import draw_hair_behind, draw_head, draw_scarf
 from .legs import draw_legs
 from .scenes import OCCLUDERS, SCENES
-from .shots import Shot
+from .shots import Cut, Shot
 from .uppers import draw_arm, draw_upper
 
 _SHADOW = (40, 38, 48)
@@ -39,7 +39,15 @@ def draw(person: Person, shot: Shot, look: Look, rng: Generator) -> Image.Image:
         OCCLUDERS[shot.occluder](ImageDraw.Draw(layer), rng)
         small = layer.reduce(OVERSAMPLING)
         image.paste(small, mask=small.getchannel("A"))
-    return _seen_by(shot, look.difficulty, image, rng)
+    return _seen_by(shot, look.difficulty, _boxed(image, shot.cut), rng)
+
+
+def _boxed(image: Image.Image, cut: Cut) -> Image.Image:
+    """Return what a detector's box holds, at the size of all images."""
+    if cut == Cut():
+        return image
+    box = (cut.left * WIDTH, cut.top * HEIGHT, (1 - cut.right) * WIDTH, (1 - cut.bottom) * HEIGHT)
+    return image.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR, box)
 
 
 def _background(shot: Shot, frame: Frame, rng: Generator) -> Image.Image:

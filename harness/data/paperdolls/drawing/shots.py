@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from numpy.random import Generator
 
@@ -14,7 +14,19 @@ from ..random_streams import pick, pick_weighted
 LOW_OCCLUDERS = frozenset({"hedge", "car"})
 
 _HIDDEN_FROM_BEHIND = frozenset({"beard", "glasses", "glasses.kind", "upper.inner"})
+# The share of the image's height below which shoes are gone where it is cut off at the bottom.
+_SHOES = 0.09
 _HELD_BEFORE_THE_BODY = frozenset({"phone", "book", "cup"})
+
+
+@dataclass(frozen=True)
+class Cut:
+    """What a detector's box left out of the image, as shares of its width and height."""
+
+    left: float = 0.0
+    top: float = 0.0
+    right: float = 0.0
+    bottom: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Shot:
     scale: float  # of the person
     shift: tuple[float, float]  # of the feet, to the right and down
     lean: float  # pixels to the right for each pixel of height
+    cut: Cut = field(default_factory=lambda: Cut())
 
 
 def take_shot(camera: Camera, look: Look, rng: Generator) -> Shot:
@@ -45,7 +58,15 @@ def take_shot(camera: Camera, look: Look, rng: Generator) -> Shot:
         scale=0.99 + pose * rng.uniform(-0.05, 0.05),
         shift=(pose * rng.uniform(-1.6, 1.6), pose * rng.uniform(-1.5, 1.5)),
         lean=pose * rng.uniform(-0.03, 0.03),
+        cut=_cut(look.difficulty.cut, rng) if look.difficulty.cut else Cut(),
     )
+
+
+def _cut(most: float, rng: Generator) -> Cut:
+    """Half of the images keep their feet; heads are never lost."""
+    left, right = most / 2 * rng.uniform(0, 1, 2)
+    bottom = most * max(0.0, rng.uniform(-1, 1))
+    return Cut(left, most / 3 * rng.uniform(), right, bottom)
 
 
 def visible_facts(person: Person, shot: Shot) -> set[str]:
@@ -57,6 +78,6 @@ def visible_facts(person: Person, shot: Shot) -> set[str]:
         facts -= {"upper.pattern", "upper.second"}
     if shot.view == "back" and person.item and person.item.kind in _HELD_BEFORE_THE_BODY:
         facts -= {"item", "item.kind", "item.colour"}
-    if shot.occluder in LOW_OCCLUDERS:
+    if shot.occluder in LOW_OCCLUDERS or shot.cut.bottom > _SHOES:
         facts -= {"shoes", "shoes.kind", "shoes.colour"}
     return facts
