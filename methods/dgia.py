@@ -270,7 +270,9 @@ class Dgia(Method):
 
     def asymmetric_pairs(self, x: Pairs) -> Tensor:
         """L_rc_h: what the clean pairs say of each other holds for poorer ones (eq. 19 to 21)."""
-        images = augment(x.batch.images, self.augmentation, x.run.generator("augment"))
+        images = augment(
+            x.batch.images, self.augmentation, self.encoder.mean, x.run.generator("augment")
+        )
         words = hide_words(
             x.words, self.encoder.vocabulary, x.run.generator("mask"), self.config.masked_share
         )  # (B, L)

@@ -178,7 +178,9 @@ class Irra(Method):
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         assert batch.person_ids is not None
-        images = augment(batch.images, self.augmentation, run.generator("augment"))
+        images = augment(
+            batch.images, self.augmentation, self.encoder.mean, run.generator("augment")
+        )
         clean = self.encoder.tokenize(batch.captions)  # (B, L)
         masked = mask_words(
             clean, self.encoder.vocabulary, run.generator("mask"), self.config.masked_share

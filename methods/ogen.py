@@ -254,7 +254,9 @@ class Ogen(Method):
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         assert batch.person_ids is not None
-        images = augment(batch.images, self.augmentation, run.generator("augment"))
+        images = augment(
+            batch.images, self.augmentation, self.encoder.mean, run.generator("augment")
+        )
         words = hide_words(
             self.encoder.tokenize(batch.captions),
             self.encoder.vocabulary,

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from methods.blocks.dual_encoder import MEAN
+ATTEMPTS = 10  # at a rectangle that is smaller than the image, as torchvision makes them
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,17 @@ class Augmentation:
     erase_ratio: tuple[float, float] = (0.3, 3.3)  # height / width
 
 
-def augment(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Flip, crop out of a padded image, erase a rectangle: each image by its own draws."""
+def augment(
+    images: Tensor, settings: Augmentation, mean: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Flip, crop out of a padded image, erase a rectangle: each image by its own draws.
+
+    `mean` (1, 3, 1, 1) is the colour, from 0 to 255, that the encoder takes from its pixels: to it
+    what is erased is nothing.
+    """
     images = flipped(images, settings.flip, generator)
     images = cropped(images, settings.pad * images.shape[2] // 384, generator)
-    return erased(images, settings, generator)
+    return erased(images, settings, mean, generator)
 
 
 def flipped(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
@@ -48,27 +55,44 @@ def cropped(images: Tensor, pad: int, generator: torch.Generator) -> Tensor:
     return torch.stack(windows)  # (B, 3, H, W)
 
 
-def erased(images: Tensor, settings: Augmentation, generator: torch.Generator) -> Tensor:
-    """Fill one rectangle of an image with CLIP's mean colour.
+def erased(
+    images: Tensor, settings: Augmentation, mean: Tensor, generator: torch.Generator
+) -> Tensor:
+    """Fill one rectangle of an image with the mean colour, (1, 3, 1, 1) from 0 to 255.
 
     Zhong et al., "Random Erasing Data Augmentation", AAAI 2020. https://arxiv.org/abs/1708.04896
     """
     # NOTE: IRRA erases after normalising, with the mean in normalised units; here the rectangle
     # is the mean colour itself.
     height, width = images.shape[2:]
-    draws = torch.rand(len(images), 5, generator=generator).tolist()  # (B, 5)
-    colour = torch.tensor(MEAN, device=images.device).mul(255).round().to(torch.uint8)
+    # A row of draws an image, whether it needs them or not: none depends on the others' luck.
+    draws = torch.rand(len(images), 1 + 4 * ATTEMPTS, generator=generator)  # (B, 41)
+    chances, rectangles = draws[:, 0].tolist(), draws[:, 1:].view(-1, ATTEMPTS, 4).tolist()
+    colour = mean[0].to(images.device).round().to(torch.uint8)  # (3, 1, 1)
     images = images.clone()
-    for image, (chance, area, ratio, top, left) in zip(images, draws, strict=True):
-        if chance >= settings.erase:
-            continue
+    for image, chance, attempts in zip(images, chances, rectangles, strict=True):
+        found = rectangle(height, width, settings, attempts) if chance < settings.erase else None
+        if found is not None:
+            image[:, found[0], found[1]] = colour
+    return images  # (B, 3, H, W)
+
+
+def rectangle(
+    height: int, width: int, settings: Augmentation, attempts: Iterable[Sequence[float]]
+) -> tuple[slice, slice] | None:
+    """Return the rows and columns of the first rectangle that is smaller than the image, or None.
+
+    Each attempt is four numbers from [0, 1): for the area, the ratio, the top and the left. One
+    that reaches from edge to edge is drawn anew, not cut to a band: torchvision's RandomErasing.
+    """
+    for area, ratio, top, left in attempts:
         pixels = height * width * _between(settings.erase_area, area)
         slope = math.exp(_between(tuple(map(math.log, settings.erase_ratio)), ratio))
-        tall = min(height, round(math.sqrt(pixels * slope)))
-        wide = min(width, round(math.sqrt(pixels / slope)))
-        y, x = int(top * (height - tall + 1)), int(left * (width - wide + 1))
-        image[:, y : y + tall, x : x + wide] = colour[:, None, None]
-    return images  # (B, 3, H, W)
+        tall, wide = round(math.sqrt(pixels * slope)), round(math.sqrt(pixels / slope))
+        if tall < height and wide < width:
+            y, x = int(top * (height - tall + 1)), int(left * (width - wide + 1))
+            return slice(y, y + tall), slice(x, x + wide)
+    return None
 
 
 def _between(limits: tuple[float, ...], share: float) -> float:

@@ -41,6 +41,7 @@ class Encoder(Protocol):
     image_width: int  # of image tokens
     text_width: int  # of text tokens
     grid: tuple[int, int]  # rows and columns of patches
+    mean: Tensor  # (1, 3, 1, 1), the colour from 0 to 255 that is taken from its pixels
 
     def encode_images(self, images: Tensor) -> Encoded:
         """(B, 3, H, W) uint8 -> embedding, tokens: class token, patches row by row."""

@@ -821,7 +821,8 @@ def test_only_training_changes_pixels_and_words(monkeypatch: pytest.MonkeyPatch)
     assert len(run.purposes) == len(set(run.purposes)) == 2
     augmented, clean = given["encode_images"]
     assert torch.equal(clean, batch.images)
-    expected = augment(batch.images, Augmentation(), Step().generator("augment"))
+    mean = model.encoder.mean
+    expected = augment(batch.images, Augmentation(), mean, Step().generator("augment"))
     assert torch.equal(augmented, expected)
     assert not torch.equal(augmented, clean)
     masked, untouched = given["encode_tokens"]
@@ -960,6 +961,27 @@ def test_the_papers_settings() -> None:
     (stage,) = recipe.stages
     assert (stage.epochs, stage.batch_size, stage.optimizer) == (50, 64, "adam")
     assert (stage.learning_rate, stage.weight_decay, stage.losses) == (2e-4, 5e-4, None)
+
+
+def test_erasing_is_with_the_encoders_own_mean(
+    bert_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A ViT that is normalised by 0.5, not by CLIP's mean, sees nothing where pixels are erased."""
+    model = method(f"vit_tiny_patch16_224+{bert_folder}")
+    assert torch.allclose(model.encoder.mean, torch.tensor(0.5 * 255))
+    given: list[Tensor] = []
+    encode = model.encoder.encode_images
+
+    def record(pixels: Tensor) -> Encoded:
+        given.append(pixels)
+        return cast(Encoded, encode(pixels))
+
+    monkeypatch.setattr(model.encoder, "encode_images", record)
+    batch = batch_of(300)
+    black = replace(batch, images=torch.zeros_like(batch.images))
+    with torch.no_grad():
+        model.training_losses(black, cast(Run, Step({})))
+    assert set(given[0].unique().tolist()) == {0, 128}
 
 
 # Learning rates.

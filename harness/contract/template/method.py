@@ -56,7 +56,8 @@ class CLASS(Method):
         return self.encoder.encode_texts(captions)  # embedding (B, D)
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
-        drawn = augment(batch.images, Augmentation(), run.generator("augment"))
+        mean = self.encoder.mean  # (1, 3, 1, 1)
+        drawn = augment(batch.images, Augmentation(), mean, run.generator("augment"))
         words = self.encoder.tokenize(batch.captions)  # (B, L)
         images = run.spread(self.encoder.embed_images, drawn)  # (B, D)
         texts = run.spread(self.encoder.embed_tokens, words)  # (B, D)
