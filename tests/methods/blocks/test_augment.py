@@ -92,7 +92,7 @@ def drawn(height: int, width: int, random: torch.Generator) -> tuple[int, ...] |
 
 @pytest.mark.parametrize(("height", "width"), [(384, 128), (96, 32), (384, 192)])
 def test_rectangles_are_distributed_as_torchvisions(height: int, width: int) -> None:
-    """Area, ratio and place are spread as by its own rule; no rectangle goes edge to edge."""
+    """Area, ratio and place are spread, and hang together, as by its own rule; no bands."""
     kinds = [], []  # type: tuple[list[tuple[float, ...]], list[tuple[float, ...]]]
     for found, draw, seed in zip(kinds, (drawn, torchvisions), (1, 2), strict=True):
         random = generator(seed)
@@ -111,6 +111,8 @@ def test_rectangles_are_distributed_as_torchvisions(height: int, width: int) -> 
         bounds = ours.quantile(share, dim=0)  # (4,)
         shares = [(kind <= bounds).float().mean(dim=0) for kind in (ours, theirs)]
         assert (shares[0] - shares[1]).abs().max() < 0.045  # four standard errors of a half
+    together = torch.corrcoef(ours.T) - torch.corrcoef(theirs.T)  # (4, 4)
+    assert together.abs().max() < 0.09  # four standard errors
 
 
 def test_what_does_not_fit_is_drawn_anew_and_given_up_after_the_last_attempt() -> None:
