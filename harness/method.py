@@ -131,10 +131,13 @@ class Stage:
     batch_size: int = 64
     optimizer: str = "adam"  # a name in harness.training.optimization.OPTIMIZERS
     betas: tuple[float, float] = (0.9, 0.999)
+    eps: float | None = None  # added to what Adam and its kin divide by; None: the optimiser's own
     weight_decay: float = 0.0
+    undecayed: tuple[str, ...] = ()  # kinds of parameters that do not decay: names in UNDECAYED
     schedule: str = "cosine"  # a name in harness.training.optimization.SCHEDULES
     warmup_epochs: float = 0.0
     warmup_start: float = 0.1  # share of the learning rate at which the warm-up starts
+    schedule_end: float = 0.0  # share of the learning rate at which the schedule ends
     clip_norm: float | None = None
     losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
     # Config fields that play no part up to the end of this stage. Variants that differ in them and
@@ -211,7 +214,10 @@ class Method(nn.Module, ABC):
     # Optional, each with a default that does nothing.
 
     def parameter_groups(self, stage: Stage) -> Iterable[dict[str, Any]]:
-        """Return optimiser groups; a group without `lr` takes the stage's."""
+        """Return optimiser groups; a group without `lr` takes the stage's.
+
+        They need not tell apart what does not decay: the stage's `undecayed` is for all groups.
+        """
         return [{"params": [p for p in self.parameters() if p.requires_grad]}]
 
     def prepare(self, train: TrainSet, run: Run) -> None:

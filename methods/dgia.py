@@ -107,22 +107,30 @@ class Dgia(Method):
 
     config_class = DgiaConfig
     spreads = True
+    # Adam's eps and weight decay, which biases are spared, are not given in the paper: they are
+    # IRRA's, whose batch, rate, warm-up, temperature and SDM it has
+    # (https://github.com/anosorae/IRRA/blob/main/solver/build.py, utils/options.py). NOTE: IRRA's
+    # code also doubles the rate of biases; the paper prints one rate.
     recipes = {
         "tiny": Recipe(
             "tiny-clip",
             (96, 32),
-            stages=(Stage(epochs=4, learning_rate=2e-3, warmup_epochs=0.5),),
+            stages=(Stage(epochs=4, learning_rate=2e-3, warmup_epochs=0.5, eps=1e-3),),
             threads=1,
             config={"temperature": 0.1},  # nearer to the one that tiny-clip was pre-trained with
         ),
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai",
             (384, 128),
-            # Weight decay is not given in the paper: IRRA's, on whose code the field builds.
-            stages=(Stage(epochs=40, learning_rate=1e-5, warmup_epochs=5, weight_decay=4e-5),),
+            stages=(
+                Stage(
+                    epochs=40, learning_rate=1e-5, warmup_epochs=5,
+                    eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
+                ),
+            ),
             precision="fp16",
         ),
-    }
+    }  # fmt: skip
     ablations = {
         "Table 4": {
             "B": B,
@@ -245,6 +253,9 @@ class Dgia(Method):
         """J: which stored images show the person of each row, other than its own (eq. 12).
 
         Returns them as (B, M) bool, with the similarities that confidence goes by, (B, M).
+
+        NOTE: as printed, the anchor's own image is among its top k and takes a place there; here k
+        others are looked at. That the own image is a match is known without the bank.
         """
         similarities = [self.stored_similarity(x, m) for m in self.config.global_modalities]
         found = [
@@ -283,7 +294,12 @@ class Dgia(Method):
         )
 
     def after_step(self, batch: Batch, run: Run) -> None:
-        """Blend the batch into the banks, mined before (eq. 11)."""
+        """Blend the batch into the banks, mined before (eq. 11).
+
+        NOTE: the paper has the stored features stand for a whole epoch. Here a batch is blended in
+        behind its step, so what a later batch of the epoch mines among is partly of this epoch, and
+        an image is blended in as often as it is seen, once for each of its captions.
+        """
         if self.seen is None:
             return
         images, texts = self.seen.of("image"), self.seen.of("text")

@@ -170,11 +170,13 @@ class Laip(Method):
             stages=(
                 Stage(
                     epochs=1, learning_rate=1e-3, batch_size=32, optimizer="adamw",
-                    weight_decay=0.02, warmup_epochs=0.5, losses=STAGE_1, unread=STAGE_2_ALONE,
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
+                    schedule_end=0.1, losses=STAGE_1, unread=STAGE_2_ALONE,
                 ),
                 Stage(
                     epochs=1, learning_rate=1e-3, batch_size=32, optimizer="adamw",
-                    weight_decay=0.02, warmup_epochs=0.5,
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
+                    schedule_end=0.1,
                 ),
             ),
             threads=1,
@@ -182,18 +184,22 @@ class Laip(Method):
             val_candidates=8,
             config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 2},
         ),
-        # Batch size and weight decay are not given: ALBEF's for retrieval.
+        # Batch size, weight decay and what it spares, and the rate of 1e-6 that the cosine ends at
+        # are not given: ALBEF's for retrieval (https://github.com/salesforce/ALBEF, configs/
+        # Retrieval_coco.yaml and optim/optim_factory.py).
         "paper": Recipe(
             "albef",
             (384, 384),
             stages=(
                 Stage(
                     epochs=30, learning_rate=1e-5, batch_size=32, optimizer="adamw",
-                    weight_decay=0.02, warmup_epochs=1, losses=STAGE_1, unread=STAGE_2_ALONE,
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=1,
+                    schedule_end=0.1, losses=STAGE_1, unread=STAGE_2_ALONE,
                 ),
                 Stage(
                     epochs=15, learning_rate=1e-5, batch_size=32, optimizer="adamw",
-                    weight_decay=0.02, warmup_epochs=1,
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=1,
+                    schedule_end=0.1,
                 ),
             ),
             precision="fp16",

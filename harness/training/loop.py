@@ -33,7 +33,7 @@ from harness.training.checkpoints import (
     write_checkpoint,
 )
 from harness.training.handed import Losses, TrainingRun, preparation
-from harness.training.optimization import build_optimizer, build_schedule
+from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
 KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "seconds"
@@ -180,7 +180,7 @@ class _Loop:
         """Train one stage, or what a checkpoint left of it."""
         steps = -(-len(self.view.captions) // stage.batch_size)
         seed_everything(self.run.seed, "stage", number)
-        optimizer = build_optimizer(self.method.parameter_groups(stage), stage)
+        optimizer = build_optimizer(parameter_groups(self.method, stage), stage)
         schedule = build_schedule(optimizer, stage, steps)
         module, prepared = self.run.accelerator.prepare(self.method, optimizer)
         self.run.stage, self.run.steps_per_epoch = number, steps

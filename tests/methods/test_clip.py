@@ -63,6 +63,8 @@ def test_the_paper_recipes_are_clip_at_384_by_128(name: str) -> None:
     for stage in recipe["stages"]:
         assert (stage["epochs"], stage["batch_size"], stage["learning_rate"]) == (60, 64, 1e-5)
         assert (stage["warmup_epochs"], stage["warmup_start"]) == (5, 0.1)
+        solver = "optimizer", "betas", "eps", "weight_decay", "undecayed"
+        assert [stage[name] for name in solver] == ["adam", [0.9, 0.999], 1e-3, 4e-5, ["biases"]]
 
 
 def test_the_readme_example_is_a_method_that_works(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from harness.method import Batch, Encoded, Run, TrainSet, TrainSummary
 from methods.blocks import losses
 from methods.dgia import Dgia, DgiaConfig, Pairs
+from methods.irra import Irra
 
 Vector = list[float]
 Rows = list[list[float]]
@@ -954,3 +955,16 @@ def test_mined_pairs_are_reported() -> None:
     dgia.global_relations(x)
     expected = [(1, 5), (3, 5), (4, 5), (0, 0), (3, 0), (1, 2), (3, 2), (4, 2)]
     assert cast(Step, x.run).reported == {"global": sorted(expected)}
+
+
+def test_the_recipe_is_the_papers_and_the_solver_irras() -> None:
+    """Section 4.2 prints 40 epochs from 1e-6 to 1e-5 and down a cosine; IRRA's code the rest."""
+    recipe, config = Dgia.recipes["paper"], DgiaConfig()
+    (stage,) = recipe.stages
+    assert recipe.image_size == (384, 128)
+    assert (stage.epochs, stage.batch_size, stage.learning_rate) == (40, 64, 1e-5)
+    assert (stage.warmup_epochs, stage.warmup_start, stage.schedule) == (5, 0.1, "cosine")
+    assert (config.temperature, config.threshold, config.masked_share) == (0.02, 0.7, 0.5)
+    (irras,) = Irra.recipes["paper"].stages
+    assert (stage.optimizer, stage.betas, stage.eps) == ("adam", irras.betas, irras.eps)
+    assert (stage.weight_decay, stage.undecayed) == (irras.weight_decay, irras.undecayed)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from harness.method import Batch, Run, Stage, TrainSummary
+from harness.training.optimization import build_optimizer, parameter_groups
 from methods.blocks import losses
 from methods.blocks.masking import mask_words
 from methods.irra import InteractionEncoder, Irra, IrraConfig
@@ -138,13 +139,26 @@ def test_sdm_uses_the_identities_of_the_batch() -> None:
 
 
 def test_new_modules_and_biases_have_rates_of_their_own() -> None:
-    """New modules learn five times faster, biases twice and without decay; each has one group."""
+    """New modules learn five times faster, biases twice; each parameter has one group."""
     irra = method()
-    groups = list(irra.parameter_groups(Stage(epochs=1, learning_rate=1.0, weight_decay=0.1)))
-    rates = {id(p): (g["lr"], g.get("weight_decay")) for g in groups for p in g["params"]}
+    groups = list(irra.parameter_groups(Stage(epochs=1, learning_rate=1.0)))
+    rates = {id(p): g["lr"] for g in groups for p in g["params"]}
     named = dict(irra.named_parameters())
     assert len(rates) == len(named) == sum(len(group["params"]) for group in groups)
-    assert rates[id(named["encoder.visual.proj"])] == (1.0, None)
-    assert rates[id(named["encoder.visual.ln_post.bias"])] == (2.0, 0.0)
-    assert rates[id(named["interaction.norm.weight"])] == (5.0, None)
-    assert rates[id(named["classifier.bias"])] == (5.0, 0.0)
+    assert rates[id(named["encoder.visual.proj"])] == 1.0
+    assert rates[id(named["encoder.visual.ln_post.bias"])] == 2.0
+    assert rates[id(named["interaction.norm.weight"])] == 5.0
+    assert rates[id(named["classifier.bias"])] == 5.0
+
+
+def test_the_solver_is_the_codes() -> None:
+    """Adam's eps of 1e-3; each bias is spared from weight decay, and nothing else."""
+    (stage,) = Irra.recipes["paper"].stages
+    assert (stage.optimizer, stage.betas, stage.eps) == ("adam", (0.9, 0.999), 1e-3)
+    assert stage.weight_decay == 4e-5
+    irra = method()
+    optimizer = build_optimizer(parameter_groups(irra, stage), stage)
+    decays = {id(p): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+    found = {name: decays[id(p)] for name, p in irra.named_parameters()}
+    assert found == {name: 0.0 if "bias" in name else 4e-5 for name in found}
+    assert {group["eps"] for group in optimizer.param_groups} == {1e-3}

@@ -21,6 +21,7 @@ from harness.method import Batch, Encoded, Highlight, Run, Supervision, TrainSet
 from harness.plan.spec import RunSpec
 from harness.registry import Listing
 from harness.registry.description import describe
+from harness.training.optimization import build_optimizer, parameter_groups
 from methods import laip
 from methods.blocks.masked_phrases import MaskedPhrases
 from methods.laip import (
@@ -1284,6 +1285,20 @@ def test_tables_5_and_6_and_figure_6() -> None:
     assert LaipConfig().margin == 0.6
 
 
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
+@pytest.mark.parametrize("number", [0, 1])
+def test_what_decays_is_what_albef_decays(scale: str, number: int) -> None:
+    """By ALBEF's own rule neither biases nor other vectors do; the temperature, a number, does."""
+    model, stage = method(), Laip.recipes[scale].stages[number]
+    groups = build_optimizer(parameter_groups(model, stage), stage).param_groups
+    decays = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            spared = len(parameter.shape) == 1 or name.endswith(".bias")
+            assert decays.pop(id(parameter)) == (0.0 if spared else 0.02), name
+    assert not decays
+
+
 def test_the_recipe_is_the_papers() -> None:
     """384 x 384, 30 and 15 epochs of AdamW from 1e-6 to 1e-5 and down a cosine, k 128."""
     recipe, config = Laip.recipes["paper"], LaipConfig()
@@ -1293,6 +1308,7 @@ def test_the_recipe_is_the_papers() -> None:
         assert (stage.optimizer, stage.schedule, stage.learning_rate) == ("adamw", "cosine", 1e-5)
         assert stage.learning_rate * stage.warmup_start == pytest.approx(1e-6)
         assert stage.warmup_epochs > 0
+        assert stage.learning_rate * stage.schedule_end == pytest.approx(1e-6)
     assert recipe.candidates == 128
     assert (config.momentum, config.queue, config.temperature) == (0.995, 65_536, 0.07)
     assert (config.distillation, config.weights) == (0.4, "coco")

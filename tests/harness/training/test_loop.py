@@ -170,6 +170,21 @@ def test_the_best_epoch_on_val_is_selected(tmp_path: Path) -> None:
     assert float(selected["steps"]) == moments[2]
 
 
+def test_a_stage_spares_what_it_names_from_weight_decay(tmp_path: Path) -> None:
+    """The bias ends elsewhere when it does not decay."""
+
+    def bias(*undecayed: str) -> Tensor:
+        stage = Stage(
+            2, 0.01, batch_size=10, optimizer="adamw", weight_decay=5.0, undecayed=undecayed
+        )
+        folder = tmp_path / "-".join(("all", *undecayed))
+        run(folder, stages=recipe(stage))
+        return weights(folder)["layer.bias"]
+
+    assert not torch.equal(bias(), bias("biases"))
+    assert torch.equal(bias(), bias("norms"))
+
+
 def test_a_stage_trains_the_losses_it_names(tmp_path: Path) -> None:
     """A loss outside the stage is off; its weight comes from the config."""
     method = Regression()
