@@ -21,6 +21,7 @@ CHOICES = {
     "optimizer": ("adam", "adamw", "lamb", "sgd"),
     "schedule": ("constant", "cosine", "linear"),
     "precision": ("bf16", "fp16", "no"),
+    "undecayed": ("biases", "norms"),  # several, in a list
 }
 LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
 
@@ -154,12 +155,14 @@ def _of_kind(key: str, value: Any, before: Any) -> Any:
 
 
 def _of_recipe(key: str, value: Any, before: Any) -> Any:
-    """Return a value of the recipe: one of a few words, or a count or a rate."""
+    """Return a value of the recipe: one of a few words, or a count or a rate, or a list of them."""
     least = LEAST.get(key, 0)
     value = _of_kind(key, value, before)
-    if key in CHOICES and value not in CHOICES[key]:
-        raise HarnessError(f"Setting {key}: {unknown(key, str(value), CHOICES[key])}")
-    numbers = value if isinstance(value, list) else [value]
-    if any(isinstance(number, int | float) and number < least for number in numbers):
-        raise HarnessError(f"Setting {key}: {value!r} is less than {least}, which means nothing.")
+    for one in value if isinstance(value, list) else [value]:
+        if key in CHOICES and one not in CHOICES[key]:
+            raise HarnessError(f"Setting {key}: {unknown(key, str(one), CHOICES[key])}")
+        if isinstance(one, int | float) and one < least:
+            raise HarnessError(
+                f"Setting {key}: {value!r} is less than {least}, which means nothing."
+            )
     return value

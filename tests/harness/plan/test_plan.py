@@ -194,7 +194,8 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
         ("epochs", -1), ("epochs", 0), ("epochs", "010"), ("epochs", True), ("batch_size", 0),
         ("learning_rate", -0.1), ("learning_rate", True), ("learning_rate", "nan"), ("threads", -1),
         ("width", "1:30"), ("width", True), ("losses.itc", True), ("precision", "fp32"),
-        ("optimizer", "adamx"), ("schedule", "cosinus"),
+        ("optimizer", "adamx"), ("schedule", "cosinus"), ("undecayed", ["biases", "norm"]),
+        ("undecayed", "biases"), ("betas", [0.9, -1.0]),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(
@@ -210,6 +211,7 @@ def test_the_choices_of_a_recipe_are_those_that_training_has() -> None:
     """Planning does not import torch, and keeps names of its own."""
     assert {*CHOICES["optimizer"]} == {*optimization.OPTIMIZERS}
     assert {*CHOICES["schedule"]} == {*optimization.SCHEDULES}
+    assert {*CHOICES["undecayed"]} == {*optimization.UNDECAYED}
 
 
 def suite_file(folder: Path, *datasets: str) -> Path:
