@@ -33,7 +33,7 @@ from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
 from methods.blocks.backbones import load_encoder
 from methods.blocks.extra_data import OF_ENCODERS
-from methods.blocks.granularity import ImageParts, TextParts
+from methods.blocks.granularity import Heads, ImageParts, TextParts
 from methods.blocks.losses import cosine, precise
 from methods.blocks.masking import hide_words
 from methods.blocks.objective import weighted
@@ -57,11 +57,19 @@ class OgenConfig(Config):
     # person is represented by the granularities themselves.
     aggregation: Literal["shared", "separate", "none"] = "shared"
     adapted: Literal["teacher", "student"] = "teacher"  # the network that L_k works on
+    # What granularities 2 and 3 are judged by in eq. 8, which leaves it open: their parts before
+    # aggregation, or v^2[0] and v^3[0] of eq. 4 behind it. Rows without aggregation have parts.
+    judged: Literal["parts", "aggregated"] = "parts"
+    # How "multi-head attention with 3 x (s - 1) heads" makes parts of words: each head weighs the
+    # words, or maps them to queries, keys and values of its own.
+    text_heads: Heads = "weights"
     width: int = 768  # d
     heads: int = 6
     margin: float = 0.2  # alpha
     masked_share: float = 0.15  # of the words
-    encoder_rate: float = 0.1  # learning rate of what is pre-trained, as a share; not given
+    # Learning rate of what is pre-trained, as a share. NOTE: not given in the paper, which prints
+    # 2e-4 for all: 1.0 is the print.
+    encoder_rate: float = 0.1
 
 
 class CrossGranularityAggregation(nn.Module):
@@ -120,6 +128,15 @@ class Pairs:
     def learned(self) -> tuple[Pieces, Pieces]:
         """The student's representations of images and texts."""
         return self._student(self.images), self._student(self.texts)
+
+    def parts(self, s: int) -> tuple[Tensor, Tensor]:
+        """A granularity before aggregation, its parts side by side: (B, K d) twice."""
+        return self.images[s].flatten(1), self.texts[s].flatten(1)
+
+    def aggregated(self, s: int) -> tuple[Tensor, Tensor]:
+        """A granularity's own third of the omni-granularity representations: (B, d) twice."""
+        (images,), (texts,) = self.learned
+        return images.chunk(3, dim=1)[s - 1], texts.chunk(3, dim=1)[s - 1]
 
     @cached_property
     def taught(self) -> Taught:
@@ -218,12 +235,16 @@ class Ogen(Method):
             counts, lambda parts: ImageParts(encoder.grid, encoder.image_width, width, parts)
         )
         self.text_parts = _by_granularity(
-            counts, lambda parts: TextParts(encoder.text_width, width, parts)
+            counts, lambda parts: TextParts(encoder.text_width, width, parts, config.text_heads)
         )
         self.student = CrossGranularityAggregation(width, config.heads)
         self.teacher = CrossGranularityAggregation(width, config.heads)  # "separate" alone needs it
         people = train.person_count
-        self.classifiers = _by_granularity(counts, lambda parts: _classifier(parts * width, people))
+        aggregated = config.judged == "aggregated" and config.aggregation != "none"
+        self.judged = Pairs.aggregated if aggregated else Pairs.parts
+        self.classifiers = _by_granularity(
+            counts, lambda parts: _classifier(width if aggregated else parts * width, people)
+        )
         self.omni_classifier = _classifier(3 * width, people)
 
     def encode_images(self, images: Tensor) -> Tensor:
@@ -288,8 +309,8 @@ class Ogen(Method):
         return self._student_loss(images, texts, self.omni_classifier, x.person_ids)
 
     def granularity(self, s: int, x: Pairs) -> Tensor:
-        """L_r + L_c of a granularity before aggregation, its parts side by side (eq. 6 to 8)."""
-        images, texts = x.images[s].flatten(1), x.texts[s].flatten(1)  # (B, K d)
+        """L_r + L_c of a granularity, before aggregation or behind it (eq. 6 to 8)."""
+        images, texts = self.judged(x, s)
         return self._student_loss(images, texts, self.classifiers[str(s)], x.person_ids)
 
     def _student_loss(

@@ -1,10 +1,13 @@
 """Parts of a person at one granularity: sections of an image, attended words of a caption.
 
 Shapes: B items, N = rows x columns patches, L text tokens, K parts, C the encoder's width, D the
-width of a part.
+width of a part, d that of a head.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -71,32 +74,83 @@ class ImageParts(nn.Module):
         return pooled.flatten(2).transpose(1, 2)  # (B, K, C)
 
 
-class TextParts(nn.Module):
-    """Parts of a caption by learned attention over its tokens; one part is its first token."""
+class WeightedWords(nn.Module):
+    """Words times the weight that each head gives them; the words themselves are the values."""
 
-    def __init__(self, width: int, part_width: int, parts: int) -> None:
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.scores = nn.Linear(width, heads, bias=False)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D), (B, L) bool -> (B, L, K, D), zero where no word is.
+
+        Weights are relative to even attention, under which a part pools as an image section does.
+        """
+        scores = self.scores(words).masked_fill(~mask[..., None], -torch.inf)  # (B, L, K)
+        weights = scores.softmax(dim=1) * mask.sum(dim=1)[:, None, None]  # (B, L, K)
+        weighed: Tensor = weights[..., None] * words[:, :, None]  # (B, L, K, D)
+        return weighed
+
+
+class AttendedWords(nn.Module):
+    """Multi-head attention of words to each other, its heads kept apart.
+
+    Vaswani et al., "Attention Is All You Need", NeurIPS 2017, section 3.2.2, whose output is the
+    sum over heads of what is returned here. https://arxiv.org/abs/1706.03762 Heads that do not
+    divide the width are narrower.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        inner = heads * max(width // heads, 1)
+        self.query, self.key, self.value = (nn.Linear(width, inner) for _ in range(3))
+        self.out = nn.Linear(inner, width, bias=False)  # a bias would be in every part
+        for linear in (self.query, self.key, self.value):
+            nn.init.xavier_uniform_(linear.weight)
+            nn.init.zeros_(linear.bias)
+
+    def forward(self, words: Tensor, mask: Tensor) -> Tensor:
+        """(B, L, D), (B, L) bool -> (B, L, K, D): what each head makes of each word."""
+        query, key, value = (
+            linear(words).unflatten(2, (self.heads, -1)).transpose(1, 2)
+            for linear in (self.query, self.key, self.value)
+        )  # (B, K, L, d)
+        seen = mask[:, None, None].expand(-1, -1, mask.shape[1], -1)  # (B, 1, L, L)
+        mixed = F.scaled_dot_product_attention(query, key, value, seen)  # (B, K, L, d)
+        out = self.out.weight.view(len(self.out.weight), self.heads, -1)  # (D, K, d)
+        return torch.einsum("bkld,ekd->blke", mixed, out)  # (B, L, K, D)
+
+
+Heads = Literal["weights", "attention"]
+HEADS: Mapping[Heads, Callable[[int, int], nn.Module]] = {
+    "weights": WeightedWords,
+    "attention": AttendedWords,
+}
+
+
+class TextParts(nn.Module):
+    """Parts of a caption, one a head over its tokens; one part is its first token."""
+
+    def __init__(self, width: int, part_width: int, parts: int, heads: Heads = "weights") -> None:
         super().__init__()
         self.parts = parts
         self.project = projection(width, part_width)
         self.attention = ChannelAttention(part_width)
-        self.heads = nn.Linear(part_width, parts, bias=False)
+        self.heads = HEADS[heads](part_width, parts) if parts > 1 else None
 
     def forward(self, whole: Tensor, tokens: Tensor, mask: Tensor) -> Tensor:
         """The whole caption's token (B, C), tokens (B, L, C), mask (B, L) bool -> (B, K, D)."""
-        if self.parts == 1:
+        if self.heads is None:
             part: Tensor = self.attention(self.project(whole[:, None]))  # (B, 1, D)
             return part
-        return self.pool(self.attention(self.project(tokens), mask), mask)  # (B, K, D)
+        words = self.attention(self.project(tokens), mask)  # (B, L, D)
+        return pool_words(self.heads(words, mask), mask)  # (B, K, D)
 
-    def pool(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """(B, L, D), (B, L) bool -> (B, K, D): maximum plus average of what each head attends to.
 
-        Weights are relative to even attention, under which a part pools as an image section does.
-        """
-        scores = self.heads(tokens).masked_fill(~mask[..., None], -torch.inf)  # (B, L, K)
-        lengths = mask.sum(dim=1)[:, None, None]  # (B, 1, 1)
-        weights = scores.softmax(dim=1) * lengths  # (B, L, K)
-        attended = weights[..., None] * tokens[:, :, None]  # (B, L, K, D)
-        highest = attended.masked_fill(~mask[..., None, None], -torch.inf).amax(dim=1)  # (B, K, D)
-        pooled: Tensor = highest + attended.sum(dim=1) / lengths  # (B, K, D)
-        return pooled
+def pool_words(words: Tensor, mask: Tensor) -> Tensor:
+    """(B, L, K, D), (B, L) bool -> (B, K, D): maximum plus average over the real words."""
+    padding = ~mask[..., None, None]  # (B, L, 1, 1)
+    highest = words.masked_fill(padding, -torch.inf).amax(dim=1)  # (B, K, D)
+    total = words.masked_fill(padding, 0.0).sum(dim=1)  # (B, K, D)
+    return highest + total / mask.sum(dim=1)[:, None, None]  # (B, K, D)

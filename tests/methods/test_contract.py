@@ -94,9 +94,8 @@ UNTRAINED = {
            ("0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias")}
     for name in ("clip-itc", "irra", "dgia", "ogen", "mefa")
 }  # fmt: skip
-# Only the row "no shared CGAM" gives the teacher an aggregation of its own, and one part attends
-# to nothing.
-UNTRAINED["ogen"] |= {"text_parts.1.heads.weight"} | {
+# Only the row "no shared CGAM" gives the teacher an aggregation of its own.
+UNTRAINED["ogen"] |= {
     f"teacher.{name}" for name, _ in CrossGranularityAggregation(8, 2).named_parameters()
 }
 

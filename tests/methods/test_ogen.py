@@ -14,6 +14,7 @@ from transformers import BertConfig
 from harness.method import Batch, Encoded, Run, Stage, TrainSummary
 from methods import ogen
 from methods.blocks.augment import Augmentation, augment
+from methods.blocks.granularity import AttendedWords
 from methods.ogen import CrossGranularityAggregation, Ogen, OgenConfig
 
 Array = NDArray[np.float64]
@@ -466,6 +467,36 @@ def test_equation_8_the_student_learns_at_four_granularities(scene: Ogen) -> Non
     close([found[name].item() for name in expected], list(expected.values()))
 
 
+def test_equation_8_of_granularities_behind_aggregation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other reading: L^1 of v^1, L^2 of v^2[0] and L^3 of v^3[0], the first rows of eq. 4."""
+    model = taken_apart(lively(method(judged="aggregated")), monkeypatch)
+    found = step(model, list(STUDENT))
+    sides = []
+    for people in (SCENE.images, SCENE.texts):
+        stages = [aggregate(model.student, person) for person in people]
+        crossed = [[stage.crossed[s][0] for stage in stages] for s in (0, 1)]
+        sides.append({"1": [person[1][0] for person in people], "2": crossed[0], "3": crossed[1]})
+    expected = {
+        "l_o": student_loss(
+            whole(model.student, SCENE.images),
+            whole(model.student, SCENE.texts),
+            model.omni_classifier,
+        )
+    }
+    for s in ("1", "2", "3"):
+        expected[f"l_{s}"] = student_loss(sides[0][s], sides[1][s], model.classifiers[s])
+    close([found[name].item() for name in expected], list(expected.values()))
+
+
+@pytest.mark.parametrize("label", ["Baseline", "+DA", "+MGE", "+MGE+DA"])
+def test_rows_without_aggregation_are_judged_by_their_parts(label: str) -> None:
+    """Behind an aggregation that there is not nothing can be judged: losses are the same bits."""
+    one, other = (method(**ROWS["Table II", label], judged=j) for j in ("parts", "aggregated"))
+    found, expected = step(other), step(one)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], expected[name]) for name in expected)
+
+
 def test_a_batch_of_one_person_has_no_ranking(scene: Ogen) -> None:
     """Without a negative L_r and L_h are zero; the identities are still learned from."""
     batch = replace(batch_of(), person_ids=torch.tensor([2] * 5))
@@ -680,7 +711,7 @@ def trainee() -> Ogen:
         "student.feedforward_3.0.weight",
         "image_parts.1.project.weight",
         "image_parts.2.attention.gates.0.weight",
-        "text_parts.2.heads.weight",
+        "text_parts.2.heads.scores.weight",
         "text_parts.3.project.weight",
         "classifiers.2.weight",
         "encoder.visual.proj",
@@ -733,6 +764,30 @@ def test_which_aggregation_learns(
             assert all(grad is not None and grad.abs().sum() > 0 for grad in gradients)
         else:
             assert all(grad is None for grad in gradients)
+
+
+@pytest.mark.parametrize(("loss", "learns"), [("l_1", False), ("l_2", True), ("l_3", True)])
+def test_what_is_judged_behind_aggregation_teaches_it(
+    loss: str, learns: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L^2 and L^3 reach the student's aggregation there, where by parts they do not."""
+    model = taken_apart(lively(method(judged="aggregated")), monkeypatch)
+    step(model, [loss])[loss].backward()
+    reached = any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.student.parameters())
+    assert reached is learns
+
+
+def test_parts_of_captions_by_multi_head_attention() -> None:
+    """`text_heads` "attention" makes all granularities of words so, and a step trains it."""
+    model = method(text_heads="attention")
+    assert model.text_parts["1"].heads is None
+    assert {type(model.text_parts[s].heads) for s in ("2", "3")} == {AttendedWords}
+    sum(step(model).values()).backward()
+    for s in ("2", "3"):
+        for name, parameter in model.text_parts[s].named_parameters():
+            assert parameter.grad is not None, name
+            if name != "heads.key.bias":  # the same for all words: a softmax does not see it
+                assert parameter.grad.abs().sum() > 0, name
 
 
 # Retrieval.
@@ -957,6 +1012,7 @@ def test_the_papers_settings() -> None:
     assert (config.width, config.heads, config.parts) == (768, 6, (3, 6))
     assert (config.granularities, config.aggregation) == ((1, 2, 3), "shared")
     assert (config.adapted, config.margin, config.masked_share) == ("teacher", 0.2, 0.15)
+    assert (config.judged, config.text_heads) == ("parts", "weights")
     assert recipe.image_size == (384, 192)
     (stage,) = recipe.stages
     assert (stage.epochs, stage.batch_size, stage.optimizer) == (50, 64, "adam")

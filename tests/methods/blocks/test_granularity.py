@@ -7,7 +7,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from methods.blocks.granularity import ChannelAttention, ImageParts, TextParts, projection
+from methods.blocks.granularity import (
+    HEADS,
+    ChannelAttention,
+    Heads,
+    ImageParts,
+    TextParts,
+    projection,
+)
 
 Array = NDArray[np.float64]
 
@@ -74,12 +81,37 @@ def attended(module: TextParts, tokens: list[Array]) -> list[Array]:
     """Pool tokens, each times its softmax weight of a head times the number of tokens."""
     tokens = gated(module.attention, [linear(module.project, token) for token in tokens])
     parts = []
-    for scores in zip(*(linear(module.heads, token) for token in tokens), strict=True):
+    heads: Any = module.heads
+    for scores in zip(*(linear(heads.scores, token) for token in tokens), strict=True):
         exponents = [math.exp(score) for score in scores]
         shares = [len(tokens) * value / sum(exponents) for value in exponents]
         parts.append(
             highest_plus_average([s * token for s, token in zip(shares, tokens, strict=True)])
         )
+    return parts
+
+
+def mapped(module: TextParts, tokens: list[Array]) -> list[Array]:
+    """Pool, head by head, its share of softmax(q k / sqrt(d)) v W_o of each token."""
+    tokens = gated(module.attention, [linear(module.project, token) for token in tokens])
+    heads: Any = module.heads
+    query, key, value = (
+        [linear(one, token) for token in tokens] for one in (heads.query, heads.key, heads.value)
+    )
+    size = len(query[0]) // heads.heads
+    parts = []
+    for head in range(heads.heads):
+        part = slice(head * size, (head + 1) * size)
+        words = []
+        for asked in query:
+            scores = [sum(asked[part] * other[part]) / math.sqrt(size) for other in key]
+            exponents = [math.exp(score) for score in scores]
+            mixed = sum(
+                share / sum(exponents) * other[part]
+                for share, other in zip(exponents, value, strict=True)
+            )
+            words.append(np.array([sum(row[part] * mixed) for row in heads.out.weight.numpy()]))
+        parts.append(highest_plus_average(words))
     return parts
 
 
@@ -201,10 +233,42 @@ def test_text_parts_are_attended_tokens(caption: tuple[Tensor, Tensor, Tensor], 
     close(found[1], attended(parts, list(caption[1][1, :4].numpy())))
 
 
+@pytest.mark.parametrize("count", [3, 6, 4])
+def test_text_parts_with_values_of_their_own(
+    caption: tuple[Tensor, Tensor, Tensor], count: int
+) -> None:
+    """Each head's queries, keys, values and output: words attend to real ones, then max + mean.
+
+    Four heads do not divide six channels, and are of one.
+    """
+    parts = randomised(TextParts(WIDTH, PART_WIDTH, count, "attention"))
+    found = parts(*caption)
+    assert found.shape == (2, count, PART_WIDTH)
+    close(found[0], mapped(parts, list(caption[1][0].numpy())))
+    close(found[1], mapped(parts, list(caption[1][1, :4].numpy())))
+
+
+def test_heads_that_are_summed_are_multi_head_attention() -> None:
+    """With the same weights torch's own gives the sum of what the heads give each word."""
+    heads = randomised(HEADS["attention"](PART_WIDTH, 3))
+    whole = nn.MultiheadAttention(PART_WIDTH, 3, batch_first=True).double().requires_grad_(False)
+    linears = heads.query, heads.key, heads.value
+    whole.in_proj_weight.copy_(torch.cat([one.weight for one in linears]))
+    whole.in_proj_bias.copy_(torch.cat([one.bias for one in linears]))
+    whole.out_proj.weight.copy_(heads.out.weight)
+    words, mask = random(2, 7, PART_WIDTH), torch.ones(2, 7, dtype=torch.bool)
+    mask[1, 4:] = False
+    expected, _ = whole(words, words, words, key_padding_mask=~mask)
+    torch.testing.assert_close(heads(words, mask).sum(dim=2), expected, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("heads", HEADS)
 @pytest.mark.parametrize("count", [1, 3])
-def test_padding_never_matters(caption: tuple[Tensor, Tensor, Tensor], count: int) -> None:
+def test_padding_never_matters(
+    caption: tuple[Tensor, Tensor, Tensor], count: int, heads: Heads
+) -> None:
     """More of it, or other values in it, leave every part as it was."""
-    parts = randomised(TextParts(WIDTH, PART_WIDTH, count))
+    parts = randomised(TextParts(WIDTH, PART_WIDTH, count, heads))
     whole, tokens, mask = caption
     before = parts(whole, tokens, mask)
     for noise in (-1e3, 1e3):
@@ -219,7 +283,7 @@ def test_padding_never_matters(caption: tuple[Tensor, Tensor, Tensor], count: in
 def test_even_attention_pools_as_a_section_does(caption: tuple[Tensor, Tensor, Tensor]) -> None:
     """With heads of zeros every part is the maximum plus the average of the tokens."""
     parts = randomised(TextParts(WIDTH, PART_WIDTH, 3))
-    nn.init.zeros_(parts.heads.weight)
+    nn.init.zeros_(parts.heads.scores.weight)
     found = parts(*caption)
     for row, length in ((0, 7), (1, 4)):
         words = [linear(parts.project, token) for token in caption[1][row, :length].numpy()]
@@ -237,17 +301,23 @@ def test_one_part_of_a_caption_is_its_own_token(caption: tuple[Tensor, Tensor, T
     assert torch.equal(parts(whole, -tokens, mask), found)
 
 
-def test_heads_look_at_different_words(caption: tuple[Tensor, Tensor, Tensor]) -> None:
+@pytest.mark.parametrize("heads", HEADS)
+def test_heads_look_at_different_words(
+    caption: tuple[Tensor, Tensor, Tensor], heads: Heads
+) -> None:
     """At the start heads differ from each other, or they would learn the same."""
     torch.manual_seed(0)
-    found = TextParts(WIDTH, PART_WIDTH, 3).double()(*caption)[0]
+    found = TextParts(WIDTH, PART_WIDTH, 3, heads).double()(*caption)[0]
     assert (found[0] - found[1]).abs().max() > 1e-3
     assert (found[1] - found[2]).abs().max() > 1e-3
 
 
-def test_gradients_are_finite_beside_padding(caption: tuple[Tensor, Tensor, Tensor]) -> None:
+@pytest.mark.parametrize("heads", HEADS)
+def test_gradients_are_finite_beside_padding(
+    caption: tuple[Tensor, Tensor, Tensor], heads: Heads
+) -> None:
     """Masked places give no NaN, and padding no gradient."""
-    parts = randomised(TextParts(WIDTH, PART_WIDTH, 3)).requires_grad_()
+    parts = randomised(TextParts(WIDTH, PART_WIDTH, 3, heads)).requires_grad_()
     whole, tokens, mask = caption
     tokens.requires_grad_()
     parts(whole, tokens, mask).square().sum().backward()
