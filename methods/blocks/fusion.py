@@ -57,7 +57,8 @@ class FusionEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Fuse, and show the cross-attention of a layer from 1: (B, L, D), (B, H, L, N).
 
-        The attention is part of the graph, as it is applied: where there is dropout, after it.
+        The attention is part of the graph. Where there is dropout it is that before, whose rows sum
+        to 1, and its gradient is through the dropout.
         """
         seen: list[Tensor] = []
         fused = self._fuse(texts, text_mask, images, image_of_text, {layer: seen})  # (B, L, D)
@@ -109,9 +110,10 @@ def attend(
     scores = query @ key.transpose(2, 3) * scaling  # (B, H, L, N)
     if attention_mask is not None:
         scores = scores + attention_mask
-    attention = F.dropout(scores.softmax(dim=-1), dropout)
-    seen.append(attention)  # (B, H, L, N)
-    return (attention @ value).transpose(1, 2).contiguous(), attention  # (B, L, H, d)
+    attention = scores.softmax(dim=-1)  # (B, H, L, N)
+    seen.append(attention)
+    fused = F.dropout(attention, dropout) @ value  # (B, H, L, d)
+    return fused.transpose(1, 2).contiguous(), attention  # (B, L, H, d)
 
 
 SHARED_IMAGES = "images_shared_by_texts"

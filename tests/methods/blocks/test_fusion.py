@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor
@@ -90,15 +92,34 @@ def test_the_attention_is_part_of_the_graph(fusion: FusionEncoder) -> None:
     assert seen.grad.abs().sum() > 0
 
 
-def test_with_dropout_the_attention_is_the_one_that_is_applied() -> None:
-    """While it trains, some weights are zero and the others raised."""
+def test_with_dropout_the_attention_is_that_before_it() -> None:
+    """Equation 3's softmax, whose rows sum to 1, though what is applied is dropped out."""
     torch.manual_seed(0)
     encoder = FusionEncoder(WIDTH, HEADS, LAYERS, dropout=0.5).double()
-    _, attention = encoder.train().watch(*texts(), images(), 2)
-    assert 0 < (attention == 0).sum() < attention.numel()
-    _, attention = encoder.eval().watch(*texts(), images(), 2)
-    assert (attention > 0).all()
-    torch.testing.assert_close(attention.sum(dim=-1), torch.ones(2, HEADS, 5, dtype=torch.float64))
+    for training in (True, False):
+        fused, attention = encoder.train(training).watch(*texts(), images(), 2)
+        assert (attention > 0).all()
+        ones = torch.ones(2, HEADS, 5, dtype=torch.float64)
+        torch.testing.assert_close(attention.sum(dim=-1), ones)
+        again, _ = encoder.watch(*texts(), images(), 2)
+        assert torch.equal(fused, again) is not training
+
+
+def test_the_gradient_of_attention_is_through_the_dropout() -> None:
+    """What was dropped has none; the others' is that of the applied weights, doubled."""
+    torch.manual_seed(0)
+    encoder = FusionEncoder(WIDTH, HEADS, 1, dropout=0.5).double().train()
+    module: Any = encoder.layers[0].crossattention.self  # type: ignore[union-attr]  # a layer
+    left: list[Tensor] = []
+    module.register_forward_hook(lambda module, given, gave: left.append(gave[0]))
+    _, attention = encoder.watch(*texts(), images(), 1)
+    (mixed,) = left  # (B, L, D), before any other dropout
+    (gradient,) = torch.autograd.grad(mixed.sum(), attention)
+    value = module.value(images()).unflatten(2, (HEADS, -1)).sum(dim=3)  # (B, N, H)
+    whole = 2 * value.transpose(1, 2)[:, :, None].expand_as(gradient)
+    dropped = gradient == 0
+    assert 0.3 < dropped.double().mean() < 0.7
+    torch.testing.assert_close(gradient, whole.masked_fill(dropped, 0.0))
 
 
 def test_every_token_sees_all_real_ones(fusion: FusionEncoder) -> None:
