@@ -2,17 +2,20 @@
 
 Li et al., "Align before Fuse: Vision and Language Representation Learning with Momentum
 Distillation", NeurIPS 2021. https://arxiv.org/abs/2107.07651 On timm's ViT and transformers' BERT
-layers; the published weights load through `rename`.
+layers; the published weights load through `albef_weights`.
 
-Shapes: B items, N patches, L text tokens, D the width of a token, E that of the joint space.
+Shapes: B items, N patches, L text tokens, D the width of a token, E that of the joint space, Q
+slots of a queue.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import copy
+import re
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import timm
 import torch
@@ -26,18 +29,27 @@ from transformers.models.bert.modeling_bert import (
 )
 
 from harness.method import Encoded
+from methods.blocks.albef_weights import (
+    TEXT_LAYERS,
+    Published,
+    State,
+    is_published,
+    read_published,
+)
 from methods.blocks.dual_encoder import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
 from methods.blocks.fusion import FusionEncoder, additive_mask
 from methods.blocks.pretrained import loading
 
-# The weights as published, after pre-training and after fine-tuning on COCO for retrieval.
-PUBLISHED = {
-    "albef": "https://storage.googleapis.com/sfr-pcl-data-research/ALBEF/ALBEF.pth",
-    "coco": "https://storage.googleapis.com/sfr-pcl-data-research/ALBEF/mscoco.pth",
-}
 TOKENIZER = "google-bert/bert-base-uncased"
 TEXT_LENGTH = 50
-TEXT_LAYERS = 6  # of BERT's twelve; the others fuse
+TEMPERATURE = 0.07  # where ALBEF's begins
+
+# Weights that are more than copied.
+POSITIONS = "visual.pos_embed"
+WORDS = "embeddings.word_embeddings.weight"
+DECODER = "masked_word_head.decoder.weight"
+
+_PUNCTUATION = re.compile(r"[,.'!?\"()*#:;~]")  # what ALBEF leaves out of a caption
 
 
 class FusingEncoder(Protocol):
@@ -56,6 +68,22 @@ class FusingEncoder(Protocol):
 
     def project_images(self, tokens: Tensor) -> Tensor:
         """Image tokens (B, D) -> (B, E)."""
+
+
+class Momentum(NamedTuple):
+    """What a contrast with momentum goes on from."""
+
+    encoder: nn.Module  # the moving average of the model's encoder, or the encoder itself
+    images: Tensor  # (Q, E) features of the queue, the oldest first; Q may be 0
+    texts: Tensor  # (Q, E)
+    temperature: float
+
+
+class Pretrained(NamedTuple):
+    """A model with what its pre-training leaves beside it."""
+
+    model: FusingEncoder
+    momentum: Momentum
 
 
 class AlbefEncoder(nn.Module):
@@ -78,6 +106,8 @@ class AlbefEncoder(nn.Module):
         embeddings: Any = BertEmbeddings
         self.visual = visual
         self.embeddings = embeddings(config)
+        # BERT's own start: of torch's, N(0, 1), the tied decoder would make logits of a few dozen.
+        nn.init.normal_(self.embeddings.word_embeddings.weight, std=config.initializer_range)
         self.layers = nn.ModuleList(layer(config, layer_idx=i) for i in range(TEXT_LAYERS))
         self.vision_proj = nn.Linear(visual.num_features, joint_width)
         self.text_proj = nn.Linear(config.hidden_size, joint_width)
@@ -134,6 +164,9 @@ class Albef(nn.Module):
         )
         self.matching_head = nn.Linear(config.hidden_size, 2)  # no match, match
         self.masked_word_head = head(config)
+        # BERT's decoder is its word embeddings, with a bias of its own.
+        self.masked_word_head.decoder.weight = encoder.embeddings.word_embeddings.weight
+        self.masked_word_head.decoder.bias = self.masked_word_head.bias
 
     def fuse(self, texts: Encoded, images: Encoded, image_of_text: Tensor | None = None) -> Tensor:
         """Tokens of B texts with those of their images, as numbered (B,) -> (B, L, D)."""
@@ -144,13 +177,15 @@ class Albef(nn.Module):
         return self.encoder.vision_proj(tokens)  # type: ignore[no-any-return]  # a module
 
 
-def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> FusingEncoder:
+def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> Pretrained:
     """Build ALBEF by name, with the weights "albef" or, fine-tuned on COCO, "coco".
 
     `tiny-albef` ships with the project, after its first or second phase. `albef` takes the
     published weights from where its authors keep them; `albef/FOLDER` reads `ALBEF.pth`,
     `mscoco.pth` and, if it is there, BERT's `vocab.txt` from a folder. `albef/FOLDER` without
-    weights in it starts from random ones.
+    weights in it starts from random ones. Momentum copies, queues and temperature are the
+    published file's, as ALBEF's own fine-tuning takes them up; where there is no file, they start
+    anew.
 
     Raises:
         ValueError: there is no such encoder.
@@ -160,18 +195,22 @@ def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> FusingEn
     if name == "tiny-albef":
         from methods.blocks.tiny_albef import load_tiny_albef
 
-        return load_tiny_albef({"albef": 1, "coco": 2}[weights])
+        tiny = load_tiny_albef({"albef": 1, "coco": 2}[weights])
+        return Pretrained(tiny, start_anew(tiny.encoder))
     kind, _, folder = name.partition("/")
     if kind != "albef":
         raise ValueError(f"encoder {name!r} is none of tiny-albef, albef and albef/FOLDER")
     albef = build_albef(image_size, Path(folder) if folder else None)
-    # COCO's file has no masked-word head: retrieval does not use one.
-    keys = tuple(dict.fromkeys(("albef", weights)))
-    if not folder or any((Path(folder) / _file_name(key)).is_file() for key in PUBLISHED):
-        with loading(f"{name} ({', '.join(keys)})"):
-            states = [_renamed(_read(key, folder)) for key in keys]
-            load_published(albef, {name: value for one in states for name, value in one.items()})
-    return albef
+    if not is_published(folder):
+        return Pretrained(albef, start_anew(albef.encoder))
+    with loading(f"{name} ({weights})"):
+        return Pretrained(albef, load_published(albef, read_published(weights, folder)))
+
+
+def start_anew(encoder: Any) -> Momentum:
+    """Return the start of a contrast that nothing was kept of: copies, empty queues."""
+    nothing = torch.zeros(0, encoder.width)
+    return Momentum(encoder, nothing, nothing, TEMPERATURE)
 
 
 def build_albef(image_size: tuple[int, int], folder: Path | None) -> Albef:
@@ -194,67 +233,43 @@ def build_albef(image_size: tuple[int, int], folder: Path | None) -> Albef:
 
     def words(caption: str) -> list[int]:
         """A caption that spells a special token, "[SEP]", means the letters."""
-        ids = tokenizer.encode(caption, add_special_tokens=False, split_special_tokens=True)
+        read = clean_caption(caption)
+        ids = tokenizer.encode(read, add_special_tokens=False, split_special_tokens=True)
         return list(ids)
 
     return Albef(AlbefEncoder(visual, config, vocabulary, words), config)
 
 
-def load_published(albef: Albef, state: Mapping[str, Tensor]) -> None:
-    """Load weights as they are named here; positions are interpolated to the image size."""
-    state = dict(state)
-    positions, grid = "encoder.visual.pos_embed", albef.encoder.visual.patch_embed.grid_size
-    if positions in state:
-        state[positions] = resample_abs_pos_embed(state[positions], list(grid))
-    albef.load_state_dict(state)
+def clean_caption(caption: str) -> str:
+    """Return a caption as ALBEF was pre-trained to read it: "A t-shirt, red." -> "a t shirt red".
 
-
-def rename(name: str) -> str | None:
-    """Return the name of a published weight here; None for what is not used.
-
-    Momentum copies and queues start anew, as the published fine-tuning does; the temperature is
-    the method's.
+    `pre_caption` of https://github.com/salesforce/ALBEF, which also cuts at 30 words; here tokens
+    are counted.
     """
-    name = name.replace("text_encoder.bert.", "text_encoder.")
-    part, _, rest = name.partition(".")
-    if part.endswith(("_m", "_queue", "queue_ptr")) or part == "temp":
-        return None
-    if rest == "embeddings.position_ids":
-        return None  # a count from 0, which transformers no longer stores
-    if rest.startswith("encoder.layer."):
-        number, _, inner = rest.removeprefix("encoder.layer.").partition(".")
-        if int(number) < TEXT_LAYERS:
-            return f"encoder.layers.{number}.{inner}"
-        return f"fusion.layers.{int(number) - TEXT_LAYERS}.{inner}"
-    places = {
-        "visual_encoder": "encoder.visual",
-        "vision_proj": "encoder.vision_proj",
-        "text_proj": "encoder.text_proj",
-        "itm_head": "matching_head",
-    }
-    if part in places:
-        return f"{places[part]}.{rest}"
-    if rest.startswith("embeddings."):
-        return f"encoder.{rest}"
-    if rest.startswith("cls.predictions."):
-        return f"masked_word_head.{rest.removeprefix('cls.predictions.')}"
-    return name
+    caption = _PUNCTUATION.sub("", caption.lower()).replace("-", " ").replace("/", " ")
+    caption = re.sub(r"\s{2,}", " ", caption.replace("<person>", "person"))
+    return caption.rstrip("\n").strip(" ")
 
 
-def _read(key: str, folder: str) -> dict[str, Tensor]:
-    """Read a published file without executing what it holds."""
-    if folder:
-        state = torch.load(Path(folder) / _file_name(key), map_location="cpu", weights_only=True)
-    else:
-        state = torch.hub.load_state_dict_from_url(
-            PUBLISHED[key], map_location="cpu", weights_only=True
-        )
-    return dict(state.get("model", state))
+def load_published(albef: Albef, published: Published) -> Momentum:
+    """Load weights; positions are interpolated to the image size.
+
+    The masked-word decoder is the word embeddings, wherever a fine-tuning has moved them to.
+
+    Raises:
+        RuntimeError: weights are missing or of another shape, or there are others.
+    """
+    encoder = copy.deepcopy(albef.encoder)
+    grid = list(albef.encoder.visual.patch_embed.grid_size)
+    state = _interpolated(published.model, f"encoder.{POSITIONS}", grid)
+    if DECODER in state:
+        state[DECODER] = state.get(f"encoder.{WORDS}", state[DECODER])
+    albef.load_state_dict(state)
+    encoder.load_state_dict(_interpolated(published.momentum, POSITIONS, grid))
+    return Momentum(encoder, published.images, published.texts, published.temperature)
 
 
-def _renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {mine: value for name, value in state.items() if (mine := rename(name))}
-
-
-def _file_name(key: str) -> str:
-    return PUBLISHED[key].rpartition("/")[2]
+def _interpolated(state: State, positions: str, grid: list[int]) -> State:
+    if positions not in state:
+        return dict(state)
+    return {**state, positions: resample_abs_pos_embed(state[positions], grid)}

@@ -37,10 +37,12 @@ def parse_phrases(
 ) -> list[Phrase]:
     """Return the phrases of `phrase_spans` in word pieces.
 
-    One that is longer than `longest` pieces loses its last words.
+    One that is longer than `longest` pieces loses its last words. What has no pieces, such as
+    punctuation that the encoder does not read, is no word.
     """
     phrases = [
-        [pieces(word.text) for word in words[start:end]] for start, end in phrase_spans(words, most)
+        [found for word in words[start:end] if (found := pieces(word.text))]
+        for start, end in phrase_spans(words, most)
     ]
     return [_cut(phrase, longest) for phrase in phrases]
 

@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple, cast
 
@@ -21,6 +22,7 @@ from harness.method import Batch, Encoded, Highlight, Run, Supervision, TrainSet
 from harness.plan.spec import RunSpec
 from harness.registry import Listing
 from harness.registry.description import describe
+from harness.training.checkpoints import load_state
 from harness.training.optimization import build_optimizer, parameter_groups
 from methods import laip
 from methods.blocks.masked_phrases import MaskedPhrases
@@ -31,8 +33,17 @@ from methods.laip import (
     LaipConfig,
     Masked,
     Pairs,
+    attention_gradient,
     fusion_triplet,
     normalised,
+)
+
+from .blocks.published_albef import (
+    SQUARE,
+    TEMPERATURE,
+    build_narrow,
+    published,
+    write_vocabulary,
 )
 
 Array = NDArray[np.float64]
@@ -424,13 +435,13 @@ def test_equation_6_the_gradient_is_that_of_each_head_and_patch(
 def gradient_of_attention(model: Laip, x: Pairs, monkeypatch: pytest.MonkeyPatch) -> Tensor:
     """Return the gradient that weighing asks for."""
     found: list[Tensor] = []
-    grad = torch.autograd.grad
+    grad = attention_gradient
 
-    def recorded(*given: Any, **named: Any) -> Any:
-        found.extend(grad(*given, **named))
-        return tuple(found)
+    def recorded(*given: Any) -> Tensor:
+        found.append(grad(*given))
+        return found[-1]
 
-    monkeypatch.setattr(torch.autograd, "grad", recorded)
+    monkeypatch.setattr(laip, "attention_gradient", recorded)
     model.weigh_patches(x.masked, x.phrases)
     (gradient,) = found
     return gradient
@@ -576,6 +587,51 @@ def test_half_precision_is_left_behind() -> None:
     close(found[0], Phrase(forward, backward, 0, 0).weights("bidirectional"), 2e-3, 1e-5)
 
 
+def half_chain(factors: Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
+    """Return a score in half precision, the attention that it is of, and the true slopes."""
+    generator = torch.Generator().manual_seed(3)
+    attention = torch.rand(2, 3, 4, 5, generator=generator).requires_grad_()
+    slopes = 1 + torch.rand(2, 3, 4, 5, generator=generator)
+    score = (attention.half() * slopes.half()).sum() / 16
+    for factor in factors:
+        score = score * torch.tensor(factor, dtype=torch.float16)
+    return score, attention, slopes.double() / 16 * math.prod(factors)
+
+
+@pytest.mark.parametrize("factors", [[2.0**-11] * 2, [2.0**-3], [2.0**9], [2.0**7, 2.0**5]])
+def test_backward_attention_in_half_precision(factors: list[float]) -> None:
+    """Gradients that would vanish there are told apart, and none that is finite overflows."""
+    score, attention, expected = half_chain(factors)
+    found = attention_gradient(score, attention)
+    assert found.dtype == torch.float32
+    close(found, expected.numpy(), 2e-2, 0.0)
+    (plain,) = torch.autograd.grad(score, attention)
+    if factors == [2.0**-11] * 2:
+        assert len(plain.unique()) < 4  # so that patches could not be told apart
+
+
+def test_the_factor_of_backward_attention_is_exact(model: Laip, scene: Pairs) -> None:
+    """In full precision it changes no bit of the gradient."""
+    true = scene.masked.logits.gather(2, scene.phrases.ids[..., None])[..., 0]
+    score = true[scene.phrases.chosen].sum()
+    (plain,) = torch.autograd.grad(score, scene.masked.attention, retain_graph=True)
+    assert torch.equal(attention_gradient(score, scene.masked.attention), plain)
+
+
+def test_weights_of_patches_under_mixed_precision() -> None:
+    """Where a masked word hangs little on the image, half precision finds the same patches."""
+    model = method(attention="backward").float()
+    with torch.no_grad():
+        head: Any = model.albef.masked_word_head
+        head[3].weight.mul_(1e-4)
+    x = encoded(model, seed=3)
+    expected = model.weigh_patches(x.masked, x.phrases)
+    with torch.autocast("cpu", dtype=torch.float16):
+        found = model.weigh_patches(model.fuse_phrases(x.phrases, x.images), x.phrases)
+    assert found.dtype == torch.float32
+    close(found, expected.numpy(), 0.1, 1e-2)
+
+
 # Equations 8 to 12: phrases.
 
 
@@ -615,6 +671,29 @@ def test_equation_8_patches_are_projected_behind_their_sum(
 def test_equation_11_masked_phrases(model: Laip, scene: Pairs, reference: list[Phrase]) -> None:
     """Minus the log-probability of all masked pieces: a caption's sum, then the mean."""
     close(model.masked_phrases(scene), -sum(phrase.log_p for phrase in reference) / 4, 1e-8)
+
+
+def averaged(terms: Sequence[float]) -> float:
+    """Return the mean over captions of the mean over each one's phrases."""
+    captions = [
+        [term for term, row in zip(terms, PHRASE_ROWS, strict=True) if row == caption]
+        for caption in range(4)
+    ]
+    return sum(sum(of_one) / len(of_one) for of_one in captions) / 4
+
+
+def test_equation_12_with_means_over_phrases(scene: Pairs, reference: list[Phrase]) -> None:
+    """`phrase_losses` "mean": captions of many phrases weigh no more than those of one."""
+    model = method(phrase_losses="mean")
+    alignment = [
+        1 - cosine(
+            attended(scene, number, phrase.weights("bidirectional")),
+            phrase_embedding(model, scene, number),
+        )
+        for number, phrase in enumerate(reference)
+    ]  # fmt: skip
+    close(model.local_alignment(scene), averaged(alignment), 1e-6)
+    close(model.masked_phrases(scene), averaged([-phrase.log_p for phrase in reference]), 1e-8)
 
 
 def test_equation_11_in_saturation(model: Laip, scene: Pairs) -> None:
@@ -830,6 +909,7 @@ PUSHES = {
     "empty": [],
     "partly filled": [[2, 7, 2], [0, 9]],
     "wrapped around": [[2, 7, 2], [0, 9, 1], [5, 5, 0, 2]],
+    "nobody's, as from weights": [[laip.NOBODY] * 4, [2, 9]],
 }
 
 
@@ -1189,6 +1269,123 @@ def test_a_checkpoint_holds_copies_and_queues() -> None:
         assert torch.equal(losses[0][name], losses[1][name])
 
 
+# Going on from published weights.
+
+
+@pytest.fixture
+def published_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with weights of the layout of ALBEF.pth, narrow."""
+    build_narrow(monkeypatch)
+    write_vocabulary(tmp_path)
+    state, _ = published(0, "text_encoder.bert.", head=True, patches=4)
+    unit = {name: F.normalize(state[name], dim=0) for name in ("image_queue", "text_queue")}
+    torch.save({"model": {**state, **unit}}, tmp_path / "ALBEF.pth")
+    return tmp_path
+
+
+def from_weights(folder: Path, **changes: Any) -> tuple[Laip, dict[str, Tensor]]:
+    """Return the method on published weights, in single precision, with what the file holds."""
+    settings: dict[str, Any] = {
+        "backbone": f"albef/{folder}", "image_size": SQUARE, "weights": "albef", "queue": 6,
+        "tagger": "lexicon",
+    }  # fmt: skip
+    model = Laip(LaipConfig(**{**settings, **changes}), TrainSummary(4, CAPTIONS, 3))
+    model.prepare(cast(TrainSet, SimpleNamespace(captions=CAPTIONS)), cast(Run, Step()))
+    return model, torch.load(folder / "ALBEF.pth", weights_only=True)["model"]
+
+
+def small_batch() -> Batch:
+    """Return a batch of images of the small encoder's size."""
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 256, (4, 3, *SQUARE), generator=generator, dtype=torch.uint8)
+    rows = torch.arange(4)
+    return Batch(pixels, CAPTIONS, rows, rows, torch.tensor(PEOPLE))
+
+
+def test_a_contrast_goes_on_from_published_weights(published_folder: Path) -> None:
+    """Copies, queue and temperature are the file's; no slot of the queue shows a training person.
+
+    What copies are called in the file: a few of every kind.
+    """
+    model, state = from_weights(published_folder)
+    copies = model.momentum_copy.module.state_dict()
+    for here, there in {
+        "visual.blocks.1.attn.qkv.weight": "visual_encoder_m.blocks.1.attn.qkv.weight",
+        "vision_proj.bias": "vision_proj_m.bias",
+        "layers.5.output.dense.weight":
+            "text_encoder_m.bert.encoder.layer.5.output.dense.weight",
+        "embeddings.word_embeddings.weight":
+            "text_encoder_m.bert.embeddings.word_embeddings.weight",
+    }.items():  # fmt: skip
+        assert torch.equal(copies[here], state[there])
+        assert not torch.equal(copies[here], model.albef.encoder.state_dict()[here])
+    order = [2, 3, 4, 5, 0, 1]
+    for queue, name in ((model.image_queue, "image_queue"), (model.text_queue, "text_queue")):
+        features, labels = queue.filled()
+        assert torch.equal(features, state[name].T[order])
+        assert labels.tolist() == [-100] * 6
+    assert float(model.temperature.detach()) == pytest.approx(TEMPERATURE)
+    model, _ = from_weights(published_folder, temperature=0.3)
+    assert float(model.temperature.detach()) == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(("slots", "order"), [(4, [4, 5, 0, 1]), (9, [2, 3, 4, 5, 0, 1])])
+def test_a_queue_of_another_size_keeps_the_newest(
+    published_folder: Path, slots: int, order: list[int]
+) -> None:
+    """A shorter one drops the oldest; of a longer one the slots that are left do not count."""
+    model, state = from_weights(published_folder, queue=slots)
+    assert torch.equal(model.image_queue.filled()[0], state["image_queue"].T[order])
+
+
+def test_training_from_published_weights(published_folder: Path) -> None:
+    """All losses are finite and learn; each batch of four takes the place of the oldest of six."""
+    model, state = from_weights(published_folder)
+    names = (*ALL, "mlm")
+    old = state["image_queue"].T[[2, 3, 4, 5, 0, 1]]
+    given = []
+    for _ in range(2):
+        found = model.training_losses(small_batch(), cast(Run, Step(names)))
+        assert all(torch.isfinite(loss) for loss in found.values())
+        torch.stack(list(found.values())).sum().backward()
+        assert model.seen is not None
+        given.append(model.seen.momentum[0])
+        model.after_step(small_batch(), cast(Run, Step(names)))
+        if len(given) == 1:
+            features, labels = model.image_queue.filled()
+            close(features, torch.cat([given[0], old[4:]]).numpy(), 1e-6)
+            assert labels.tolist() == [*PEOPLE, -100, -100]
+    features, labels = model.image_queue.filled()
+    close(features, torch.cat([given[1][2:], given[0][2:], given[1][:2]]).numpy(), 1e-6)
+    assert labels.tolist() == [*PEOPLE[2:], *PEOPLE[2:], *PEOPLE[:2]]
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad is not name.startswith("momentum_copy."), name
+        assert (parameter.grad is not None) is parameter.requires_grad, name
+
+
+def test_a_checkpoint_replaces_what_came_with_the_weights(published_folder: Path) -> None:
+    """A run that goes on has its own copies, queues and temperature, not the file's again."""
+    one, _ = from_weights(published_folder)
+    for _ in range(2):
+        one.training_losses(small_batch(), cast(Run, Step(("itc",))))
+        with torch.no_grad():
+            for parameter in one.albef.parameters():
+                parameter.mul_(1.01)
+            one.temperature.fill_(0.2)
+        one.after_step(small_batch(), cast(Run, Step(("itc",))))
+    torch.save(one.state_dict(), published_folder / "checkpoint.pt")
+    two, _ = from_weights(published_folder)
+    load_state(two, torch.load(published_folder / "checkpoint.pt", weights_only=True))
+    losses = []
+    for model in (one, two):
+        torch.manual_seed(0)
+        losses.append(model.training_losses(small_batch(), cast(Run, Step())))
+    for name in ALL:
+        assert torch.equal(losses[0][name], losses[1][name])
+    for name, value in one.state_dict().items():
+        assert torch.equal(two.state_dict()[name], value), name
+
+
 # What a row computes.
 
 
@@ -1309,8 +1506,10 @@ def test_the_recipe_is_the_papers() -> None:
         assert stage.learning_rate * stage.warmup_start == pytest.approx(1e-6)
         assert stage.warmup_epochs > 0
         assert stage.learning_rate * stage.schedule_end == pytest.approx(1e-6)
+        assert stage.batch_size == 4 * 32
     assert recipe.candidates == 128
-    assert (config.momentum, config.queue, config.temperature) == (0.995, 65_536, 0.07)
+    assert (config.momentum, config.queue, config.temperature) == (0.995, 65_536, None)
+    assert float(method().temperature.detach()) == pytest.approx(0.07)
     assert (config.distillation, config.weights) == (0.4, "coco")
     assert config.supervision is Supervision.IDENTITY
 
@@ -1350,7 +1549,7 @@ def test_rows_that_differ_in_the_second_stage_train_the_same_first() -> None:
     """What the first stage is said not to read changes neither its losses nor its gradients."""
     changes: dict[str, Any] = {
         "attention": "forward", "layer": 1, "margin": 0.1, "masked_share": 0.9,
-        "most_phrases": 1, "losses": {"itc": 1.0, "itm": 1.0},
+        "most_phrases": 1, "phrase_losses": "mean", "losses": {"itc": 1.0, "itm": 1.0},
     }  # fmt: skip
     assert set(laip.STAGE_2_ALONE) == (changes.keys() | {"tagger"}) - {"losses"}
     one, two = method(), method(**changes)

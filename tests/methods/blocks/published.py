@@ -49,7 +49,7 @@ def load(kind, name, size):
     if kind == "encoder":
         return load_encoder(name, tuple(size))
     if kind == "albef":
-        return load_albef(name, "albef", tuple(size))
+        return load_albef(name, "albef", tuple(size)).model
     filler = load_filler(name, torch.device("cpu"))
     filler.fill([("a man in a ", " coat")])
     return filler._model

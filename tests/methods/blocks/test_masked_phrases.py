@@ -26,6 +26,16 @@ def test_a_long_phrase_loses_its_last_words() -> None:
     assert parse_phrases(WORDS, spell, 9, 6) == [[spell("red")], [spell("men")]]
 
 
+def test_what_has_no_pieces_is_no_word() -> None:
+    """Punctuation that an encoder does not read is never masked, and cut from no phrase."""
+
+    def unread(text: str) -> list[int]:
+        return [] if text == "red" else spell(text)
+
+    assert parse_phrases(WORDS, unread, 9, 99) == [[spell("coat")], [spell("men")]]
+    assert parse_phrases(WORDS[1:2] + WORDS[4:], unread, 9, 99) == [[spell("men")]]
+
+
 def test_spans_are_those_of_the_phrases() -> None:
     """Numbered in words, the end left out."""
     assert phrase_spans(WORDS, 9) == [(1, 3), (4, 5)]
