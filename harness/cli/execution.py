@@ -103,6 +103,7 @@ def execute_plan(
     for spec in specs:
         (complete if not force and spec.is_complete(results) else waiting).append(spec)
     running.say_plan(specs, waiting, results)
+    running.say_unaudited(specs if not force else [], results)
     if dry_run:
         running.show_plan(specs, waiting, results)
         return None

@@ -28,8 +28,12 @@ def plan_runs(
     plugins: Sequence[Path] = (),
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
+    is_audited: bool | None = None,
 ) -> list[RunSpec]:
-    """Return the runs that the options of a command name; the data is found, or made, first."""
+    """Return the runs that the options of a command name; the data is found, or made, first.
+
+    Whether their selection is audited is the suite's to say, where no option does.
+    """
     from harness import plan, registry
     from harness.cli.display import running
     from harness.plan.collisions import once
@@ -46,7 +50,8 @@ def plan_runs(
     canonical = _canonical(rerankings)
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
-    specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries)
+    audited = suite.audit_selection if is_audited is None else is_audited
+    specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries, audited)
     refuse_untrainable(specs)
     return list(once(specs))
 

@@ -9,6 +9,7 @@ import typer
 
 from harness.cli.execution import Keep, choose_cluster, choose_options, execute_plan
 from harness.cli.options import (
+    HOW,
     WHAT,
     WHERE,
     Ablations,
@@ -60,6 +61,17 @@ Queries = Annotated[
         rich_help_panel=AGAIN,
     ),
 ]
+AuditSelection = Annotated[
+    bool | None,
+    typer.Option(
+        "--audit-selection/--no-audit-selection",
+        help="Score every epoch on test too, never ranked: the protocol page then tells what "
+        "choosing the epoch by test would have added. Costs an encoding of test an epoch. What "
+        "is finished cannot be audited without training it again (--force). As the suite says "
+        "by default.",
+        rich_help_panel=HOW,
+    ),
+]
 SettingsGiven = Annotated[
     list[str] | None,
     typer.Option(
@@ -89,6 +101,7 @@ def run(
     rerank: Rerankings = None,
     queries: Queries = None,
     settings: SettingsGiven = None,
+    audit_selection: AuditSelection = None,
     force: Force = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,
@@ -114,6 +127,7 @@ def run(
     from harness import registry
     from harness.cli.display import running
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
+    from harness.cli.display.inflation import show_inflation
     from harness.plan.collisions import refuse_collisions
     from harness.run.broken_plugins import record_broken
 
@@ -125,7 +139,7 @@ def run(
     broken = [listing for listing in listings if listing.error] if every else []
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
-        rerank or [], queries or [],
+        rerank or [], queries or [], audit_selection,
     )  # fmt: skip
     refuse_collisions(specs, results)
     failures = execute_plan(
@@ -143,6 +157,7 @@ def run(
         record_broken(broken, specs, results)
     running.show_ranking(results, specs)
     show_evaluations(specs, results)
+    show_inflation(specs, results)
     if report:
         write_reports(results, site)
     running.show_failures(failures, broken)

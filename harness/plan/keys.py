@@ -66,6 +66,7 @@ LEFT_OUT = {
 # Of what a training calls, what only judges: on val, after an epoch. No step depends on it, and the
 # epoch that was selected stays selected where only this has changed.
 JUDGES = {
+    "harness.results.audit": "tells which epoch is best on test, where an audit asks",
     "harness.evaluation.rescoring": "scores pairs again",
     "harness.evaluation.score": "scores the val split",
     "harness.metrics": "makes figures of the scores",

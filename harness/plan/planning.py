@@ -28,6 +28,7 @@ def plan(
     options: str = "",
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
+    is_audited: bool = False,
 ) -> list[RunSpec]:
     """Return the runs, seed by seed inside a variant.
 
@@ -36,6 +37,7 @@ def plan(
         options: what the command that repeats a run needs beside method, dataset and seed.
         rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
         queries: names of query transforms, each a further evaluation of every run.
+        is_audited: score each epoch on test too, of what is trained; no key depends on it.
     """
     further = keys.hash_harness(keys.SCORES_FURTHER)
     code_of = {
@@ -56,6 +58,8 @@ def plan(
                 }
                 for seed in seeds:
                     spec = _spec(suite, located, choice, resolved, seed, code, options)
+                    audited = is_audited and bool(spec.recipe["stages"])
+                    spec = replace(spec, is_audited=audited)
                     specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
 

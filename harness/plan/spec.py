@@ -31,6 +31,8 @@ VALIDATION = {
     "queries": "every val caption is a query, every val image is in the gallery",
     "selection": "the epoch with the best val R1, whose figures these are; test is not read",
 }
+# Behind the key of checkpoints that hold what test says of their epochs, too.
+AUDITED = "-audited"
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,7 @@ class RunSpec:
     stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
     code: str = ""  # that the weights stand on, as it was planned
     files: str = ""  # a hash of the plugin's files then
+    is_audited: bool = False  # each epoch is scored on test too, apart from all that is ranked
 
     splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
@@ -89,7 +92,7 @@ class RunSpec:
     @property
     def resume_key(self) -> str:
         """What a checkpoint that a killed process left has to be of."""
-        return self.weights_key
+        return f"{self.weights_key}{AUDITED if self.is_audited else ''}"
 
     @property
     def is_tested(self) -> bool:
@@ -109,6 +112,14 @@ class RunSpec:
         """Return the folder of the checkpoints that variants of the method share."""
         return results.stages_path(results_folder, self.suite, self.dataset, self.method)
 
+    def shared_stages(self, results_folder: Path) -> list[Path]:
+        """Return the folders of the checkpoints at the end of each stage but the last.
+
+        Those of audited runs lie apart: they hold what test says of their epochs.
+        """
+        kind = AUDITED if self.is_audited else ""
+        return [self.stages_path(results_folder) / f"{key}{kind}" for key in self.stage_keys]
+
     def path(self, results_folder: Path) -> Path:
         """Return the folder of the run."""
         return results.run_path(
@@ -125,6 +136,17 @@ class RunSpec:
         if not self.recipe["stages"]:
             return None
         return results.read_trained(self.path(results_folder), self.weights_key)
+
+    def lacks_audit(self, results_folder: Path) -> bool:
+        """Tell whether an audit is asked for of weights that are there and were made without.
+
+        Only training them again would tell: those of the other epochs are gone.
+        """
+        if not self.is_audited:
+            return False
+        is_there = self.is_trained(results_folder) or self.stored_training(results_folder)
+        record = results.read_record(self.path(results_folder)) if is_there else None
+        return record is not None and record.test_selected_epoch is None
 
     def is_complete(self, results_folder: Path) -> bool:
         """Tell whether it is, with every evaluation that is asked for."""
@@ -170,7 +192,7 @@ class RunSpec:
                 "url": declaration.url,
             },
             environment={"python": platform.python_version(), "platform": platform.platform()},
-            command=self.command,
+            command=f"{self.command} --audit-selection" if self.is_audited else self.command,
             suite_argument=self.suite_argument,
             dataset_argument=self.dataset_argument,
             started=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -24,6 +24,7 @@ class Suite:
     seeds: tuple[int, ...]
     datasets: tuple[str, ...]
     argument: str = ""  # what names it on the command line, where that is not its name
+    audit_selection: bool = False  # each epoch is scored on test too, apart from what is ranked
     declared: Mapping[str, Declaration] = field(default_factory=dict)  # datasets of its own
 
     def find_declaration(self, name: str) -> Declaration:
@@ -39,6 +40,7 @@ class _File:
     seeds: tuple[int, ...]
     datasets: tuple[Any, ...]  # names, or mappings that declare one
     title: str = ""
+    audit_selection: bool = False
 
 
 def read_suite(name: str) -> Suite:
@@ -81,6 +83,7 @@ def read_suite(name: str) -> Suite:
         seeds=file.seeds,
         datasets=tuple(names),
         argument=name,
+        audit_selection=file.audit_selection,
         declared={one.name: one for one in datasets if not isinstance(one, str)},
     )
 

@@ -23,6 +23,9 @@ REVERSE_EVALUATION = "image-to-text"
 LAST_EVALUATION = "last-epoch"  # of the last weights instead of those that val chose
 
 
+TEST_EVALUATION = "test-selected"  # of the epoch that is best on test: an audit, never ranked
+
+
 METRICS = {"r1": "R1", "r5": "R5", "r10": "R10", "map": "mAP", "minp": "mINP"}  # as printed
 
 
@@ -75,6 +78,8 @@ class RunRecord:
     metrics: Mapping[str, float] = field(default_factory=dict)
     error: Mapping[str, str] | None = None  # kind, message, traceback
     weights_key: str = ""  # equal ones mean equal weights; older code did not write it
+    # From 1, the best on test; None without --audit-selection. Nothing that is ranked reads it.
+    test_selected_epoch: int | None = None
     schema_version: int = SCHEMA_VERSION
 
     @property

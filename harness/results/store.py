@@ -30,6 +30,7 @@ from harness.files import (
 from harness.results.checksums import CHECKSUMS, LOG, hash_folder
 from harness.results.record import (
     PRIMARY_EVALUATION,
+    TEST_EVALUATION,
     EvaluationRecord,
     RunRecord,
     parse_evaluation,
@@ -40,7 +41,9 @@ RECORD, EVALUATION = "run.json", "evaluation.json"
 MEANS, QUERIES = "metrics.json", "queries.parquet"  # of an evaluation
 WEIGHTS = "weights"
 SELECTED = "selected.pt"  # of the epoch that val chose
+TEST_SELECTED = "test-selected.pt"  # of the epoch that is best on test, where that was audited
 HISTORY = "history.parquet"
+SELECTION_AUDIT = "selection-audit.parquet"  # what test says of every epoch, kept apart from it
 EMBEDDINGS = "embeddings"
 EVALUATIONS = "evaluations"
 HIGHLIGHTS = "highlights.json"
@@ -69,12 +72,25 @@ class StoredRun:
         return {name: float(value) for name, value in found.items() if value is not None}
 
     def evaluations(self) -> dict[str, dict[str, float]]:
-        """Return the metrics of every evaluation by name; one that cannot be read is left out."""
+        """Return the metrics of every evaluation by name; one that cannot be read is left out.
+
+        That of the epoch that is best on test is not among them: see `test_selected`.
+        """
         found = {
             path.parent.name: _read_json(path)
             for path in sorted(self.path.glob(f"{EVALUATIONS}/*/{MEANS}"))
+            if path.parent.name != TEST_EVALUATION
         }
         return {name: metrics for name, metrics in found.items() if isinstance(metrics, dict)}
+
+    def test_selected(self) -> dict[str, float]:
+        """Return the metrics of the epoch that is best on test; empty where no audit asked."""
+        found = _read_json(self.path / EVALUATIONS / TEST_EVALUATION / MEANS)
+        return found if isinstance(found, dict) else {}
+
+    def selection_audit(self) -> list[dict[str, Any]]:
+        """Return R1 and mAP on test, one dict an epoch; empty where no audit asked for them."""
+        return read_table(self.path / SELECTION_AUDIT)
 
     def further_evaluations(self) -> dict[str, EvaluationRecord]:
         """Return what is known of the evaluations that were asked for, by name."""
@@ -136,6 +152,8 @@ def copy_trained(path: Path, to: Path) -> None:
     shutil.rmtree(to / WEIGHTS, ignore_errors=True)
     shutil.copytree(path / WEIGHTS, to / WEIGHTS)
     shutil.copyfile(path / HISTORY, to / HISTORY)
+    if (path / SELECTION_AUDIT).is_file():
+        shutil.copyfile(path / SELECTION_AUDIT, to / SELECTION_AUDIT)
 
 
 def stages_path(results: Path, suite: str, dataset: str, method: str) -> Path:
@@ -209,6 +227,7 @@ def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
     return replace(
         record,
         selected_epoch=before.selected_epoch,
+        test_selected_epoch=before.test_selected_epoch,
         train_seconds=before.train_seconds,
         total_seconds=before.total_seconds,
         peak_memory=before.peak_memory,

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from harness.results import (
     WEIGHTS,
     RunRecord,
 )
+from harness.run.audit import evaluate_audited, figures_on_test
 from harness.run.environment import describe_environment, peak_memory
 from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
@@ -122,6 +124,7 @@ def _execute(
         parameters=sum(parameter.numel() for parameter in opened.method.parameters()),
         train_seconds=trained.seconds,
         selected_epoch=trained.selected_epoch,
+        test_selected_epoch=figures.test_selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},
         environment={**record.environment, **_told(environment, trained)},
         metrics=figures.metrics,
@@ -150,19 +153,21 @@ class _Figures:
     metrics: Mapping[str, float]
     image_milliseconds: float = 0.0
     text_milliseconds: float = 0.0
+    test_selected_epoch: int | None = None  # of an audit
 
 
 def _train_and_evaluate(
     opened: OpenRun, spec: RunSpec, options: Options, asked_to_end: Callable[[], bool]
 ) -> tuple[TrainingResult, _Figures]:
     """Do what all ranks of a run do together."""
-    shared = [spec.stages_path(options.results) / key for key in spec.stage_keys]
+    audit = partial(figures_on_test, opened) if spec.is_audited else None
     before = stored_training(spec, options)
     with Tracking(options.trackers, spec, options.results) as tracking:
         if before:
             trained = take_over(opened, before, spec.path(options.results))
         else:
-            trained = train_run(opened, shared, asked_to_end, tracking)
+            shared = spec.shared_stages(options.results)
+            trained = train_run(opened, shared, asked_to_end, tracking, audit)
         if trained.history and not trained.taken_over:
             write_history(opened.work / HISTORY, trained.history)
         opened.say(Update("evaluating"))
@@ -172,9 +177,10 @@ def _train_and_evaluate(
         metrics = primary_metrics(opened)
         shown = {f"test_{name}": value for name, value in metrics.items()}
         tracking.log(shown, len(trained.history))
+    audited = evaluate_audited(opened, trained)
     add_evaluations(opened.work, spec.evaluations, evaluated(spec, opened, features))
     cost = features.embeddings.image_milliseconds, features.embeddings.text_milliseconds
-    return trained, _Figures(metrics, *cost)
+    return trained, _Figures(metrics, *cost, audited)
 
 
 def _told(environment: dict[str, Any], trained: TrainingResult) -> dict[str, Any]:

@@ -9,8 +9,9 @@ import torch
 
 from harness import results
 from harness.files import UNFINISHED
-from harness.plan.spec import RunSpec
+from harness.plan.spec import AUDITED, RunSpec
 from harness.results import (
+    TEST_SELECTED,
     WEIGHTS,
     RunRecord,
 )
@@ -26,7 +27,10 @@ def stored_training(spec: RunSpec, options: Options) -> RunRecord | None:
 
 def finish_folder(record: RunRecord, path: Path, keep: str) -> None:
     """Put a run in its place of which all is done, without the weights that are not kept."""
-    _keep_weights(results.working_folder(path) / WEIGHTS, keep)
+    weights = results.working_folder(path) / WEIGHTS
+    if record.test_selected_epoch in (None, record.selected_epoch):
+        (weights / TEST_SELECTED).unlink(missing_ok=True)  # there is none, or they are the selected
+    _keep_weights(weights, keep)
     results.finish_run(record, path)
 
 
@@ -45,11 +49,13 @@ def prepare_folder(spec: RunSpec, options: Options) -> Path:
     marker = work / KEY
     is_trained = stored_training(spec, options) is not None
     content = f"{spec.key}, scored anew" if is_trained else spec.resume_key
-    if marker.is_file() and marker.read_text(encoding="utf-8") == content:
+    known = marker.read_text(encoding="utf-8") if marker.is_file() else ""
+    if known in (content, f"{content}{AUDITED}"):  # an audit that is not asked for ends there
         clear_work(work)
     else:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True, exist_ok=True)  # a log may be written into it right now
+    if known != content:
         marker.write_text(content, encoding="utf-8")
     return work
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from harness.progress import Update
 from harness.results import (
     HISTORY,
     SELECTED,
+    SELECTION_AUDIT,
     RunRecord,
 )
 from harness.run.evaluate import load_weights
@@ -35,14 +36,26 @@ def take_over(opened: OpenRun, before: RunRecord, path: Path) -> TrainingResult:
     load_weights(opened, LAST if has_last else SELECTED)
     epoch = len(history) if has_last else before.selected_epoch
     return TrainingResult(
-        history, before.selected_epoch, before.train_seconds, epoch, taken_over=True
+        history,
+        before.selected_epoch,
+        before.train_seconds,
+        epoch,
+        taken_over=True,
+        audit=read_table(path / SELECTION_AUDIT),
     )
 
 
 def train_run(
-    opened: OpenRun, shared: Sequence[Path], asked_to_end: Callable[[], bool], tracking: Tracking
+    opened: OpenRun,
+    shared: Sequence[Path],
+    asked_to_end: Callable[[], bool],
+    tracking: Tracking,
+    audit: Callable[[Method, int], Mapping[str, float]] | None = None,
 ) -> TrainingResult:
-    """Train the method, watched on val; what a recipe without stages leaves as it is."""
+    """Train the method, watched on val; what a recipe without stages leaves as it is.
+
+    An `audit` is asked for the metrics of each epoch on test, which decide nothing here.
+    """
     if not opened.recipe.stages:
         return TrainingResult([], None, 0.0, None)
     people = opened.data.splits["train"]
@@ -53,23 +66,27 @@ def train_run(
         return int(np.sum(same))
 
     watchers = Watchers(
-        lambda method: validate(opened, method),
+        lambda method: figures_on(opened, method, "val"),
         judge,
         report=lambda progress: opened.say(Update("training", progress)),
         tell=lambda doing: opened.say(Update(doing)),
         epoch_ended=lambda row: tracking.log(row, row["epoch"]),
         asked_to_end=asked_to_end,
+        audit=audit,
     )
     where = opened.device, opened.weights
     return train(opened.method, opened.view, opened.recipe, opened.seed, *where, watchers, shared)
 
 
-def validate(opened: OpenRun, method: Method) -> dict[str, float]:
-    """Return the metrics of a method, with the weights that it has, on val."""
-    val, pixels = opened.data.splits["val"], opened.data.pixels["val"]
-    features = evaluation.encode_split(method, val, pixels, opened.device)
+def figures_on(opened: OpenRun, method: Method, name: str) -> dict[str, float]:
+    """Return the metrics by which epochs are told apart, with the weights as they are, on a split.
+
+    A method that re-scores looks at as many candidates as its recipe says for val.
+    """
+    split, pixels = opened.data.splits[name], opened.data.pixels[name]
+    features = evaluation.encode_split(method, split, pixels, opened.device)
     candidates = opened.recipe.val_candidates
-    scores = evaluation.score_text_to_image(method, features, val, candidates, top=0)
+    scores = evaluation.score_text_to_image(method, features, split, candidates, top=0)
     return metrics.summarize(scores)
 
 
@@ -78,11 +95,11 @@ def val_figures(opened: OpenRun, trained: TrainingResult) -> dict[str, float]:
     if trained.selected_epoch is not None:
         row = trained.history[trained.selected_epoch - 1]
         return {name: row[name] for name in ("val_r1", "val_map")}
-    figures = validate(opened, opened.method)
+    figures = figures_on(opened, opened.method, "val")
     return {"val_r1": figures["r1"], "val_map": figures["map"]}
 
 
-def write_history(file: Path, history: list[dict[str, Any]]) -> None:
+def write_history(file: Path, history: Sequence[Mapping[str, Any]]) -> None:
     """Write one row an epoch, with a column for whatever an epoch tells."""
     names = list(dict.fromkeys(name for row in history for name in row))
     write_table(file, {name: [row.get(name) for row in history] for name in names})

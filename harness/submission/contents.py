@@ -19,7 +19,7 @@ import pyarrow.parquet
 
 from harness.data.digest import GALLERY, QUERIES
 from harness.printable import printable
-from harness.results import TIED
+from harness.results import HISTORY, SELECTION_AUDIT, TIED
 from harness.results.query_table import COLUMNS, columns_of
 from harness.submission.unpacking import Refused
 from harness.tie_order import IN_ROWS
@@ -125,7 +125,7 @@ def _check_shape(parquet: Any, file: Path) -> list[str]:
 
 
 def _odd_columns(file: Path, found: Any) -> Iterator[str]:
-    if file.name == "history.parquet":
+    if file.name in (HISTORY, SELECTION_AUDIT):
         for column in found:
             _refuse_text(column.name)
             if column.type not in _NUMBERS:

@@ -15,9 +15,10 @@ from torch.nn.parameter import is_lazy
 
 from harness import distributed
 from harness.files import UNFINISHED, process_tag, put_in_place
-from harness.results import SELECTED
+from harness.results import SELECTED, TEST_SELECTED
 
 LAST = "last.pt"
+CHOSEN = (SELECTED, TEST_SELECTED)  # by val, and by test where that is audited
 
 
 def write_checkpoint(file: Path, state: Any) -> None:
@@ -74,8 +75,9 @@ def share_stage(folder: Path, shared: Path, state: Any) -> None:
     unfinished = shared.with_name(f"{shared.name}.{process_tag()}{UNFINISHED}")
     try:
         unfinished.mkdir(parents=True, exist_ok=True)
-        if (folder / SELECTED).is_file():
-            shutil.copyfile(folder / SELECTED, unfinished / SELECTED)
+        for name in CHOSEN:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, unfinished / name)
         write_checkpoint(unfinished / LAST, state)
         put_in_place(unfinished, shared)
     except OSError:
@@ -91,7 +93,7 @@ def _copy(source: Path, folder: Path) -> bool:
     try:
         if not is_whole(source / LAST):
             return False
-        for name in (SELECTED, LAST):  # in this order: the last one says that all is there
+        for name in (*CHOSEN, LAST):  # in this order: the last one says that all is there
             if (source / name).is_file():
                 shutil.copyfile(source / name, folder / name)
     except FileNotFoundError:  # another process ended, and cleared what it shared

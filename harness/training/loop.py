@@ -22,7 +22,8 @@ from harness import distributed
 from harness.data.schema import TrainView
 from harness.method import Batch, Method, Recipe, Stage
 from harness.progress import Progress
-from harness.results import SELECTED
+from harness.results import SELECTED, TEST_SELECTED
+from harness.results.audit import best_on_test
 from harness.seeding import derive, seed_everything
 from harness.training.checkpoints import (
     LAST,
@@ -36,7 +37,7 @@ from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
-KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "seconds"
+KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "audit", "seconds"
 CHECKPOINT_SECONDS = 300.0  # the most that a kill within an epoch undoes
 
 
@@ -57,6 +58,7 @@ class Watchers:
     report: Callable[[Progress], None] = lambda progress: None
     tell: Callable[[str], None] = lambda doing: None  # what a method says that it is doing
     epoch_ended: Callable[[Mapping[str, Any]], None] = lambda row: None  # a row of the history
+    audit: Callable[[Method, int], Mapping[str, float]] | None = None  # metrics of an epoch on test
     asked_to_end: Callable[[], bool] = lambda: False
 
 
@@ -69,6 +71,7 @@ class TrainingResult:
     seconds: float  # of all that the method did
     epoch: int | None  # after which the method has the weights that it has; None: as it began
     taken_over: bool = False  # trained by an earlier run
+    audit: Sequence[Mapping[str, Any]] = ()  # one dict an epoch, where it was audited
 
 
 def train(
@@ -88,6 +91,7 @@ def train(
 
     Leaves the weights after the last epoch in `folder/last.pt`, those of the epoch with the best
     val R1 (then mAP, then the earliest) in `folder/selected.pt`, and in `method` the last ones.
+    With an audit, those of the epoch that is best on test so chosen in `folder/test-selected.pt`.
 
     Raises:
         NonFiniteLoss: a loss is NaN or infinite.
@@ -106,7 +110,9 @@ def train(
                 share_stage(folder, shared[number], loop.state())
     distributed.wait_for_all()  # what the first wrote is there for the others
     seconds = preparing + loop.seconds
-    return TrainingResult(loop.history, loop.selected_epoch, seconds, len(loop.history))
+    audit = loop.audit if watchers.audit else []
+    epoch = len(loop.history)
+    return TrainingResult(loop.history, loop.selected_epoch, seconds, epoch, audit=audit)
 
 
 @dataclass(frozen=True)
@@ -155,6 +161,7 @@ class _Loop:
         self.saved_at = time.monotonic()
         self.history: list[dict[str, Any]] = []
         self.selected_epoch: int | None = None
+        self.audit: list[dict[str, Any]] = []
         self.seconds = 0.0  # of epochs, validation left aside
         self.resumed: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
@@ -261,8 +268,16 @@ class _Loop:
             if (row["val_r1"], row["val_map"]) > best:
                 self.selected_epoch = row["epoch"]
                 write_checkpoint(self.folder / SELECTED, self.method.state_dict())
+        if self.watchers.audit:
+            self._add_to_audit(row["epoch"], self.watchers.audit(self.method, row["epoch"]))
         self.history.append(row)
         self.watchers.epoch_ended(row)
+
+    def _add_to_audit(self, epoch: int, metrics: Mapping[str, float]) -> None:
+        """Keep what test says apart from the history: what is ranked never sees it."""
+        self.audit.append({"epoch": epoch, "test_r1": metrics["r1"], "test_map": metrics["map"]})
+        if best_on_test(self.audit) == epoch:
+            write_checkpoint(self.folder / TEST_SELECTED, self.method.state_dict())
 
     def _judge_pairs(self) -> dict[str, float]:
         """Score what the method reported against the identities that it was not shown."""

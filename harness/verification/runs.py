@@ -17,6 +17,8 @@ from harness.results import (
     QUERIES,
     RECORD,
     REVERSE_EVALUATION,
+    SELECTION_AUDIT,
+    TEST_EVALUATION,
     EvaluationRecord,
     RunRecord,
     evaluation_path,
@@ -24,6 +26,7 @@ from harness.results import (
 )
 from harness.results.query_table import columns_of
 from harness.tie_order import recorded_order
+from harness.verification.audit import check_audit
 from harness.verification.checksums import check_seals
 from harness.verification.figures import (
     average,
@@ -37,7 +40,8 @@ from harness.verification.reading import read_evaluation, read_figures, read_run
 from harness.verification.relevance import FINGERPRINT, Library, check_relevance
 
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
-OWN = (PRIMARY_EVALUATION, REVERSE_EVALUATION, LAST_EVALUATION)  # of every run, with no record
+# Of the run itself: no further evaluation may have such a name.
+OWN = (PRIMARY_EVALUATION, REVERSE_EVALUATION, LAST_EVALUATION, TEST_EVALUATION)
 
 
 @dataclass
@@ -71,6 +75,8 @@ def verify_run(results: Path, folder: Path, library: Library) -> VerifiedRun:
     }
     if run.record is not None:
         _compare_primary(run, run.record, means.get(PRIMARY_EVALUATION))
+        if run.record.status == "ok":
+            run.add(Kind.FIGURES, SELECTION_AUDIT, *check_audit(run.record, folder))
     run.findings += check_seals(folder, run.path)
     return run
 

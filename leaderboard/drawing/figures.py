@@ -54,18 +54,18 @@ def line_chart(
     return draw(plane, identifier, f"{title} by epoch", words, parts)
 
 
-def legend(labels: Sequence[str]) -> Markup:
-    """Draw the dashes of each line beside its label, and the mark of the selected epoch."""
+def legend(labels: Sequence[str], mark: str = "selected epoch, chosen on val") -> Markup:
+    """Draw the dashes of each line beside its label, and what marks an epoch."""
     sample = Markup(
         '<li><svg class="sample" viewBox="0 0 34 10" aria-hidden="true">'
         '<path class="line line-{}" d="M1 5H33"/></svg>{}</li>'
     )
     marked = Markup(
         '<li><svg class="sample" viewBox="0 0 34 10" aria-hidden="true">'
-        '<circle class="selected" cx="17" cy="5" r="3.5"/></svg>selected epoch, chosen on val</li>'
+        '<circle class="selected" cx="17" cy="5" r="3.5"/></svg>{}</li>'
     )
     lines = [sample.format(i % DASHES, label(text)) for i, text in enumerate(labels)]
-    return Markup("").join([*lines, marked])
+    return Markup("").join([*lines, marked.format(mark)])
 
 
 def _epoch_scale(epochs: Sequence[int]) -> Scale:

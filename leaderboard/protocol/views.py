@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from leaderboard.agreement.views import AgreementSection
 
 
@@ -55,17 +57,29 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class Inflation:
-    """What choosing the epoch on test would add for one method."""
+class AuditedMethod:
+    """What choosing the epoch on test would add for one method: means over the audited seeds."""
 
-    dataset: str
-    method: str
+    title: str
     href: str
     selected: str
     last: str
     tested: str
     gain: str
+    interval: str  # "+0.10 to +1.20"
+    moved: str  # "2 of 3": the seeds for which test would have chosen another epoch
     seeds: str
+
+
+@dataclass(frozen=True)
+class AuditedGround:
+    """A suite's dataset with the methods whose runs were audited there."""
+
+    name: str
+    words: str
+    methods: tuple[AuditedMethod, ...]
+    legend: Markup
+    charts: tuple[Markup, ...]  # of R1 on test by epoch
 
 
 @dataclass(frozen=True)
@@ -83,6 +97,6 @@ class ProtocolPage:
     example: Example
     constants: Constants
     recorded: tuple[Recorded, ...]
-    inflation: tuple[Inflation, ...]
+    inflation: tuple[AuditedGround, ...]
     agreement: tuple[AgreementSection, ...]
     references: tuple[Reference, ...]

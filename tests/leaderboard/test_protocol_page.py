@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,18 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from harness.files import write_json
+from harness.files import write_json, write_table
 from harness.metrics import score_rows, summarize
 from harness.plan.spec import PROTOCOL
+from harness.results import StoredRun, read_record
+from harness.results.inflation import measure_inflation
 from harness.significance import simultaneous
 from leaderboard import protocol
 from leaderboard.agreement import find_agreements
+from leaderboard.build import build_site
 from leaderboard.protocol import worked_example as example
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
 from leaderboard.typography import signed
+
+from .recorder import draw_queries
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -105,20 +111,97 @@ def test_recorded_protocols_are_shown(
     assert "only some" in text
 
 
+def audit(run: Path, tested: float, last: float, epochs: list[float]) -> None:
+    """Add an audit without answers to the folder of a run."""
+    write_json(run / "evaluations/test-selected/metrics.json", {"r1": tested})
+    write_json(run / "evaluations/last-epoch/metrics.json", {"r1": last})
+    numbers = list(range(1, len(epochs) + 1))
+    curve = {"epoch": numbers, "test_r1": epochs, "test_map": epochs}
+    write_table(run / "selection-audit.parquet", curve)
+
+
 def test_selection_inflation_is_shown_where_it_was_audited(
     add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
 ) -> None:
     """The gap is the mean over audited seeds, to the figure that val selected for the same seed."""
     for seed, (selected, tested) in enumerate(((40.0, 41.0), (42.0, 45.0))):
-        run = add_run("one", selected, seed=seed)
-        write_json(run / "evaluations/test-selected/metrics.json", {"r1": tested})
-        write_json(run / "evaluations/last-epoch/metrics.json", {"r1": selected - 1})
+        run = add_run("one", selected, seed=seed, test_selected_epoch=2 + seed)
+        audit(run, tested, selected - 1, [20.0, tested, 30.0])
     add_run("one", 10.0, seed=2)
     add_run("two", 50.0)
+    audit(add_run("three", 30.0, test_selected_epoch=2), 30.0, 29.0, [25.0, 30.0, 29.0])
     page = read_page(build())
-    assert page.row("ONE") == ["ONE", "demo/paperdolls", "41.00", "40.00", "43.00", "2.00", "2"]
+    found = ["ONE", "41.00", "40.00", "43.00", "+2.00", "\N{EN DASH}", "1 of 2", "2"]
+    assert page.row("ONE") == found
+    assert page.row("THREE")[4:] == ["0.00", "\N{EN DASH}", "0 of 1", "1"]
     assert not [row for row in page.rows if "TWO" in row]
     assert "No run in these results was audited" not in page.text
+    words = " ".join(page.text.split())
+    assert (
+        "On demo/paperdolls, choosing the epoch by test would have added 1.00 points of R1 on "
+        "average over 2 methods, from 0.00 (THREE) to 2.00 (ONE)."
+    ) in words
+    assert "ONE: test R1 by epoch" in words
+    assert "seed 1: 20 at epoch 1, 30 at epoch 3; epoch 3 was selected." in words
+
+
+def test_selection_inflation_has_an_interval_where_answers_are_stored(
+    add_answers: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """It is that of the comparison of the same runs, and stands in the sentence too."""
+    runs = [add_answers("one", 1.0, seed=seed, test_selected_epoch=1) for seed in range(3)]
+    for run in runs:
+        better, worse = draw_queries("one/full", int(run.name[-1]), 1.6), run / "evaluations"
+        write_table(worse / "test-selected/queries.parquet", better[0])
+        write_json(worse / "test-selected/metrics.json", {"r1": better[1]})
+    found = measure_inflation("one", [StoredRun(read_record(run), run) for run in runs])
+    assert found
+    assert found.comparison
+    ends = (found.comparison.low, found.comparison.high)
+    within = " to ".join(f"{end:+.2f}".replace("-", "\N{MINUS SIGN}") for end in ends)
+    page = read_page(build())
+    assert page.row("ONE")[5] == within
+    assert f"points of R1 to ONE (95 % interval {within})." in " ".join(page.text.split())
+
+
+def test_where_test_would_choose_what_val_chose_nothing_is_added(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """It is said in words, without a range of zeros."""
+    for name in ("one", "two"):
+        audit(add_run(name, 30.0, test_selected_epoch=2), 30.0, 29.0, [25.0, 30.0, 29.0])
+    words = " ".join(read_page(build()).text.split())
+    assert "choosing the epoch by test would have added nothing to ONE and TWO." in words
+
+
+def test_a_damaged_audit_stops_no_page(
+    add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
+) -> None:
+    """What cannot be read is not drawn; `harness verify` tells of it."""
+    run = add_run("one", 40.0, test_selected_epoch=2)
+    audit(run, 41.0, 39.0, [1.0])
+    (run / "selection-audit.parquet").write_text("PAR1", encoding="utf-8")
+    page = read_page(build())
+    assert page.row("ONE")[3] == "41.00"
+    assert "test R1 by epoch" not in page.text
+
+
+def test_what_test_would_have_chosen_stands_on_this_page_alone(
+    add_answers: Callable[..., Path], results: Path, tmp_path: Path
+) -> None:
+    """No ranking, comparison, page of a method or download holds a figure of an audit."""
+    for name in ("one", "two"):
+        for seed in range(2):
+            run = add_answers(name, 1.0, seed=seed, test_selected_epoch=1)
+            audit(run, 76.54321, 20.0, [76.54321, 20.0, 20.0])
+    build_site(results, tmp_path / "site")
+    holding = {
+        file.relative_to(tmp_path / "site").as_posix()
+        for file in (tmp_path / "site").rglob("*")
+        if file.is_file() and re.search(rb"76\.54|test-selected|7654321", file.read_bytes())
+    }
+    assert holding == {"protocol.html"}
 
 
 def test_what_stands_as_papers_report_is_counted(

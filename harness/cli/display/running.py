@@ -26,6 +26,18 @@ def say_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Path
     note(f"{len(specs)} runs planned, {done} complete in {results}, {len(waiting)} to do.")
 
 
+def say_unaudited(specs: Sequence[RunSpec], results: Path) -> None:
+    """Say of how many runs an audit is asked for that they were made without."""
+    lacking = [spec for spec in specs if spec.lacks_audit(results)]
+    if lacking:
+        methods = ", ".join(dict.fromkeys(spec.name for spec in lacking))
+        note(
+            f"Made without --audit-selection, and not trained again for it: {len(lacking)} of "
+            f"these runs ({methods}). What their other epochs would have scored cannot be told "
+            "any more; --force trains them again."
+        )
+
+
 def say_left_out(listings: Sequence[Listing], scale: str) -> None:
     """Name the methods that have no recipe for a scale."""
     without = [
@@ -48,13 +60,14 @@ def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Pat
 
 
 def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
-    if not is_waiting:
-        return "complete"
-    if spec.is_complete(results):  # and asked for by --force
+    if is_waiting and spec.is_complete(results):  # and asked for by --force
         return "to do"
+    unaudited = ", not audited" if spec.lacks_audit(results) else ""
+    if not is_waiting:
+        return f"complete{unaudited}"
     if spec.is_trained(results):
-        return "to evaluate further"
-    return "to score anew" if spec.stored_training(results) else "to do"
+        return f"to evaluate further{unaudited}"
+    return f"to score anew{unaudited}" if spec.stored_training(results) else "to do"
 
 
 Group = Mapping[str, Sequence[StoredRun]]  # by the name of a method or variant

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from harness.data.schema import Split, TrainView
 from harness.method import Batch, Config, Method, Recipe, Run, Stage, Supervision
-from harness.results import SELECTED
+from harness.results import SELECTED, TEST_SELECTED
+from harness.results.audit import best_on_test
 from harness.training import NonFiniteLoss, TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST, load_state
 
@@ -312,3 +313,100 @@ def test_a_buffer_is_loaded_as_it_was_saved(saved: Tensor) -> None:
     assert torch.equal(module.late, saved)
     assert module.memory.dtype == saved.dtype
     assert module.same is module.memory
+
+
+def test_the_best_epoch_on_test_is_kept_apart(tmp_path: Path) -> None:
+    """An audit chooses as val does, and by nothing that val says; the history does not tell."""
+    on_val = iter([(5.0, 1.0), (9.0, 1.0), (7.0, 2.0), (7.0, 2.0)])
+    on_test = {1: (3.0, 5.0), 2: (2.0, 9.0), 3: (3.0, 6.0), 4: (3.0, 6.0)}
+    moments: dict[int, float] = {}
+
+    def audit(method: Method, epoch: int) -> dict[str, float]:
+        moments[epoch] = float(method.steps)  # type: ignore[arg-type]  # a buffer
+        r1, mean_average_precision = on_test[epoch]
+        return {"r1": r1, "map": mean_average_precision}
+
+    trained = run(
+        tmp_path,
+        stages=recipe(Stage(epochs=4, learning_rate=0.01, batch_size=10)),
+        validate=lambda method: dict(zip(("r1", "map"), next(on_val), strict=True)),
+        audit=audit,
+    )
+    assert trained.selected_epoch == 2
+    assert best_on_test(trained.audit) == 3
+    rows = [(row["epoch"], row["test_r1"], row["test_map"]) for row in trained.audit]
+    assert rows == [(epoch, *figures) for epoch, figures in on_test.items()]
+    kept = torch.load(tmp_path / TEST_SELECTED, weights_only=True)
+    assert float(kept["steps"]) == moments[3]
+    assert not [name for row in trained.history for name in row if "test" in name]
+
+
+@pytest.mark.parametrize("stop_after", range(1, 12))
+def test_a_killed_training_ends_with_the_same_audit(tmp_path: Path, stop_after: int) -> None:
+    """Killed at any step, even between the weights that test chose and the checkpoint, and started
+    again, it ends with the figures and weights of one that was never stopped."""
+    stages = recipe(
+        Stage(epochs=2, learning_rate=0.01, batch_size=10),
+        Stage(epochs=2, learning_rate=0.02, batch_size=20),
+    )
+
+    def figures(method: Method, epoch: int) -> dict[str, float]:
+        return {"r1": [1.0, 3.0, 2.0, 3.0][epoch - 1], "map": float(epoch == 2)}
+
+    class Killed(BaseException):
+        """Stands for kill -9: nothing handles it."""
+
+    steps: list[int] = []
+
+    def die(progress: Any) -> None:
+        steps.append(1)
+        if len(steps) > stop_after:
+            raise Killed
+
+    whole = run(tmp_path / "whole", stages=stages, audit=figures)
+    with pytest.raises(Killed):
+        run(tmp_path / "killed", stages=stages, report=die, audit=figures)
+    resumed = run(tmp_path / "killed", stages=stages, audit=figures)
+    assert resumed.audit == whole.audit
+    assert len(resumed.audit) == 4
+    first, second = (
+        torch.load(tmp_path / folder / TEST_SELECTED, weights_only=True)
+        for folder in ("whole", "killed")
+    )
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_a_shared_stage_holds_its_audit(tmp_path: Path) -> None:
+    """Who takes up another's first stage has what test said of it, and the weights."""
+
+    def audit(method: Method, epoch: int) -> dict[str, float]:
+        return {"r1": 10.0 - epoch, "map": 0.0}
+
+    shared = [tmp_path / "shared"]
+    for name in ("first", "second"):
+        torch.manual_seed(0)
+        watch = Watchers(audit=audit)
+        trained = train(Regression(), view(), STAGES, 0, CPU, tmp_path / name, watch, shared)
+        assert [row["epoch"] for row in trained.audit] == [1, 2, 3]
+    first, second = (
+        torch.load(tmp_path / name / TEST_SELECTED, weights_only=True)
+        for name in ("first", "second")
+    )
+    assert float(first["steps"]) == 4  # of the first epoch, which is in the shared stage
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+@pytest.mark.parametrize(
+    ("rows", "best"),
+    [
+        ([], None),
+        ([(1, 50.0, 1.0), (2, 40.0, 9.0)], 1),
+        ([(1, 50.0, 1.0), (2, 50.0, 9.0), (3, 50.0, 9.0)], 2),
+    ],
+)
+def test_the_best_on_test_is_by_r1_then_map_then_the_earliest(
+    rows: list[tuple[int, float, float]], best: int | None
+) -> None:
+    """The rule is that by which val selects."""
+    named = [dict(zip(("epoch", "test_r1", "test_map"), row, strict=True)) for row in rows]
+    assert best_on_test(named) == best
