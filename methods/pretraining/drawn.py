@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from harness.data.paperdolls.build import pretraining_arrays
+from harness.data.paperdolls.build import draw_pretraining
+from harness.data.paperdolls.drawing.canvas import HEIGHT, WIDTH
 from harness.data.schema import Integers, Split, TrainView
 from harness.method import Method, Recipe, Supervision
 from harness.progress import Progress, Show
@@ -25,9 +26,12 @@ THREADS = 2  # their number decides the bits
 
 def drawn_view(count: int, seed: int, show: Show) -> TrainView:
     """Draw `count` people, one image and one caption each, as a training set."""
-    images, captions = pretraining_arrays(
-        count, derive(seed, "people"), lambda done, total: show("drawing people", done, total)
-    )
+    images = np.empty((count, 3, HEIGHT, WIDTH), dtype=np.uint8)
+    captions = []
+    for row, drawing in enumerate(draw_pretraining(count, derive(seed, "people"))):
+        images[row] = np.asarray(drawing.image).transpose(2, 0, 1)
+        captions.append(drawing.caption)
+        show("drawing people", row + 1, count)
     rows = np.arange(count)
     split = Split(
         name="train",
