@@ -75,7 +75,9 @@ class LaipConfig(Config):
     queue: int = 65_536
     distillation: float = 0.4  # share of the momentum model's targets, ramped over an epoch
     masked_share: float = 0.15  # of the words, for "mlm"
-    most_phrases: int = 8  # of a caption; not given in the paper
+    # Of a caption in one step; not given in the paper. Of more, others are drawn each time: the
+    # first are "a woman" more often than what tells people apart.
+    most_phrases: int = 8
     phrase_losses: Literal["sum", "mean"] = "sum"  # over a caption's phrases: eq. 12 sums
     tagger: Literal["perceptron", "lexicon"] = "perceptron"
 
@@ -300,9 +302,17 @@ class Laip(Method):
 
     def parse(self, captions: Sequence[Sequence[Word]]) -> list[list[Phrase]]:
         """Return the phrases of tagged captions in word pieces."""
-        encoder, most = self.albef.encoder, self.config.most_phrases
+        encoder = self.albef.encoder
         longest = encoder.vocabulary.length - 2  # beside start and end
-        return [parse_phrases(words, encoder.word_pieces, most, longest) for words in captions]
+        return [parse_phrases(words, encoder.word_pieces, longest) for words in captions]
+
+    def draw_phrases(self, caption: int, generator: torch.Generator) -> list[Phrase]:
+        """Return the phrases of a training caption, of more than are taken some, in their order."""
+        phrases, most = self.phrases_of_caption[caption], self.config.most_phrases
+        if len(phrases) <= most:
+            return phrases
+        drawn = torch.randperm(len(phrases), generator=generator)[:most]
+        return [phrases[number] for number in drawn.sort().values.tolist()]
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         # NOTE: no augmentation: the paper names none.
@@ -452,7 +462,7 @@ class Laip(Method):
         found = [
             (row, phrase)
             for row, caption in enumerate(batch.caption_index.tolist())
-            for phrase in self.phrases_of_caption[caption]
+            for phrase in self.draw_phrases(caption, generator)
         ]
         draws = torch.rand(len(found), generator=generator).tolist()
         words = [int(draw * len(phrase)) for draw, (_, phrase) in zip(draws, found, strict=True)]
@@ -531,7 +541,7 @@ class Laip(Method):
         spans = [
             (row, words[start].start, words[end - 1].end)
             for row, words in enumerate(tagged)
-            for start, end in phrase_spans(words, self.config.most_phrases)
+            for start, end in phrase_spans(words)
         ]
         found: list[list[Highlight]] = [[] for _ in captions]
         maps = {

@@ -27,13 +27,13 @@ class MaskedPhrases(NamedTuple):
     row: Tensor  # (P,) the caption of the batch that each belongs to
 
 
-def phrase_spans(words: Sequence[Word], most: int) -> list[tuple[int, int]]:
-    """Return where the first noun phrases stand, (first, end) words; the whole caption if none."""
-    return noun_phrases(words)[:most] or [(0, len(words))]
+def phrase_spans(words: Sequence[Word]) -> list[tuple[int, int]]:
+    """Return where the noun phrases stand, (first, end) words; the whole caption if none."""
+    return noun_phrases(words) or [(0, len(words))]
 
 
 def parse_phrases(
-    words: Sequence[Word], pieces: Callable[[str], list[int]], most: int, longest: int
+    words: Sequence[Word], pieces: Callable[[str], list[int]], longest: int
 ) -> list[Phrase]:
     """Return the phrases of `phrase_spans` in word pieces.
 
@@ -42,7 +42,7 @@ def parse_phrases(
     """
     phrases = [
         [found for word in words[start:end] if (found := pieces(word.text))]
-        for start, end in phrase_spans(words, most)
+        for start, end in phrase_spans(words)
     ]
     return [_cut(phrase, longest) for phrase in phrases]
 

@@ -59,7 +59,7 @@ laip.after_step(batch, run)
 status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
 print(json.dumps({
     "losses": {name: float(loss.detach()) for name, loss in found.items()},
-    "phrases": sum(map(len, laip.phrases_of_caption)),
+    "phrases": sum(min(len(one), config.most_phrases) for one in laip.phrases_of_caption),
     "reached": reached,
     "queued": int(laip.image_queue.count),
     "peak": int(status["VmHWM"].split()[0]) / 2**20,

@@ -797,13 +797,21 @@ def test_phrases_are_those_of_their_captions(model: Laip) -> None:
         assert (found.ids[number] != 0).sum() == len(words) + 2
 
 
-def test_the_first_phrases_of_a_caption_are_taken() -> None:
-    """At most so many as the config says."""
+def test_of_many_phrases_others_are_drawn_each_time() -> None:
+    """At most so many as the config says, in their order, and all of them sooner or later."""
     model = method(most_phrases=2)
-    found = model.mask_phrases(batch_of(), torch.Generator())
-    assert found.row.tolist() == [0, 0, 1, 2, 2, 3, 3]
-    red, jacket = map(model.albef.encoder.word_pieces, ["red", "jacket"])
-    assert found.ids[1, 1:3].tolist() == [*red, *jacket]
+    spell = model.albef.encoder.word_pieces
+    texts = ("man", "red jacket", "long blue jeans")
+    pieces = [[piece for word in text.split() for piece in spell(word)] for text in texts]
+    seen = set()
+    for seed in range(30):
+        found = model.mask_phrases(batch_of(), torch.Generator().manual_seed(seed))
+        assert found.row.tolist() == [0, 0, 1, 2, 2, 3, 3]
+        drawn = [row[1 : 1 + int((row != 0).sum()) - 2].tolist() for row in found.ids[:2]]
+        numbers = [pieces.index(one) for one in drawn]
+        assert numbers == sorted(numbers)
+        seen.add(tuple(numbers))
+    assert seen == {(0, 1), (0, 2), (1, 2)}
 
 
 def test_a_phrase_does_not_depend_on_its_batch(model: Laip, scene: Pairs) -> None:

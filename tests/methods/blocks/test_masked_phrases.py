@@ -16,14 +16,13 @@ def spell(text: str) -> list[int]:
 
 def test_parsing_keeps_words_apart() -> None:
     """Adjectives and nouns, word by word; a caption without a noun is one phrase."""
-    assert parse_phrases(WORDS, spell, 9, 99) == [[spell("red"), spell("coat")], [spell("men")]]
-    assert parse_phrases(WORDS, spell, 1, 99) == [[spell("red"), spell("coat")]]
-    assert parse_phrases(WORDS[:1] + WORDS[3:4], spell, 1, 99) == [[spell("a"), spell("on")]]
+    assert parse_phrases(WORDS, spell, 99) == [[spell("red"), spell("coat")], [spell("men")]]
+    assert parse_phrases(WORDS[:1] + WORDS[3:4], spell, 99) == [[spell("a"), spell("on")]]
 
 
 def test_a_long_phrase_loses_its_last_words() -> None:
     """No more pieces than the text encoder reads; words are kept whole."""
-    assert parse_phrases(WORDS, spell, 9, 6) == [[spell("red")], [spell("men")]]
+    assert parse_phrases(WORDS, spell, 6) == [[spell("red")], [spell("men")]]
 
 
 def test_what_has_no_pieces_is_no_word() -> None:
@@ -32,14 +31,14 @@ def test_what_has_no_pieces_is_no_word() -> None:
     def unread(text: str) -> list[int]:
         return [] if text == "red" else spell(text)
 
-    assert parse_phrases(WORDS, unread, 9, 99) == [[spell("coat")], [spell("men")]]
-    assert parse_phrases(WORDS[1:2] + WORDS[4:], unread, 9, 99) == [[spell("men")]]
+    assert parse_phrases(WORDS, unread, 99) == [[spell("coat")], [spell("men")]]
+    assert parse_phrases(WORDS[1:2] + WORDS[4:], unread, 99) == [[spell("men")]]
 
 
 def test_spans_are_those_of_the_phrases() -> None:
     """Numbered in words, the end left out."""
-    assert phrase_spans(WORDS, 9) == [(1, 3), (4, 5)]
-    assert phrase_spans(WORDS[:1], 9) == [(0, 1)]
+    assert phrase_spans(WORDS) == [(1, 3), (4, 5)]
+    assert phrase_spans(WORDS[:1]) == [(0, 1)]
 
 
 def test_the_named_word_is_masked_with_all_its_pieces() -> None:
