@@ -50,6 +50,7 @@ class Suite:
         self.arguments = (
             "run", "slow", "--ablations", "--plugins", plugin, "--dataset", dolls,
             "--seeds", "0,1", "--keep", "all", "--no-report", "--results", self.results,
+            "--audit-selection",
         )  # fmt: skip
 
     def start(self, pause: float = 0.1, jobs: int = JOBS) -> Command:
@@ -71,6 +72,8 @@ class Suite:
                 "selected": run.record.selected_epoch,
                 "evaluations": run.evaluations(),
                 "queries": {name: run.queries(name) for name in run.evaluations()},
+                "audit": (run.record.test_selected_epoch, run.selection_audit()),
+                "by test": run.queries(results.TEST_EVALUATION),
                 "history": [without_seconds(row) for row in run.history()],
                 "weights": {file.name: weights(file) for file in run.path.glob("weights/*")},
             }
