@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from harness.results import RunRecord
 from leaderboard.records.ledger import Entry, Pair
 from leaderboard.records.load import FULL, Ground, Run
+from leaderboard.reported.tables import ReportedPaper
 
 Hrefs = Mapping[Entry, str]  # where on the page the runs of a variant stand
 OTHER = "Other variants"
@@ -61,10 +63,13 @@ class Ablation:
         return [pair for pairs in self.comparisons.values() for pair in pairs if pair]
 
 
-def find_ablations(method: str, ground: Ground) -> tuple[Ablation, ...]:
+def find_ablations(
+    method: str, ground: Ground, paper: ReportedPaper | None = None
+) -> tuple[Ablation, ...]:
     """Return each ablation table of which a row was run, and one of the variants of no table.
 
-    The latter have no order, so that none of them is compared with the row above.
+    The latter have no order, so that none of them is compared with the row above. A paper may have
+    a table for each dataset with the same rows: the ground's is returned, or else the first.
     """
     variants = ground.methods[method]
     full = Row("as published", (method, FULL), variants[FULL]) if FULL in variants else None
@@ -72,11 +77,37 @@ def find_ablations(method: str, ground: Ground) -> tuple[Ablation, ...]:
     for label, runs in variants.items():
         for table, row, position in runs[-1].record.tables or _loose(label):
             tables.setdefault(table, []).append(Row(row, (method, label), runs, position))
-    return tuple(
+    found = [
         Ablation(title, tuple(rows) if title == OTHER else _in_order(rows), full)
         for title, rows in tables.items()
         if any(row.entry[1] != FULL for row in rows)
-    )
+    ]
+    datasets = _datasets_of_tables(paper)
+    return tuple(one for one in found if _is_of(ground.dataset, one, found, datasets))
+
+
+def _datasets_of_tables(paper: ReportedPaper | None) -> dict[str, set[str]]:
+    """Return, by its title, for which datasets a paper prints a table."""
+    tables = paper.tables if paper else ()
+    return {table.title: {column.dataset for column in table.columns} for table in tables}
+
+
+def _is_of(
+    dataset: str,
+    ablation: Ablation,
+    found: Sequence[Ablation],
+    datasets: Mapping[str, AbstractSet[str]],
+) -> bool:
+    """Whether no other table of the paper, with the same rows, is rather the dataset's."""
+    same = [
+        one.title for one in found if one.title in datasets and _places(one) == _places(ablation)
+    ]
+    own = [title for title in same if dataset in datasets[title]]
+    return ablation.title in (own or same[:1] or [ablation.title])
+
+
+def _places(ablation: Ablation) -> list[tuple[Entry, int]]:
+    return [(row.entry, row.position) for row in ablation.rows]
 
 
 def _loose(label: str) -> tuple[tuple[str, str, int], ...]:

@@ -145,7 +145,7 @@ def _agreement_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offe
 
 def _ablation_offers(site: Site, ground: Ground, files: Files) -> Iterator[Offer]:
     found = [(method, table) for method in sorted(ground.methods)
-             for table in find_ablations(method, ground)]  # fmt: skip
+             for table in find_ablations(method, ground, site.papers.get(method))]  # fmt: skip
     for method, table in found:
         titles = page_names(other.title for name, other in found if name == method)
         made = _ablation_files(site, ground, method, table, titles[table.title])

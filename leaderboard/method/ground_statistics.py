@@ -15,6 +15,7 @@ from leaderboard.method.statement import Places
 from leaderboard.ranking.scores import find_places
 from leaderboard.records.contest import Contest
 from leaderboard.records.ledger import Ledger
+from leaderboard.reported.tables import ReportedPaper
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,14 @@ class GroundStatistics:
     sliced: SlicedFigures
 
 
-def measure(contest: Contest, results: Path) -> GroundStatistics:
+def measure(
+    contest: Contest, results: Path, papers: Mapping[str, ReportedPaper]
+) -> GroundStatistics:
     """Find what the tables of all methods compare."""
     ground = contest.ground
-    ablations = {method: find_ablations(method, ground) for method in ground.methods}
+    ablations = {
+        method: find_ablations(method, ground, papers.get(method)) for method in ground.methods
+    }
     contributions = {method: find_contributions(method, ground) for method in ground.methods}
     return GroundStatistics(
         contest=contest,

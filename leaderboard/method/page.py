@@ -46,7 +46,9 @@ from leaderboard.views import Note
 
 def make_files(site: Site) -> dict[str, File]:
     """Return the page of every method."""
-    statistics = [measure(site.contests[ground.label], site.results) for ground in site.grounds]
+    statistics = [
+        measure(site.contests[ground.label], site.results, site.papers) for ground in site.grounds
+    ]
     return {
         file: render_page("method", method_page(method, site, statistics), file)
         for method, file in site.addresses.files.items()

@@ -84,7 +84,8 @@ def test_a_curve_has_its_values_band_and_mark(results: Path, add_answers: Add) -
                 changes={} if is_full else {"share": value}, config={"share": value},
                 tables=(("Figure 3", f"share {value}", position),),
             )  # fmt: skip
-    statistics = measure(next(iter(load_site(results, FOLDER).contests.values())), results)
+    site = load_site(results, FOLDER)
+    statistics = measure(next(iter(site.contests.values())), results, site.papers)
     sweep = find_sweep(statistics.ablations["one"][0])
     assert sweep is not None
     charts = sweep_charts(sweep, statistics.ledger, "sweep")
@@ -118,7 +119,8 @@ def test_no_band_is_drawn_across_a_value_without_an_interval(
                 changes={"share": value} if position else {}, config={"share": value},
                 tables=(("Figure 3", f"share {value}", position),),
             )  # fmt: skip
-    statistics = measure(next(iter(load_site(results, FOLDER).contests.values())), results)
+    site = load_site(results, FOLDER)
+    statistics = measure(next(iter(site.contests.values())), results, site.papers)
     sweep = find_sweep(statistics.ablations["one"][0])
     assert sweep is not None
     root = ElementTree.fromstring(sweep_charts(sweep, statistics.ledger, "sweep")[0])

@@ -10,6 +10,7 @@ import yaml
 
 from leaderboard.build import build_site
 from leaderboard.typography import ABSENT as DASH
+from methods.mefa import Mefa
 
 ABLATION = (("Table 5", "B+LRCI", 1),)
 HOSTILE = '"><script>alert(1)</script>{{ 7 * 7 }}</table>'
@@ -116,6 +117,36 @@ def test_elsewhere_no_figure_of_the_paper_stands_beside_ours(
     assert "#reported" in pages["dgia"].attributes("href")
     assert not re.search(r"paper \d", main_part(pages["dgia"]) + pages["index"].text)
     assert "own paper prints" not in pages["index"].text
+
+
+@pytest.mark.parametrize(
+    ("dataset", "title", "label", "printed"),
+    [
+        ("cuhk-pedes", "Table 1", "EvaCLIP(baseline)", "66.51"),
+        ("icfg-pedes", "Table 2", "EvaCLIP", "57.44"),
+        ("rstpreid", "Table 3", "EvaCLIP", "57.81"),
+        ("paperdolls", "Table 1", "EvaCLIP(baseline)", ""),
+    ],
+)
+def test_of_tables_with_the_same_rows_the_one_for_the_dataset_is_shown(
+    dataset: str, title: str, label: str, printed: str,
+    add_run: Callable[..., Path], build: Callable[..., dict[str, Any]],
+) -> None:  # fmt: skip
+    """MeFa's paper prints its backbones once a dataset: each row beside its own figures, once."""
+    rows = {f"Table {n}": Mefa.recipes["paper"].ablations[f"Table {n}"] for n in (1, 2, 3)}
+    variants = ["CLIP(ViT-B/16)", "EvaCLIP(baseline)", "MeFa(CLIP)", "full"]
+    for position, variant in enumerate(variants):
+        places = tuple((table, list(labels)[position], position) for table, labels in rows.items())
+        add_run(
+            "mefa", 50.0 + position, variant=variant, tables=places,
+            suite="s", dataset=dataset, scale="paper",
+        )  # fmt: skip
+    page = build()["mefa"]
+    shown = main_part(page)
+    assert [table for table in rows if table in shown] == [title]
+    (row,) = [row for row in page.rows if row[0] == label and row[1].startswith("51.0")]
+    assert row[1] == (f"51.0, paper {printed}" if printed else "51.0") or "suspect" in row[1]
+    assert printed in row[1]
 
 
 def test_runs_at_two_scales_are_not_compared_with_the_paper(

@@ -10,6 +10,7 @@ import yaml
 
 from harness.registry import list_methods
 from leaderboard.reported.tables import Figure, ReportedPaper, Row, load_papers, read_paper
+from methods.mefa import Mefa
 
 SOUND = """
 method: one
@@ -125,6 +126,18 @@ def test_misprints_are_flagged_where_they_stand(dgia: ReportedPaper) -> None:
         "Table 5 B+LRCI icfg-pedes/r1": "51.32",
         "Table 5 B+LRCI rstpreid/r1": "53.51",
     }
+
+
+def test_the_backbones_of_mefa_are_rows_that_can_be_run() -> None:
+    """On all three datasets, CLIP and EVA stand in print under the labels of the variants."""
+    tables = {table.title: table for table in load_papers()["mefa"].tables}
+    declared = Mefa.recipes["paper"].ablations
+    for title, dataset in (
+        ("Table 1", "cuhk-pedes"), ("Table 2", "icfg-pedes"), ("Table 3", "rstpreid")
+    ):  # fmt: skip
+        printed = [row.label for row in tables[title].rows if row.label in declared[title]]
+        assert printed == list(declared[title])
+        assert {column.dataset for column in tables[title].columns} == {dataset}
 
 
 def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[str], Path]) -> None:

@@ -938,11 +938,14 @@ TABLE_4 = {
     "VIII": checked("imr_t", "imr_v", "cmr", "dcc"),
 }
 CLIP = {"backbone": "ViT-B-16-quickgelu/openai"}
-TABLE_1 = {
-    "CLIP(ViT-B/16)": checked() | CLIP,
-    "EvaCLIP(baseline)": checked(),
-    "MeFa(CLIP)": checked(*ALL[1:]) | CLIP,
-    "MeFa(EvaCLIP)": checked(*ALL[1:]),
+OF_BACKBONES = {
+    f"Table {number}": {
+        "CLIP(ViT-B/16)": checked() | CLIP,
+        "EvaCLIP(baseline)" if number == 1 else "EvaCLIP": checked(),
+        "MeFa(CLIP)": checked(*ALL[1:]) | CLIP,
+        "MeFa(EvaCLIP)": checked(*ALL[1:]),
+    }
+    for number in (1, 2, 3)
 }
 
 
@@ -966,12 +969,10 @@ def test_table_4_and_its_rows() -> None:
 
 
 def test_rows_of_other_backbones_exist_at_scale_paper_alone() -> None:
-    """Table 1's own four rows: CLIP and EVA, each as a baseline and with all paths."""
-    tables = Mefa.recipes["paper"].ablations
-    assert list(tables) == ["Table 1"]
-    found = changed(tables["Table 1"])
-    assert list(found) == list(TABLE_1)
-    assert found == TABLE_1
+    """Four rows of each of Tables 1 to 3: CLIP and EVA, as a baseline and with all paths."""
+    tables = {title: changed(rows) for title, rows in Mefa.recipes["paper"].ablations.items()}
+    assert tables == OF_BACKBONES
+    assert [list(rows) for rows in tables.values()] == [list(r) for r in OF_BACKBONES.values()]
     (plugin,) = (p for p in registry.find_plugins() if p.module.name == "methods.mefa")
     description = describe(registry.load_method("mefa", plugin))
     for scale, there in (("paper", True), ("tiny", False)):
@@ -1040,7 +1041,7 @@ def test_the_recipe_is_the_papers() -> None:
     assert recipe.image_size == (224, 224)
     (stage,) = recipe.stages
     assert (stage.epochs, stage.batch_size, stage.optimizer) == (12, 80, "lamb")
-    assert stage.weight_decay > 0  # else LAMB would be Adam
+    assert (stage.betas, stage.weight_decay) == ((0.9, 0.98), 0.05)  # EVA-CLIP's
     assert stage.losses is None
     assert config.supervision is Supervision.IDENTITY
     assert config.filler.endswith("roberta-base")
