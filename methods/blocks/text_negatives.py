@@ -3,9 +3,11 @@
 Kang, Chen, Wang and Xu, "Multi-path Exploration and Feedback Adjustment for Text-to-Image Person
 Retrieval" (MeFa), section "Intra-modal reasoning path", which swaps key nouns, substitutes verbs or
 adjectives at random, and lets a language model complete the caption where a key word was. What it
-leaves open is read so: a key noun is the last of a noun phrase, a key word such a noun or an
-adjective; a substitute has the same part of speech and comes from the training captions, as often
-as it stands there; each tier gives a caption one negative, or none.
+leaves open is read so: a negative is a sentence that is wrong about the person in what can be seen.
+So a key word is one of a kind that is known (`word_kinds`), and what takes its place is of the same
+kind and cannot be true as well. Nouns are swapped within a group, such as what is worn, where what
+is said of them differs; a substitute comes from the training captions, as often as it stands there;
+the filler's words are held to the same. Each tier gives a caption one negative, or none.
 """
 
 from __future__ import annotations
@@ -17,48 +19,35 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from random import Random
-from typing import NamedTuple
 
 from harness.files import read_table, write_table
 from harness.method import NegativeCaption
 from harness.paths import cache_folder
 from harness.sources import WHOLE, Definition, Module, Roots, Scope, hash_definitions
-from methods.blocks.phrases import Word, best_tagger, noun_phrases, tag
-from methods.blocks.word_fillers import Filler, is_word, means_the_same
+from methods.blocks.described import read
+from methods.blocks.key_words import KeyWord, KeyWords, Pool, key_words
+from methods.blocks.noun_swaps import swaps
+from methods.blocks.phrases import best_tagger, tag
+from methods.blocks.text_changes import Change, changed
+from methods.blocks.word_fillers import Filler
 
-VERSION = 1  # of what is mined: a change that mines other negatives raises it
+# NOTE: the paper names no such bounds. Without them less than a third of swaps, and about half of
+# the other tiers, were untrue of the person, visual and a sentence at once (drawn captions).
+VERSION = 2  # of what is mined: a change that mines other negatives raises it
 TIERS = ("swapped nouns", "replaced word", "filled word")
-ATTEMPTS = 20  # draws for a caption and a tier; often a drawn word is the one that stands there
+ATTEMPTS = 20  # draws for a key word; often a drawn word is the one that stands there
 GAPS = 4  # words of a caption that are tried as a gap
 CHUNK = 1024  # captions between two reports of progress
 
-# They carry the grammar of a sentence; another verb in their place shows no other action.
-AUXILIARIES = frozenset({
-    "be", "am", "is", "are", "was", "were", "been", "being", "have", "has", "had", "having",
-    "do", "does", "did", "done", "doing",
-})  # fmt: skip
+# Modules that decide which negatives there are, apart from this one, which has a version.
+PARTS = (
+    "phrases", "lexicon", "word_kinds", "word_meanings", "described", "key_words", "noun_swaps",
+    "text_changes",
+)  # fmt: skip
 
 _log = logging.getLogger(__name__)
 
 Tell = Callable[[str], None]  # takes what is being done, and how far
-
-
-class _KeyWords(NamedTuple):
-    """The words of a caption that a negative can change."""
-
-    nouns: list[Word]  # the last of each noun phrase
-    states: list[Word]  # verbs and adjectives
-
-    @property
-    def gaps(self) -> list[Word]:
-        return self.nouns + [word for word in self.states if word.tag.startswith("JJ")]
-
-
-class _Change(NamedTuple):
-    """Words of a caption with others in their place."""
-
-    words: tuple[tuple[Word, str], ...]
-    told: str
 
 
 def mine_once(
@@ -108,16 +97,18 @@ def mine(
         tell: called before captions are tagged, and after every `CHUNK` captions that are filled.
     """
     tell(f"tagging {len(captions)} captions")
-    words = [_key_words(tagged) for tagged in tag(captions, tagger)]
-    known = _words_by_tag(words)
-    found = []
-    for number, (caption, its) in enumerate(zip(captions, words, strict=True)):
-        swaps = _swaps(its, _random(seed, TIERS[0], caption))
-        substitutes = _substitutes(its, _random(seed, TIERS[1], caption), known)
-        found.append(_negative(number, TIERS[0], caption, swaps))
-        found.append(_negative(number, TIERS[1], caption, substitutes))
+    keys, found = [], []
+    for number, (caption, words) in enumerate(zip(captions, tag(captions, tagger), strict=True)):
+        reading = read(words)
+        swapped = swaps(caption, reading, _random(seed, TIERS[0], caption))
+        found.append(_negative(number, TIERS[0], caption, swapped))
+        keys.append(key_words(caption, reading))
+    known = _words_by_pool(keys)
+    for number, (caption, its) in enumerate(zip(captions, keys, strict=True)):
+        replaced = _substitutes(its, _random(seed, TIERS[1], caption), known)
+        found.append(_negative(number, TIERS[1], caption, replaced))
     if filler is not None:
-        found += _filled(captions, words, seed, filler, tell)
+        found += _filled(captions, keys, seed, filler, tell)
     negatives = sorted(filter(None, found), key=lambda one: one.caption)  # tiers stay in order
     _log_lacking(negatives, len(captions), filler)
     return negatives
@@ -127,57 +118,42 @@ def _random(seed: int, tier: str, caption: str) -> Random:
     return Random(f"{seed} {tier} {caption}")
 
 
-def _key_words(words: Sequence[Word]) -> _KeyWords:
-    heads = [words[end - 1] for _, end in noun_phrases(words)]
-    states = [word for word in words if word.tag.startswith(("VB", "JJ"))]
-    return _KeyWords(
-        [word for word in heads if is_word(word.text)],
-        [word for word in states if is_word(word.text) and word.text.lower() not in AUXILIARIES],
-    )
-
-
-def _words_by_tag(captions: Iterable[_KeyWords]) -> dict[str, list[str]]:
-    """Return the verbs and adjectives of each part of speech, as often as they occur, sorted."""
+def _words_by_pool(captions: Iterable[KeyWords]) -> dict[Pool, list[str]]:
+    """Return the adjectives and verbs that substitute each other, as often as they occur."""
     known = defaultdict(list)
     for words in captions:
-        for word in words.states:
-            known[word.tag].append(word.text.lower())
-    return {part: sorted(words) for part, words in known.items()}
-
-
-def _swaps(words: _KeyWords, draw: Random) -> Iterator[_Change]:
-    """Draw pairs of different nouns, each in the other's place."""
-    for _ in range(ATTEMPTS if len(words.nouns) > 1 else 0):
-        one, other = sorted(draw.sample(words.nouns, 2), key=lambda word: word.start)
-        if not means_the_same(one.text, other.text):
-            told = f"{one.text} <-> {other.text}"
-            yield _Change(((one, other.text), (other, one.text)), told)
+        for word in words.adjectives + words.verbs:
+            known[word.pool].append(word.text.lower())
+    return {pool: sorted(words) for pool, words in known.items()}
 
 
 def _substitutes(
-    words: _KeyWords, draw: Random, known: Mapping[str, Sequence[str]]
-) -> Iterator[_Change]:
-    """Draw verbs and adjectives, and another word of the same part of speech for each."""
-    for _ in range(ATTEMPTS if words.states else 0):
-        word = draw.choice(words.states)
-        other = draw.choice(known[word.tag])
-        if not means_the_same(word.text, other):
-            yield _Change(((word, other),), f"{word.text} -> {other}")
+    words: KeyWords, draw: Random, known: Mapping[Pool, Sequence[str]]
+) -> Iterator[Change]:
+    """Draw verbs and adjectives, and another word of the same kind for each."""
+    choice = words.adjectives + words.verbs
+    for word in draw.sample(choice, len(choice)):
+        for _ in range(ATTEMPTS):
+            other = draw.choice(known[word.pool])
+            if word.accepts(other):
+                yield word.replaced_by(other)
 
 
 def _filled(
     captions: Sequence[str],
-    words: Sequence[_KeyWords],
+    words: Sequence[KeyWords],
     seed: int,
     filler: Filler,
     tell: Tell,
 ) -> Iterator[NegativeCaption]:
-    """Yield captions with a key word that the filler chose, where it found one."""
+    """Yield captions with a noun or an adjective that the filler chose, where it found one."""
     for start in range(0, len(captions), CHUNK):
         gaps = {}
         for number in range(start, min(start + CHUNK, len(captions))):
             draw = _random(seed, TIERS[2], captions[number])
-            choice = words[number].gaps
+            choice = [
+                word for word in words[number].nouns + words[number].adjectives if not word.is_vague
+            ]
             gaps[number] = draw.sample(choice, min(GAPS, len(choice)))
         for turn in range(GAPS):
             waiting = {number: tried[turn] for number, tried in gaps.items() if turn < len(tried)}
@@ -189,7 +165,7 @@ def _filled(
 
 
 def _fill(
-    captions: Sequence[str], gaps: Mapping[int, Word], filler: Filler
+    captions: Sequence[str], gaps: Mapping[int, KeyWord], filler: Filler
 ) -> Iterator[NegativeCaption]:
     """Yield those numbered captions, each with its gap filled, for which there is a word."""
     if not gaps:
@@ -201,37 +177,21 @@ def _fill(
             yield negative
 
 
-def _fillings(gap: Word, candidates: Iterable[str]) -> Iterator[_Change]:
+def _fillings(gap: KeyWord, candidates: Iterable[str]) -> Iterator[Change]:
     for other in candidates:
-        if is_word(other) and not means_the_same(gap.text, other):
-            yield _Change(((gap, other),), f"{gap.text} -> {other}")
+        if gap.accepts(other):
+            yield gap.replaced_by(other)
 
 
 def _negative(
-    number: int, tier: str, caption: str, changes: Iterable[_Change]
+    number: int, tier: str, caption: str, changes: Iterable[Change]
 ) -> NegativeCaption | None:
     """Return the first change that leaves another text than the caption."""
     for change in changes:
-        text = _spliced(caption, change.words)
+        text = changed(caption, change.edits)
         if _folded(text) != _folded(caption):
             return NegativeCaption(number, tier, text, change.told)
     return None
-
-
-def _spliced(caption: str, words: Iterable[tuple[Word, str]]) -> str:
-    """Put words in the place of others, which come in the caption's order."""
-    parts, end = [], 0
-    for word, other in words:
-        parts += [caption[end : word.start], _cased(other, word.text)]
-        end = word.end
-    return "".join([*parts, caption[end:]])
-
-
-def _cased(word: str, replaced: str) -> str:
-    """Give a word the capital of the one that it replaces, or none; NIKE stays what it is."""
-    if replaced[0].isupper():
-        return word[0].upper() + word[1:]
-    return word[0].lower() + word[1:] if word[1:].islower() else word
 
 
 def _folded(text: str) -> str:
@@ -239,10 +199,10 @@ def _folded(text: str) -> str:
 
 
 def _key(captions: Sequence[str], tagger: str, seed: int, filler: Filler | None) -> str:
-    """Hash what the negatives depend on, the taggers' own sources too."""
-    files = [Path(__file__).with_name(name) for name in ("phrases.py", "lexicon.py")]
-    taggers = [Definition(Module(file.stem, file), WHOLE) for file in files]
-    code = hash_definitions(taggers, Scope(Roots()))
+    """Hash what the negatives depend on, the sources of what reads captions too."""
+    files = [Path(__file__).with_name(f"{name}.py") for name in PARTS]
+    parts = [Definition(Module(file.stem, file), WHOLE) for file in files]
+    code = hash_definitions(parts, Scope(Roots()))
     name = None if filler is None else filler.name
     content = [VERSION, code, tagger, seed, name, *captions]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()[:32]

@@ -27,9 +27,6 @@ BATCH = 64
 ROBERTA_WINDOW = 128  # tokens around a gap; longer than the captions of the benchmarks
 STAND_IN = "a"  # a word of one piece, where the mask comes
 
-# Spellings of one word, so that no word is filled in for itself.
-SPELLINGS = (("grey", "gray"), ("colour", "color"), ("blonde", "blond"))
-
 _WORD = re.compile(r"[^\W\d_]+(?:[-'\u2019][^\W\d_]+)*")
 _SPACE = "\u0120"  # how a byte-level word piece shows that it begins a word
 
@@ -48,18 +45,6 @@ class Filler(Protocol):
 def is_word(text: str) -> bool:
     """Whether a text is letters, with hyphens and apostrophes between them."""
     return _WORD.fullmatch(text) is not None
-
-
-def means_the_same(one: str, other: str) -> bool:
-    """Whether two words differ at most in case, in spelling or by an s at the end."""
-    return _stem(one) == _stem(other)
-
-
-def _stem(word: str) -> str:
-    word = word.casefold()
-    for spelling, usual in SPELLINGS:
-        word = word.replace(spelling, usual)
-    return word.removesuffix("s")
 
 
 class MaskedWordFiller(ABC):

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
@@ -14,31 +13,35 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import RobertaConfig, RobertaForMaskedLM
 
+from harness.data.paperdolls.build import Sizes, photographs
+from harness.data.paperdolls.people.attributes import Person
 from harness.files import read_table, write_table
 from harness.method import NegativeCaption
 from methods.blocks import phrases, text_negatives
-from methods.blocks.phrases import tag
-from methods.blocks.text_negatives import AUXILIARIES, CHUNK, TIERS, mine, mine_once
+from methods.blocks.text_changes import Change, Edit
+from methods.blocks.text_negatives import CHUNK, TIERS, mine, mine_once
 from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny_clip, load_tokenizer
 from methods.blocks.word_fillers import (
     CANDIDATES,
     EncoderFiller,
     RobertaFiller,
     is_word,
-    means_the_same,
 )
+
+from .drawn_truth import is_sentence, is_untrue, is_visual
 
 WORD = re.compile(r"[^\W_]+(?:-[^\W_]+)*")
 
 GRAMMAR = {
     "caption": [
-        "{A} {adj} {person} {verb} a {adj} {noun},  {adj} {noun} and {noun}.",
-        "{A} {person} in a {adj} {noun} is {verbing} {adj} {noun}s; she's {verbing} a {noun}!",
-        "the {person}\u2019s {noun} is {adj} ({adj}).\nHe {verb} {noun}s\t👟 with a {noun}",
+        "{A} {adj} {person} {verb} a {colour} {noun},  {colour} {noun}s and a {colour} {noun}.",
+        "{A} {person} in a {colour} {noun} is {verbing} {adj} {noun}s; she's {verbing} a {noun}!",
+        "the {person}\u2019s {noun} is {adj} ({colour}).\nHe {verb} {noun}s\t👟 with a {noun}",
     ],
     "A": ["A", "The", "Some"],
     "person": ["man", "woman", "girl", "boy", "lady"],
-    "noun": ["coat", "shirt", "T-shirt", "bag", "hat", "shoe", "scarf", "backpack", "NIKE cap"],
+    "noun": ["coat", "shirt", "T-shirt", "bag", "hat", "shoe", "scarf", "backpack", "boot"],
+    "colour": ["red", "blue", "grey", "Black", "dark-green"],
     "adj": ["red", "blue", "grey", "dark", "long", "short", "Black", "dark-green", "striped"],
     "verb": ["wears", "carries", "holds", "pushes"],
     "verbing": ["wearing", "carrying", "holding", "pulling"],
@@ -54,7 +57,7 @@ HOSTILE = {
     "control characters": "a\x00red\x1cman\x1fin\x7fshoes",
     "right to left": "رجل يرتدي قميصا أحمر، a red man in a \u202eblue\u202c shirt",
     "lines": "a red man\nin blue\r\n\n  jeans.\x85He walks",
-    "letters that grow": "İstanbul İ ßhirt ŉ a red ﬁne shirt",
+    "letters that grow": "İstanbul İ ßhirt ŉ a ﬁne red shirt",
     "special tokens": "a [mask] red <mask> man [end] in </s> <pad> [pad] shoes",
     "templates": "a {red} man %s in \\1 shoes {0}",
     "many words": "a very red shirt and " * 1000,
@@ -90,10 +93,13 @@ def captions() -> list[str]:
     return [sentence(draw) for _ in range(1000)]
 
 
+WORDS = ("jacket", "suitcase", "sandals", "green", "boots", "beanie", "tie", "boy", "old")
+
+
 @pytest.fixture(scope="module")
 def mined(captions: list[str]) -> list[NegativeCaption]:
     """Return the negatives of all tiers."""
-    return mine(captions, "lexicon", 0, Fixed("umbrella", "purse"))
+    return mine(captions, "lexicon", 0, Fixed(*WORDS))
 
 
 @pytest.fixture
@@ -118,10 +124,14 @@ def of_tier(negatives: Sequence[NegativeCaption], tier: str) -> list[NegativeCap
 
 
 def changed(caption: str, text: str) -> list[tuple[int, str, str]]:
-    """Return where words differ, after making sure that nothing between them does."""
+    """Return where words but articles differ, after making sure that nothing between them does."""
     assert WORD.sub("_", text) == WORD.sub("_", caption)
     pairs = zip(WORD.finditer(caption), WORD.finditer(text), strict=True)
-    return [(one.start(), one[0], other[0]) for one, other in pairs if one[0] != other[0]]
+    return [
+        (one.start(), one[0], other[0])
+        for one, other in pairs
+        if one[0] != other[0] and one[0].lower() not in ("a", "an")
+    ]
 
 
 def only(caption: str, tier: str, *candidates: str, seed: int = 0) -> NegativeCaption | None:
@@ -134,11 +144,48 @@ def only(caption: str, tier: str, *candidates: str, seed: int = 0) -> NegativeCa
 
 
 def test_no_negative_equals_its_caption(captions: list[str], mined: list[NegativeCaption]) -> None:
-    """Neither in case nor in white space alone does one differ, and hardly any is missing."""
+    """Neither in case nor in white space alone does one differ, and few are missing."""
     for negative in mined:
         source = captions[negative.caption]
         assert negative.text.casefold().split() != source.casefold().split()
-    assert Counter(one.tier for one in mined) == dict.fromkeys(TIERS, len(captions))
+    made = Counter(one.tier for one in mined)
+    assert made[TIERS[0]] > 0.1 * len(captions)
+    assert min(made[TIERS[1]], made[TIERS[2]]) > 0.85 * len(captions)
+
+
+@pytest.fixture(scope="module")
+def drawn() -> tuple[list[str], list[Person]]:
+    """Return 200 captions of drawn people, and whom each is of."""
+    photos = photographs("train", sizes=Sizes(train=100, images=1))
+    pairs = [(caption.text, photo.person) for photo in photos for caption in photo.captions]
+    captions, persons = zip(*pairs, strict=True)
+    return list(captions), list(persons)
+
+
+def test_what_judges_takes_captions_as_they_are(drawn: tuple[list[str], list[Person]]) -> None:
+    """Every caption is true of its person and a sentence; of another person hardly one is true."""
+    captions, persons = drawn
+    assert not any(map(is_untrue, captions, persons))
+    assert all(map(is_sentence, captions))
+    assert sum(map(is_untrue, captions, persons[2:] + persons[:2])) > 0.8 * len(captions)
+    for wrong in ("A man wears a shoes.", "A man in red.", "A man passes a hat.", "Man and a hat."):
+        assert not is_sentence(wrong)
+    assert not is_visual("hair -> and")
+    assert is_visual("coat <-> black shoes")
+
+
+def test_negatives_are_untrue_sentences_about_what_is_seen(
+    drawn: tuple[list[str], list[Person]], tiny: EncoderFiller
+) -> None:
+    """Of each tier nearly all say what is not so of the person who was drawn."""
+    captions, persons = drawn
+    found = mine(captions, "lexicon", 0, tiny)
+    for tier, most_lacking in zip(TIERS, (0.25, 0.0, 0.05), strict=True):
+        of = of_tier(found, tier)
+        assert len(of) >= (1 - most_lacking) * len(captions)
+        assert sum(is_untrue(one.text, persons[one.caption]) for one in of) >= 0.98 * len(of)
+        assert sum(is_sentence(one.text) for one in of) >= 0.98 * len(of)
+        assert sum(is_visual(one.change) for one in of) >= 0.98 * len(of)
 
 
 def test_negatives_come_by_caption_and_tier(mined: list[NegativeCaption]) -> None:
@@ -148,52 +195,53 @@ def test_negatives_come_by_caption_and_tier(mined: list[NegativeCaption]) -> Non
 
 
 def test_two_nouns_change_places(captions: list[str], mined: list[NegativeCaption]) -> None:
-    """The words stay the same, those of two noun phrases swap, and the change names them."""
+    """The words stay the same but for articles, and the change names the two."""
     for negative in of_tier(mined, TIERS[0]):
         caption = captions[negative.caption]
-        [(start, one, its), (end, other, others)] = changed(caption, negative.text)
-        assert (its.lower(), others.lower()) == (other.lower(), one.lower())
-        assert negative.change == f"{one} <-> {other}"
-        [words] = tag([caption], "lexicon")
-        heads = {words[last - 1].start for _, last in phrases.noun_phrases(words)}
-        assert {start, end} <= heads
+        words, others = (Counter(WORD.findall(t.lower())) for t in (caption, negative.text))
+        assert set(words - others) | set(others - words) <= {"a", "an"}
+        one, other = negative.change.split(" <-> ")
+        assert caption.lower().index(one.lower()) < caption.lower().rindex(other.lower())
+        assert negative.text.lower().index(other.lower()) < negative.text.lower().rindex(
+            one.lower()
+        )
 
 
 def test_a_verb_or_adjective_is_replaced_by_its_like(
     captions: list[str], mined: list[NegativeCaption]
 ) -> None:
-    """One word, by another that has the same tag somewhere in the training captions."""
-    tagged = tag(captions, "lexicon")
-    known = {(word.tag, word.text.lower()) for words in tagged for word in words}
-    kinds = set()
+    """One word, by another of the training captions: a colour by a colour, a form by its like."""
+    said = {word.lower() for caption in captions for word in WORD.findall(caption)}
+    pairs = set()
     for negative in of_tier(mined, TIERS[1]):
-        [(start, word, other)] = changed(captions[negative.caption], negative.text)
-        [part] = [one.tag for one in tagged[negative.caption] if one.start == start]
-        assert part[:2] in {"VB", "JJ"}
-        assert (part, other.lower()) in known
-        assert word.lower() not in AUXILIARIES
-        assert other.lower() not in AUXILIARIES
+        [(_, word, other)] = changed(captions[negative.caption], negative.text)
         assert negative.change == f"{word} -> {other.lower()}"
-        kinds.add(part)
-    assert {"VBZ", "VBG", "JJ"} <= kinds
+        pairs.add((word.lower(), other.lower()))
+    assert {other for _, other in pairs} <= said
+    alike = [
+        "red blue grey black dark-green", "long short", "wears carries holds pushes",
+        "wearing carrying holding",
+    ]  # fmt: skip
+    kinds = [set(words.split()) for words in alike]
+    assert all(any({*pair} <= kind for kind in kinds) for pair in pairs)
+    assert all(any({*pair} <= kind for pair in pairs) for kind in kinds)
 
 
 def test_a_key_word_is_filled_in(captions: list[str], mined: list[NegativeCaption]) -> None:
-    """One noun or adjective, by the filler's first word; verbs are no key words."""
-    kinds = set()
-    tagged = tag(captions, "lexicon")
+    """A noun or an adjective, by the filler's first word that is of its kind; no verb."""
+    fillings = set()
     for negative in of_tier(mined, TIERS[2]):
-        [(start, word, other)] = changed(captions[negative.caption], negative.text)
-        assert other.lower() == "umbrella"
-        assert negative.change == f"{word} -> umbrella"
-        [part] = [one.tag for one in tagged[negative.caption] if one.start == start]
-        kinds.add(part[:2])
-    assert kinds == {"NN", "JJ"}
+        [(_, word, other)] = changed(captions[negative.caption], negative.text)
+        assert negative.change == f"{word} -> {other.lower()}"
+        fillings.add((word.lower(), other.lower()))
+    assert {("coat", "boots"), ("red", "boots"), ("wears", "green")}.isdisjoint(fillings)
+    assert {("t-shirt", "jacket"), ("backpack", "suitcase"), ("red", "green")} <= fillings
+    assert {other for _, other in fillings} <= set(WORDS)
 
 
 def test_substitutes_are_as_frequent_as_in_the_captions() -> None:
     """A word that is common among the training captions is a common substitute."""
-    captions = [f"A blue {noun}{n}." for noun in ("coat", "hat") for n in range(50)]
+    captions = [f"A blue {noun}, {n}." for noun in ("coat", "hat") for n in range(50)]
     captions += ["A red coat."] * 90 + ["A pink coat."] * 10
     found = Counter(one.change for one in mine(captions, "lexicon", 0))
     assert found["blue -> red"] > 3 * found["blue -> pink"] > 0
@@ -201,16 +249,21 @@ def test_substitutes_are_as_frequent_as_in_the_captions() -> None:
 
 def test_the_golden_negatives_of_this_version() -> None:
     """What is cached under a version is what this version mines: else raise VERSION."""
-    captions = ["A young man wears a red jacket and white shoes.", "The tall lady holds a bag."]
-    assert text_negatives.VERSION == 1
-    found = mine(captions, "lexicon", 7, Fixed("umbrella"))
+    captions = [
+        "A young man wears a red jacket and white shoes.",
+        "The tall lady with long hair holds an orange bag, walking along.",
+        "An old man, running, carries a blue backpack.",
+    ]
+    assert text_negatives.VERSION == 2
+    found = mine(captions, "lexicon", 7, Fixed("umbrella", "girl", "woman", "green", "handbag"))
     assert [(one.caption, one.text) for one in found] == [
-        (0, "A young man wears a red shoes and white jacket."),
-        (0, "A young man wears a red jacket and young shoes."),
-        (0, "A young umbrella wears a red jacket and white shoes."),
-        (1, "The tall bag holds a lady."),
-        (1, "The white lady holds a bag."),
-        (1, "The umbrella lady holds a bag."),
+        (0, "A young man wears red shoes and a white jacket."),
+        (0, "A young man wears a red jacket and red shoes."),
+        (0, "A young woman wears a red jacket and white shoes."),
+        (1, "The tall lady with long hair holds a blue bag, walking along."),
+        (1, "The tall lady with long hair holds a green bag, walking along."),
+        (2, "An old man, running, carries an orange backpack."),
+        (2, "An old man, running, carries a green backpack."),
     ]
 
 
@@ -220,42 +273,35 @@ def test_the_golden_negatives_of_this_version() -> None:
 @pytest.mark.parametrize(
     "candidates",
     [
-        ["coat", "jacket"],
-        ["Coat", "coats", "COATS", "jacket"],
-        ["", " ", "!", "3", "c0at", "-", "two words", "-ing", "ing-", "'s", "_", "a_b", "jacket"],
-        ["jacket", "hat"],
+        ["coat", "vest"],
+        ["Coat", "coats", "COATS", "vest"],
+        ["", " ", "!", "3", "c0at", "-", "two words", "-ing", "ing-", "'s", "_", "a_b", "vest"],
+        ["vest", "dress"],
+        ["jacket", "top", "vests", "shoes", "red", "wears", "there", "vest"],
     ],
 )
 def test_the_first_other_word_is_taken(candidates: list[str]) -> None:
-    """Neither what is no word, nor the word itself, nor its plural."""
+    """Neither what is no word, nor the word itself, nor what may be meant, nor another kind."""
     negative = only("He is in a coat, too.", TIERS[2], *candidates)
-    assert negative == NegativeCaption(0, TIERS[2], "He is in a jacket, too.", "coat -> jacket")
+    assert negative == NegativeCaption(0, TIERS[2], "He is in a vest, too.", "coat -> vest")
+
+
+def test_jeans_are_not_filled_in_for_trousers() -> None:
+    """Nor are pants: what leaves the meaning leaves the caption true."""
+    for one in ("jeans", "pants", "trousers"):
+        negative = only(f"in {one}", TIERS[2], "jeans", "pants", "trousers", "slacks", "shorts")
+        assert negative is not None
+        assert negative.text == "in shorts"
 
 
 def test_another_gap_is_tried() -> None:
     """Where no candidate fits one key word, another is masked; where none fits any, none is."""
     for seed in range(8):
-        negative = only("He has a coat and a hat.", TIERS[2], "hat", "hats", seed=seed)
+        negative = only("He has a coat and a cap.", TIERS[2], "cap", "beanie", seed=seed)
         assert negative is not None
-        assert negative.text == "He has a hat and a hat."
+        assert negative.text == "He has a coat and a beanie."
     assert only("He has a coat.", TIERS[2], "coats") is None
     assert only("He has a coat.", TIERS[2]) is None
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "same"),
-    [
-        ("shoe", "Shoes", True),
-        ("grey", "gray", True),
-        ("Greyish", "grayish", True),
-        ("blonde", "blond", True),
-        ("red", "blue", False),
-        ("shirt", "skirt", False),
-    ],
-)
-def test_spelling_and_number_do_not_make_a_negative(one: str, other: str, same: bool) -> None:
-    """A person in grey is one in gray."""
-    assert means_the_same(one, other) is same
 
 
 @pytest.mark.parametrize("text", ["red", "T-shirt", "o'clock", "o\u2019clock", "naïve", "أحمر"])
@@ -266,37 +312,35 @@ def test_words_are_letters_with_hyphens_and_apostrophes(text: str) -> None:
 
 
 def test_capitals_belong_to_places() -> None:
-    """A sentence begins with a capital whatever begins it; a name in capitals keeps them."""
-    negative = only("Man wearing coat.", TIERS[0])
+    """A sentence begins with a capital whatever begins it."""
+    negative = only("Caps are red. Shoes are black.", TIERS[0])
     assert negative is not None
-    assert negative.text == "Coat wearing man."
-    negative = only("A NIKE, and a Hat.", TIERS[0])
-    assert negative is not None
-    assert negative.text == "A Hat, and a NIKE."
-    filled = {only("Red, and he is in it.", TIERS[2], "blue", seed=seed) for seed in range(9)}
-    assert {one.text for one in filled if one} == {"Blue, and he is in it."}
+    assert negative.text == "Shoes are red. Caps are black."
+    filled = {only("Men with hair.", TIERS[2], "women", seed=seed) for seed in range(9)}
+    assert {one.text for one in filled if one} == {"Women with hair."}
 
 
 def test_a_caption_may_lack_tiers() -> None:
-    """Nouns of one word, captions without nouns, verbs without another: no negative of that."""
-    assert only("A shirt, a Shirt and two shirts.", TIERS[0]) is None
+    """Nouns of one kind, captions without nouns, words without another: no negative of that."""
+    assert only("A red shirt, a blue Shirt and two shirts.", TIERS[0]) is None
     assert only("He walks.", TIERS[0]) is None
     assert only("A red coat, a red hat.", TIERS[1]) is None
     assert only("A grey coat, a gray hat.", TIERS[1]) is None
     assert only("He is what he was.", TIERS[1]) is None
     assert only("He walks.", TIERS[2], "coat") is None
-    assert [one.tier for one in mine(["A man in a hat."], "lexicon", 0)] == [TIERS[0]]
+    found = mine(["A red hat.", "He runs. He walks."], "lexicon", 0)
+    assert [(one.caption, one.tier) for one in found] == [(1, TIERS[1])]
     assert mine([], "lexicon", 0, Fixed("coat")) == []
 
 
-def test_a_swap_that_changes_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_changes_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """However different the words, a text that equals its caption is no negative."""
-    monkeypatch.setattr(text_negatives, "means_the_same", lambda one, other: False)
-    for seed in range(8):
-        negative = only("A hat, a hat and a coat.", TIERS[0], seed=seed)
-        assert negative is not None
-        assert negative.text != "A hat, a hat and a coat."
-    assert only("A hat, a Hat.", TIERS[0]) is None
+    caption = "A red hat and a blue coat."
+    same, other = Change((Edit(2, 5, "RED"),), "same"), Change((Edit(2, 5, "pink"),), "other")
+    for changes, expected in (([same, other], ["A pink hat and a blue coat."]), ([same], [])):
+        monkeypatch.setattr(text_negatives, "swaps", lambda *given, found=changes: iter(found))
+        found = of_tier(mine([caption], "lexicon", 0), TIERS[0])
+        assert [one.text for one in found] == expected
 
 
 # What it depends on.
@@ -304,12 +348,12 @@ def test_a_swap_that_changes_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPa
 
 def test_a_seed_repeats_its_negatives(captions: list[str], mined: list[NegativeCaption]) -> None:
     """The same seed mines the same; another one mostly others, in every tier."""
-    filler = Fixed("umbrella", "purse")
+    filler = Fixed(*WORDS)
     assert mine(captions, "lexicon", 0, filler) == mined
     others = mine(captions, "lexicon", 1, filler)
     for tier in TIERS:
-        pairs = zip(of_tier(mined, tier), of_tier(others, tier), strict=True)
-        assert sum(one == other for one, other in pairs) < 0.5 * len(captions)
+        found = of_tier(mined, tier)
+        assert len({*found} & {*of_tier(others, tier)}) < 0.8 * len(found)
 
 
 def test_the_place_of_a_caption_does_not_matter(
@@ -318,7 +362,7 @@ def test_the_place_of_a_caption_does_not_matter(
     """Captions in another order have the same negatives."""
     order = list(range(len(captions)))
     random.Random(3).shuffle(order)
-    shuffled = mine([captions[n] for n in order], "lexicon", 0, Fixed("umbrella", "purse"))
+    shuffled = mine([captions[n] for n in order], "lexicon", 0, Fixed(*WORDS))
     expected = {(captions[one.caption], one.tier, one.text, one.change) for one in mined}
     assert {(captions[order[n]], *rest) for n, *rest in shuffled} == expected
 
@@ -326,32 +370,33 @@ def test_the_place_of_a_caption_does_not_matter(
 @pytest.mark.parametrize("caption", HOSTILE.values(), ids=HOSTILE)
 def test_any_text_is_survived(caption: str) -> None:
     """Negatives of a hostile caption, if any, change its words and nothing between them."""
-    found = mine([caption, "A blue coat and a hat."], "lexicon", 0, Fixed("x|y", "purse"))
+    sources = [caption, "A blue coat and a red hat."]
+    found = mine(sources, "lexicon", 0, Fixed("x|y", "vest"))
     for negative in found:
-        source = [caption, "A blue coat and a hat."][negative.caption]
+        source = sources[negative.caption]
         assert negative.text.casefold().split() != source.casefold().split()
         assert 1 <= len(changed(source, negative.text)) <= 2
-    assert {one.tier for one in found if one.caption == 1} >= {TIERS[0], TIERS[2]}
+    assert {one.tier for one in found if one.caption == 1} == set(TIERS)
 
 
 def test_what_is_lacking_is_logged(caplog: pytest.LogCaptureFixture, folder: Path) -> None:
     """One line tells for each tier how many captions lack it, mined or read."""
-    captions = ["", "He walks.", "A coat.", "A red coat and a hat.", "A blue coat and a hat."]
+    captions = ["", "He walks.", "A coat.", "A red coat, a blue hat.", "A blue coat, a red hat."]
     expected = "text negatives of 5 captions: 3 without swapped nouns, 3 without replaced word"
     caplog.set_level(logging.INFO, text_negatives.__name__)
     mine(captions, "lexicon", 0)
-    mine(captions, "lexicon", 0, Fixed("purse"))
+    mine(captions, "lexicon", 0, Fixed("vest"))
     for _ in range(2):
         mine_once(captions, "lexicon", 0)
     filled = f"{expected}, 2 without filled word"
     assert caplog.messages == [expected, filled, expected, expected]
 
 
-def test_progress_is_reported(captions: list[str]) -> None:
+def test_progress_is_reported() -> None:
     """With captions done and in all; the filler is asked for many at once."""
     told: list[str] = []
-    filler = Fixed("umbrella")
-    many = list(islice(cycle(captions), CHUNK + 5))
+    filler = Fixed("vest")
+    many = [f"A coat {number}." for number in range(CHUNK + 5)]
     mine(many, "lexicon", 0, filler, told.append)
     assert told == [
         f"tagging {CHUNK + 5} captions",
@@ -368,10 +413,10 @@ FEW = ["A man in a red coat.", "A woman in a blue hat holds a bag.", ""]
 
 def test_what_was_mined_is_read(folder: Path) -> None:
     """The second time no gap is filled, and the same comes back."""
-    filler = Fixed("purse")
+    filler = Fixed("vest")
     first = mine_once(FEW, "lexicon", 0, filler)
     asked = len(filler.asked)
-    assert first == mine(FEW, "lexicon", 0, Fixed("purse"))
+    assert first == mine(FEW, "lexicon", 0, Fixed("vest"))
     assert mine_once(FEW, "lexicon", 0, filler) == first
     assert len(filler.asked) == asked > 0
     assert [file.suffix for file in folder.iterdir() if file.suffix != ".lock"] == [".parquet"]
@@ -414,8 +459,8 @@ def test_whatever_changes_negatives_makes_another_file(
     mine_once(FEW[::-1], "lexicon", 0)
     mine_once(FEW, "other", 0)
     mine_once(FEW, "lexicon", 1)
-    mine_once(FEW, "lexicon", 0, Fixed("purse"))
-    mine_once(FEW, "lexicon", 0, Fixed("purse", name="another"))
+    mine_once(FEW, "lexicon", 0, Fixed("vest"))
+    mine_once(FEW, "lexicon", 0, Fixed("vest", name="another"))
     monkeypatch.setattr(text_negatives, "VERSION", -1)
     mine_once(FEW, "lexicon", 0)
     assert len(list(folder.glob("*.parquet"))) == 8
@@ -441,7 +486,7 @@ class Slow:
         with open("filled", "a") as file:
             file.write("once\\n")
         time.sleep(1)
-        return [["purse"] for _ in gaps]
+        return [["vest"] for _ in gaps]
 
 Path(f"ready-{sys.argv[1]}").touch()
 while len(list(Path().glob("ready-*"))) < 2:
@@ -569,9 +614,9 @@ def test_one_mask_stands_for_the_word(tiny: EncoderFiller, roberta: RobertaFille
 
 
 def test_a_filler_mines(filler: EncoderFiller | RobertaFiller, captions: list[str]) -> None:
-    """Every caption that has a key word gets a negative with one of the filler's words."""
+    """Nearly every caption gets a negative with one of the filler's words."""
     found = of_tier(mine(captions[:100], "lexicon", 0, filler), TIERS[2])
-    assert [one.caption for one in found] == list(range(100))
+    assert len(found) > 70
     assert len({one.change.split(" -> ")[1] for one in found}) > 10
 
 
