@@ -4,7 +4,7 @@ Kang, Chen, Wang and Xu, "Multi-path Exploration and Feedback Adjustment for Tex
 Retrieval" (MeFa), section "Intra-modal reasoning path", which swaps key nouns, substitutes verbs or
 adjectives at random, and lets a language model complete the caption where a key word was. What it
 leaves open is read so: a negative is a sentence that is wrong about the person in what can be seen.
-So a key word is one of a kind that is known (`word_kinds`), and what takes its place is of the same
+So a key word is one of a kind that is known (`kinds`), and what takes its place is of the same
 kind and cannot be true as well. Nouns are swapped within a group, such as what is worn, where what
 is said of them differs; a substitute comes from the training captions, as often as it stands there;
 the filler's words are held to the same. Each tier gives a caption one negative, or none.
@@ -24,11 +24,11 @@ from harness.files import read_table, write_table
 from harness.method import NegativeCaption
 from harness.paths import cache_folder
 from harness.sources import WHOLE, Definition, Module, Roots, Scope, hash_definitions
-from methods.blocks.described import read
-from methods.blocks.key_words import KeyWord, KeyWords, Pool, key_words
-from methods.blocks.noun_swaps import swaps
 from methods.blocks.phrases import best_tagger, tag
-from methods.blocks.text_changes import Change, changed
+from methods.blocks.text_negatives.changes import Change, changed
+from methods.blocks.text_negatives.key_words import KeyWord, KeyWords, Pool, key_words
+from methods.blocks.text_negatives.reading import read
+from methods.blocks.text_negatives.swaps import swaps
 from methods.blocks.word_fillers import Filler
 
 # NOTE: the paper names no such bounds. Without them less than a third of swaps, and about half of
@@ -39,10 +39,9 @@ ATTEMPTS = 20  # draws for a key word; often a drawn word is the one that stands
 GAPS = 4  # words of a caption that are tried as a gap
 CHUNK = 1024  # captions between two reports of progress
 
-# Modules that decide which negatives there are, apart from this one, which has a version.
+# What decides which negatives there are, apart from this module, which has a version.
 PARTS = (
-    "phrases", "lexicon", "word_kinds", "word_meanings", "described", "key_words", "noun_swaps",
-    "text_changes",
+    "../phrases", "../lexicon", "kinds", "meanings", "reading", "key_words", "swaps", "changes",
 )  # fmt: skip
 
 _log = logging.getLogger(__name__)
@@ -200,7 +199,7 @@ def _folded(text: str) -> str:
 
 def _key(captions: Sequence[str], tagger: str, seed: int, filler: Filler | None) -> str:
     """Hash what the negatives depend on, the sources of what reads captions too."""
-    files = [Path(__file__).with_name(f"{name}.py") for name in PARTS]
+    files = [(Path(__file__).parent / f"{name}.py").resolve() for name in PARTS]
     parts = [Definition(Module(file.stem, file), WHOLE) for file in files]
     code = hash_definitions(parts, Scope(Roots()))
     name = None if filler is None else filler.name

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from methods.blocks.described import Reading, Said, characters, read
 from methods.blocks.phrases import Word, tag
+from methods.blocks.text_negatives.reading import Reading, Said, characters, read
 
 
 def reading_of(caption: str) -> Reading:

@@ -1,4 +1,4 @@
-"""What a caption says of which things, and what it has the person do, by `word_kinds`.
+"""What a caption says of which things, and what it has the person do, by `kinds`.
 
 Words are counted from the caption's first; a span is (first, end).
 """
@@ -9,9 +9,16 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from methods.blocks.phrases import Word, noun_phrases
+from methods.blocks.text_negatives.kinds import SHADES_OF
+from methods.blocks.text_negatives.meanings import (
+    Meaning,
+    action,
+    is_quality,
+    number,
+    quality,
+    thing,
+)
 from methods.blocks.word_fillers import is_word
-from methods.blocks.word_kinds import SHADES_OF
-from methods.blocks.word_meanings import Meaning, action, is_quality, number, quality, thing
 
 LONGEST_NAME = 3  # words of the longest name in `THINGS`
 DETERMINERS = frozenset({"DT", "PDT", "PRP$", "CD", "POS"})
@@ -33,7 +40,7 @@ class Thing(NamedTuple):
     first: int  # its first word, after a determiner
     name: Said
     qualities: tuple[Said, ...]
-    number: str  # as `word_meanings.number` says it
+    number: str  # as `meanings.number` says it
     determiner: int | None  # which word it is
 
     @property

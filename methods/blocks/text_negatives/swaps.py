@@ -1,7 +1,7 @@
 """Nouns of a caption that change places, so that each is said to be what the other is.
 
 "A red T-shirt and white shoes" becomes "red shoes and a white T-shirt": wrong of both, where the
-two are worn, carried or otherwise of one group of `word_kinds.THINGS`, and their qualities differ.
+two are worn, carried or otherwise of one group of `kinds.THINGS`, and their qualities differ.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from itertools import combinations
 from random import Random
 
-from methods.blocks.described import Reading, Thing, characters
 from methods.blocks.phrases import Word
-from methods.blocks.text_changes import Change, Edit, article
+from methods.blocks.text_negatives.changes import Change, Edit, article
+from methods.blocks.text_negatives.reading import Reading, Thing, characters
 
 MOST_THINGS = 50  # of a caption; beyond them are none in a caption that is one
 ARTICLES = frozenset({"a", "an"})

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from methods.blocks.described import Reading, Said, Thing, characters
 from methods.blocks.phrases import Word
-from methods.blocks.text_changes import Change, Edit
-from methods.blocks.word_kinds import SHADED
-from methods.blocks.word_meanings import (
+from methods.blocks.text_negatives.changes import Change, Edit
+from methods.blocks.text_negatives.kinds import SHADED
+from methods.blocks.text_negatives.meanings import (
     Meaning,
     action,
     alternatives,
@@ -18,6 +17,7 @@ from methods.blocks.word_meanings import (
     spelled,
     thing,
 )
+from methods.blocks.text_negatives.reading import Reading, Said, Thing, characters
 
 Pool = tuple[str, str, str]  # what substitutes share: kind, what they are said of, and form
 

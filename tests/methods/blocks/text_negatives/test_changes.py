@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from methods.blocks.text_changes import Edit, article, changed
+from methods.blocks.text_negatives.changes import Edit, article, changed
 
 
 def edits_of(caption: str, *replaced: tuple[str, str]) -> list[Edit]:

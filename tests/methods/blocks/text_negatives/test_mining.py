@@ -13,13 +13,14 @@ import torch
 from tokenizers import ByteLevelBPETokenizer
 from transformers import RobertaConfig, RobertaForMaskedLM
 
-from harness.data.paperdolls.build import Sizes, photographs
+from harness.data.paperdolls.build import photographs
+from harness.data.paperdolls.looks import Sizes
 from harness.data.paperdolls.people.attributes import Person
 from harness.files import read_table, write_table
 from harness.method import NegativeCaption
-from methods.blocks import phrases, text_negatives
-from methods.blocks.text_changes import Change, Edit
-from methods.blocks.text_negatives import CHUNK, TIERS, mine, mine_once
+from methods.blocks import phrases
+from methods.blocks.text_negatives import TIERS, mine, mine_once, mining
+from methods.blocks.text_negatives.changes import Change, Edit
 from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny_clip, load_tokenizer
 from methods.blocks.word_fillers import (
     CANDIDATES,
@@ -156,7 +157,7 @@ def test_no_negative_equals_its_caption(captions: list[str], mined: list[Negativ
 @pytest.fixture(scope="module")
 def drawn() -> tuple[list[str], list[Person]]:
     """Return 200 captions of drawn people, and whom each is of."""
-    photos = photographs("train", sizes=Sizes(train=100, images=1))
+    photos = photographs("train", sizes=Sizes(train=100, images=(1, 1)))
     pairs = [(caption.text, photo.person) for photo in photos for caption in photo.captions]
     captions, persons = zip(*pairs, strict=True)
     return list(captions), list(persons)
@@ -254,7 +255,7 @@ def test_the_golden_negatives_of_this_version() -> None:
         "The tall lady with long hair holds an orange bag, walking along.",
         "An old man, running, carries a blue backpack.",
     ]
-    assert text_negatives.VERSION == 2
+    assert mining.VERSION == 2
     found = mine(captions, "lexicon", 7, Fixed("umbrella", "girl", "woman", "green", "handbag"))
     assert [(one.caption, one.text) for one in found] == [
         (0, "A young man wears red shoes and a white jacket."),
@@ -338,7 +339,7 @@ def test_what_changes_nothing_is_drawn_again(monkeypatch: pytest.MonkeyPatch) ->
     caption = "A red hat and a blue coat."
     same, other = Change((Edit(2, 5, "RED"),), "same"), Change((Edit(2, 5, "pink"),), "other")
     for changes, expected in (([same, other], ["A pink hat and a blue coat."]), ([same], [])):
-        monkeypatch.setattr(text_negatives, "swaps", lambda *given, found=changes: iter(found))
+        monkeypatch.setattr(mining, "swaps", lambda *given, found=changes: iter(found))
         found = of_tier(mine([caption], "lexicon", 0), TIERS[0])
         assert [one.text for one in found] == expected
 
@@ -383,7 +384,7 @@ def test_what_is_lacking_is_logged(caplog: pytest.LogCaptureFixture, folder: Pat
     """One line tells for each tier how many captions lack it, mined or read."""
     captions = ["", "He walks.", "A coat.", "A red coat, a blue hat.", "A blue coat, a red hat."]
     expected = "text negatives of 5 captions: 3 without swapped nouns, 3 without replaced word"
-    caplog.set_level(logging.INFO, text_negatives.__name__)
+    caplog.set_level(logging.INFO, mining.__name__)
     mine(captions, "lexicon", 0)
     mine(captions, "lexicon", 0, Fixed("vest"))
     for _ in range(2):
@@ -396,14 +397,14 @@ def test_progress_is_reported() -> None:
     """With captions done and in all; the filler is asked for many at once."""
     told: list[str] = []
     filler = Fixed("vest")
-    many = [f"A coat {number}." for number in range(CHUNK + 5)]
+    many = [f"A coat {number}." for number in range(mining.CHUNK + 5)]
     mine(many, "lexicon", 0, filler, told.append)
     assert told == [
-        f"tagging {CHUNK + 5} captions",
-        f"filling gaps in captions: {CHUNK} of {CHUNK + 5}",
-        f"filling gaps in captions: {CHUNK + 5} of {CHUNK + 5}",
+        f"tagging {mining.CHUNK + 5} captions",
+        f"filling gaps in captions: {mining.CHUNK} of {mining.CHUNK + 5}",
+        f"filling gaps in captions: {mining.CHUNK + 5} of {mining.CHUNK + 5}",
     ]
-    assert [len(gaps) for gaps in filler.asked] == [CHUNK, 5]
+    assert [len(gaps) for gaps in filler.asked] == [mining.CHUNK, 5]
 
 
 # The cache.
@@ -461,7 +462,7 @@ def test_whatever_changes_negatives_makes_another_file(
     mine_once(FEW, "lexicon", 1)
     mine_once(FEW, "lexicon", 0, Fixed("vest"))
     mine_once(FEW, "lexicon", 0, Fixed("vest", name="another"))
-    monkeypatch.setattr(text_negatives, "VERSION", -1)
+    monkeypatch.setattr(mining, "VERSION", -1)
     mine_once(FEW, "lexicon", 0)
     assert len(list(folder.glob("*.parquet"))) == 8
 
@@ -470,7 +471,7 @@ def test_without_a_name_the_best_tagger_is_meant(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What it is here decides which file is read."""
-    monkeypatch.setattr(text_negatives, "best_tagger", lambda: "lexicon")
+    monkeypatch.setattr(mining, "best_tagger", lambda: "lexicon")
     assert mine_once(FEW, None, 0) == mine_once(FEW, "lexicon", 0)
     assert len(list(folder.glob("*.parquet"))) == 1
 

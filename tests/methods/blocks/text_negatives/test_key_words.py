@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from methods.blocks.described import read
-from methods.blocks.key_words import KeyWord, KeyWords, key_words
 from methods.blocks.phrases import tag
-from methods.blocks.text_changes import changed
+from methods.blocks.text_negatives.changes import changed
+from methods.blocks.text_negatives.key_words import KeyWord, KeyWords, key_words
+from methods.blocks.text_negatives.reading import read
 
 
 def keys_of(caption: str) -> KeyWords:

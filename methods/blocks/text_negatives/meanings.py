@@ -1,4 +1,4 @@
-"""Looks up what words mean among the kinds of `word_kinds`, and whether two can both be true."""
+"""Looks up what words mean among the kinds of `kinds`, and whether two can both be true."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from methods.blocks.word_kinds import ACTIONS, PLURALS, QUALITIES, SPELLINGS, THINGS, UNCOUNTED
+from methods.blocks.text_negatives.kinds import (
+    ACTIONS,
+    PLURALS,
+    QUALITIES,
+    SPELLINGS,
+    THINGS,
+    UNCOUNTED,
+)
 
 REMEMBERED = 65_536  # words
 

@@ -5,8 +5,15 @@ from collections import Counter
 import pytest
 
 from harness.data.paperdolls.captions import words as drawn
-from methods.blocks.word_kinds import ACTIONS, PLURALS, QUALITIES, SHADED, THINGS, UNCOUNTED
-from methods.blocks.word_meanings import (
+from methods.blocks.text_negatives.kinds import (
+    ACTIONS,
+    PLURALS,
+    QUALITIES,
+    SHADED,
+    THINGS,
+    UNCOUNTED,
+)
+from methods.blocks.text_negatives.meanings import (
     Meaning,
     action,
     alternatives,

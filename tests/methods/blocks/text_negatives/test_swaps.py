@@ -4,10 +4,10 @@ from random import Random
 
 import pytest
 
-from methods.blocks.described import read
-from methods.blocks.noun_swaps import swaps
 from methods.blocks.phrases import tag
-from methods.blocks.text_changes import changed
+from methods.blocks.text_negatives.changes import changed
+from methods.blocks.text_negatives.reading import read
+from methods.blocks.text_negatives.swaps import swaps
 
 
 def swapped(caption: str, seed: int = 0) -> list[str]:
