@@ -22,6 +22,7 @@ from harness.progress import Update
 from harness.registry import Plugin, list_methods
 from harness.results import SELECTED, SELECTION_AUDIT, TEST_EVALUATION, TEST_SELECTED, RunRecord
 from harness.run.execute import execute
+from harness.run.further import Evaluated
 from harness.run.options import Options
 from harness.training import Interrupted
 
@@ -179,6 +180,20 @@ def test_what_test_says_stands_nowhere_else(
     assert not [name for row in found.history() for name in row if "test" in name]
     assert found.evaluations()["text-to-image"] == record.metrics
     assert record.command.endswith(" --audit-selection")
+
+
+def test_what_follows_an_audit_is_made_with_the_ranked_weights(
+    write_wavering: Write, plan_run: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Further evaluations, and where a method looks, are of the epoch that val chose."""
+    epochs: list[int] = []
+
+    def note(folder: Path, wanted: Any, evaluated: Evaluated) -> None:
+        epochs.append(int(evaluated.method.epoch))  # type: ignore[arg-type]  # a buffer
+
+    monkeypatch.setattr("harness.run.execute.add_evaluations", note)
+    record = run(plan_run(write_wavering()), tmp_path)
+    assert (record.test_selected_epoch, epochs) == (1, [2])
 
 
 @pytest.mark.parametrize("name", ["toy", "wavering"])
