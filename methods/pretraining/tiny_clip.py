@@ -26,13 +26,14 @@ from methods.blocks.tiny import (
     save_weights,
     trained_tokenizer,
 )
-from methods.pretraining.drawn import drawn_view, pretrain
+from methods.pretraining.drawn import draw_people, note, pretrain
 
-IMAGES = 16_000
+PEOPLE = 16_000
 VOCABULARY = 1024  # 256 bytes among them
 RECIPE = Recipe(
     backbone="",
     image_size=IMAGE_SIZE,
+    threads=2,
     stages=(
         Stage(
             epochs=14,
@@ -101,17 +102,15 @@ class TinyClipPretraining(Method):
 def pretrain_tiny_clip(out: Path | None, seed: int, show: Show) -> list[Path]:
     """Make the byte-pair encoding and the encoder; return the files written."""
     folder = out or WEIGHTS
-    view = drawn_view(IMAGES, seed, show)
+    people = draw_people(PEOPLE, seed, show)
     # The vocabulary knows PaperDolls' wording; the weights have never seen it.
     wording = [caption.text for photo in photographs("train") for caption in photo.captions]
-    tokenizer = trained_tokenizer([*view.captions, *wording], VOCABULARY)
+    tokenizer = trained_tokenizer([*people.view.captions, *wording], VOCABULARY)
     seed_everything(seed, "weights")
-    method = TinyClipPretraining(PretrainingConfig(), view.summary(), tokenizer)
-    pretrain(method, view, RECIPE, seed, "tiny-clip", show)
+    method = TinyClipPretraining(PretrainingConfig(), people.view.summary(), tokenizer)
+    figures = pretrain(method, people, RECIPE, seed, "tiny-clip", show)
     folder.mkdir(parents=True, exist_ok=True)
     words, weights = folder / "tiny-bpe.json", folder / "tiny-clip.safetensors"
     tokenizer.save(str(words))
-    save_weights(
-        method.encoder, weights, {"command": "harness pretrain tiny-clip", "seed": str(seed)}
-    )
+    save_weights(method.encoder, weights, note("harness pretrain tiny-clip", seed, figures))
     return [words, weights]
