@@ -12,6 +12,16 @@ from typing import Any
 FIGURES = ("test_r1", "test_map")  # of an epoch, in percent
 
 
+def find_fault(rows: Sequence[Mapping[str, Any]], epochs: Sequence[Any]) -> str:
+    """Return why rows are no audit of these epochs, as a history has them; "" where they are."""
+    if [row.get("epoch") for row in rows] != [*epochs]:
+        return "does not have one row for each epoch of the history, in order"
+    figures = [row.get(name) for row in rows for name in FIGURES]
+    if not all(isinstance(figure, float) and 0 <= figure <= 100 for figure in figures):  # nor NaN
+        return "holds figures that are no percentages"
+    return ""
+
+
 def best_on_test(rows: Sequence[Mapping[str, Any]]) -> int | None:
     """Return the epoch with the best R1 on test, then mAP, then the earliest; None of no epoch.
 

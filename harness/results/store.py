@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from harness.files import (
     slug,
     write_json,
 )
+from harness.results.audit import find_fault
 from harness.results.checksums import CHECKSUMS, LOG, hash_folder
 from harness.results.record import (
     PRIMARY_EVALUATION,
@@ -89,8 +91,19 @@ class StoredRun:
         return found if isinstance(found, dict) else {}
 
     def selection_audit(self) -> list[dict[str, Any]]:
-        """Return R1 and mAP on test, one dict an epoch; empty where no audit asked for them."""
-        return read_table(self.path / SELECTION_AUDIT)
+        """Return R1 and mAP on test, one dict an epoch of the history.
+
+        Empty where no audit asked for them, and where what is there cannot be used: `harness
+        verify` tells of it.
+        """
+        import pyarrow
+
+        try:
+            rows = read_table(self.path / SELECTION_AUDIT)
+            epochs = [row.get("epoch") for row in self.history()]
+        except (OSError, ValueError, TypeError, pyarrow.ArrowException):
+            return []
+        return [] if find_fault(rows, epochs) else rows
 
     def further_evaluations(self) -> dict[str, EvaluationRecord]:
         """Return what is known of the evaluations that were asked for, by name."""
@@ -152,7 +165,7 @@ def copy_trained(path: Path, to: Path) -> None:
     shutil.rmtree(to / WEIGHTS, ignore_errors=True)
     shutil.copytree(path / WEIGHTS, to / WEIGHTS)
     shutil.copyfile(path / HISTORY, to / HISTORY)
-    if (path / SELECTION_AUDIT).is_file():
+    with suppress(OSError):  # there is none, or it cannot be read: what is ranked needs none
         shutil.copyfile(path / SELECTION_AUDIT, to / SELECTION_AUDIT)
 
 

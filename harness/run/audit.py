@@ -23,8 +23,9 @@ from harness.results import (
 from harness.results.audit import best_on_test
 from harness.run.evaluate import encode_test, load_weights
 from harness.run.open_run import OpenRun
-from harness.run.train import figures_on, write_history
+from harness.run.train import figures_on, say_dropped, write_history
 from harness.training import TrainingResult
+from harness.training.checkpoints import is_whole
 
 
 def figures_on_test(opened: OpenRun, method: Method, epoch: int) -> dict[str, float]:
@@ -54,7 +55,8 @@ def _evaluate(opened: OpenRun, trained: TrainingResult, epoch: int) -> bool:
     if evaluated := _find_evaluated(opened, trained, epoch):
         shutil.copytree(opened.evaluations / evaluated, place, dirs_exist_ok=True)
         return True
-    if not (opened.weights / TEST_SELECTED).is_file():
+    if not is_whole(opened.weights / TEST_SELECTED):
+        say_dropped("its weights are damaged or gone")
         return False
     load_weights(opened, TEST_SELECTED)
     test, features = opened.data.splits["test"], encode_test(opened)

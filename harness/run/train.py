@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from harness.progress import Update
 from harness.results import (
     HISTORY,
     SELECTED,
-    SELECTION_AUDIT,
     RunRecord,
+    StoredRun,
 )
+from harness.results.audit import best_on_test
 from harness.run.evaluate import load_weights
 from harness.run.open_run import OpenRun
 from harness.run.tracking import Tracking
@@ -41,8 +43,23 @@ def take_over(opened: OpenRun, before: RunRecord, path: Path) -> TrainingResult:
         before.train_seconds,
         epoch,
         taken_over=True,
-        audit=read_table(path / SELECTION_AUDIT),
+        audit=_take_over_audit(before, path),
     )
+
+
+def _take_over_audit(before: RunRecord, path: Path) -> list[dict[str, Any]]:
+    """Return the audit of another run; where it is not what the record tells of, it is dropped."""
+    audit = StoredRun(before, path).selection_audit()
+    if best_on_test(audit) == before.test_selected_epoch:
+        return audit
+    say_dropped("its file is damaged or gone")
+    return []
+
+
+def say_dropped(why: str) -> None:
+    """Say in the log of a run, once for all its processes, that its audit is dropped."""
+    if distributed.is_main():
+        logging.getLogger(__name__).warning("The audit of the selection is dropped: %s.", why)
 
 
 def train_run(

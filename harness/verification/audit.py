@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow
 
 from harness.results import EVALUATIONS, HISTORY, SELECTION_AUDIT, TEST_EVALUATION, RunRecord
-from harness.results.audit import FIGURES, best_on_test
+from harness.results.audit import FIGURES, best_on_test, find_fault
 from harness.results.query_table import Columns
 from harness.verification.findings import Unreadable
 from harness.verification.reading import read_table
@@ -40,9 +40,7 @@ def check_audit(record: RunRecord, folder: Path) -> Iterator[str]:
 def _check_rows(
     rows: Sequence[Mapping[str, Any]], trained: Sequence[int], told: int
 ) -> Iterator[str]:
-    if [row["epoch"] for row in rows] != trained:
-        yield "does not have one row for each epoch of the history, in order"
-    elif not all(0 <= row[name] <= 100 for row in rows for name in FIGURES):  # nor NaN
-        yield "holds figures that are no percentages"
+    if fault := find_fault(rows, trained):
+        yield fault
     elif (best := best_on_test(rows)) != told:
         yield f"says that epoch {best} is best on test, the record says {told}"

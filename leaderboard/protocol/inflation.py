@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from statistics import fmean
 
-import pyarrow
 from markupsafe import Markup
 
 from harness.results.inflation import Inflation, compare_on_average, measure_inflation
 from harness.significance import Comparison
 from leaderboard.drawing.figures import Line, legend, line_chart
 from leaderboard.protocol.views import AuditedGround, AuditedMethod
-from leaderboard.records.load import Ground, Run, finite
+from leaderboard.records.load import Ground, Run
 from leaderboard.site.addresses import Addresses
 from leaderboard.site.site import Site
 from leaderboard.typography import ABSENT, counted, fixed, interval_end, listed, signed
@@ -113,9 +112,4 @@ def _charts(
 
 
 def _curve(run: Run) -> tuple[tuple[int, float | None], ...]:
-    try:
-        rows = run.stored.selection_audit()
-    except (OSError, pyarrow.ArrowInvalid):
-        return ()  # damaged: `harness verify` tells of it
-    points = [(finite(row.get("epoch")), finite(row.get(CURVE))) for row in rows]
-    return tuple((int(epoch), value) for epoch, value in points if epoch is not None)
+    return tuple((int(row["epoch"]), row[CURVE]) for row in run.stored.selection_audit())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from harness.cli.display.running import _state
 from harness.cli.planning import plan_runs
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
-from harness.files import read_table
+from harness.files import read_table, write_table
 from harness.plan import keys
 from harness.plan.spec import RunSpec
 from harness.progress import Update
@@ -354,6 +356,87 @@ def test_without_its_weights_an_audit_is_not_claimed(
     assert record.test_selected_epoch is None
     assert not (stored(tmp_path).path / SELECTION_AUDIT).exists()
     assert spec.lacks_audit(tmp_path)
+
+
+Damage = Callable[[Path], Any]
+
+
+def in_rows(**columns: list[Any]) -> Damage:
+    """Return what writes other columns into a curve of three epochs."""
+    whole = {"epoch": [1, 2, 3], "test_r1": [90.0, 1.0, 1.0], "test_map": [90.0, 1.0, 1.0]}
+    return lambda run: write_table(run / SELECTION_AUDIT, {**whole, **columns})
+
+
+def a_folder(run: Path) -> None:
+    """Put a folder in the place of the curve."""
+    (run / SELECTION_AUDIT).unlink()
+    (run / SELECTION_AUDIT).mkdir()
+
+
+DAMAGE: dict[str, Damage] = {
+    "truncated": lambda run: os.truncate(run / SELECTION_AUDIT, 200),
+    "gone": lambda run: (run / SELECTION_AUDIT).unlink(),
+    "a folder": a_folder,
+    "null": in_rows(test_r1=[90.0, None, 1.0]),
+    "NaN": in_rows(test_map=[90.0, math.nan, 1.0]),
+    "words": in_rows(test_r1=["a", "b", "c"]),
+    "other columns": lambda run: write_table(run / SELECTION_AUDIT, {"r1": [1.0, 2.0, 3.0]}),
+    "other epochs": in_rows(epoch=[1, 2, 4]),
+    "another best epoch": in_rows(test_r1=[1.0, 1.0, 90.0]),
+    "truncated weights": lambda run: os.truncate(run / results.WEIGHTS / TEST_SELECTED, 200),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_a_damaged_audit_stops_no_run(
+    write_wavering: Write, plan_run: Plan, tmp_path: Path, other_scoring: Callable[[], None],
+    caplog: pytest.LogCaptureFixture, damage: str,
+) -> None:  # fmt: skip
+    """Scored anew, what is ranked is the same bits, and the audit is dropped with a word."""
+    plugin = write_wavering()
+    before = run(plan_run(plugin), tmp_path)
+    found = stored(tmp_path)
+    ranked = {name: found.queries(name) for name in found.evaluations()}
+    DAMAGE[damage](found.path)
+    other_scoring()
+    after = run(plan_run(plugin), tmp_path)
+    found = stored(tmp_path)
+    assert after.metrics == before.metrics
+    # The last epoch is evaluated where its weights were kept: by default they are not.
+    assert all(found.queries(name) == ranked[name] for name in found.evaluations())
+    assert set(found.evaluations()) == {"text-to-image", "image-to-text"}
+    assert after.test_selected_epoch is None
+    left = (SELECTION_AUDIT, f"{results.WEIGHTS}/{TEST_SELECTED}", f"evaluations/{TEST_EVALUATION}")
+    assert not [name for name in left if (found.path / name).exists()]
+    assert [one for one in caplog.messages if "audit of the selection is dropped" in one]
+
+
+def test_a_damaged_audit_outlives_no_run_that_fails(
+    write_wavering: Write, plan_run: Plan, tmp_path: Path, other_scoring: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Where scoring anew fails, what was trained stays, without a curve that is none."""
+    plugin = write_wavering()
+    run(plan_run(plugin), tmp_path)
+    a_folder(stored(tmp_path).path)
+    other_scoring()
+    with monkeypatch.context() as failing:
+        failing.setattr("harness.run.execute.score_run", lambda *arguments: 1 / 0)
+        record = execute(plan_run(plugin), Options(tmp_path, "cpu"), lambda update: None)
+    assert record.status == "error"
+    assert stored(tmp_path).selection_audit() == []
+    assert run(plan_run(plugin), tmp_path).test_selected_epoch is None
+
+
+@pytest.mark.parametrize("damage", [name for name in DAMAGE if "best" not in name][:-1])
+def test_a_damaged_audit_is_read_as_none(
+    write_wavering: Write, plan_run: Plan, tmp_path: Path, damage: str
+) -> None:
+    """Whoever asks a run for its curve has a whole one or none."""
+    run(plan_run(write_wavering()), tmp_path)
+    assert stored(tmp_path).selection_audit()
+    DAMAGE[damage](stored(tmp_path).path)
+    assert stored(tmp_path).selection_audit() == []
 
 
 @pytest.mark.parametrize(
