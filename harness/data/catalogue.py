@@ -49,7 +49,8 @@ def read_declaration(values: Any, folder: Path) -> Declaration:
         )
     if (values.get("folder") is None) == (values.get("hub") is None):
         raise HarnessError(f"Dataset {name!r}: say either folder or hub.")
-    given = {"title": name, **without_gaps(values), "name": name}
+    stated = {key: value for key, value in values.items() if value is not None}
+    given = {"title": name, **stated, "name": name}
     if given.get("folder"):
         given["folder"] = str((folder / str(given["folder"])).resolve())
     try:
@@ -64,13 +65,6 @@ def read_declaration(values: Any, folder: Path) -> Declaration:
     if declaration.validation_people < 0:
         raise HarnessError(f"Dataset {name!r}: validation_people is a number of people, 0 or more.")
     return declaration
-
-
-def without_gaps(values: Any) -> Any:
-    """Return a mapping from YAML without the names behind which nothing stands."""
-    if not isinstance(values, Mapping):
-        return values
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def find_declaration(name: str) -> Declaration:

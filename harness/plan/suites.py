@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from harness.data.catalogue import find_declaration, read_declaration, without_gaps
+from harness.data.catalogue import find_declaration, read_declaration
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError, unknown
 
@@ -39,7 +39,7 @@ class _File:
     scale: str
     seeds: tuple[int, ...]
     datasets: tuple[Any, ...]  # names, or mappings that declare one
-    title: str = ""
+    title: str | None = None
     audit_selection: bool = False
 
 
@@ -60,7 +60,8 @@ def read_suite(name: str) -> Suite:
         )
     try:
         values = read_values(path.read_text(encoding="utf-8"))
-        file = msgspec.convert(without_gaps(values), _File)
+        _refuse_unknown(values, path)
+        file = msgspec.convert(values, _File)
     except (OSError, ValueError) as error:
         raise HarnessError(
             f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
@@ -86,6 +87,14 @@ def read_suite(name: str) -> Suite:
         audit_selection=file.audit_selection,
         declared={one.name: one for one in datasets if not isinstance(one, str)},
     )
+
+
+def _refuse_unknown(values: Any, path: Path) -> None:
+    """Refuse a key that no suite has, as a misspelt one."""
+    known = [one.name for one in fields(_File)]
+    for key in values if isinstance(values, Mapping) else ():
+        if key not in known:
+            raise HarnessError(f"Suite {path}: {unknown('key', str(key), known)}")
 
 
 def list_suites() -> list[Suite]:

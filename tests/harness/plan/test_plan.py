@@ -171,6 +171,37 @@ def test_a_name_without_a_value_is_as_if_it_were_not_there(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("audit-selection: true", "'audit-selection'. Did you mean 'audit_selection'?"),
+        ("sedes: [3]", "'sedes'. Did you mean 'seeds'?"),
+        ("Scale: paper", "'Scale'. Did you mean 'scale'?"),
+        ("name:", "'name'. "),
+        ("7: seven", "'7'. "),
+    ],
+)
+def test_a_key_that_no_suite_has_is_refused(tmp_path: Path, key: str, meant: str) -> None:
+    """With what was probably meant and what there is: else it would silently do nothing."""
+    file = suite_file(tmp_path, "paperdolls")
+    file.write_text(f"{file.read_text(encoding='utf-8')}\n{key}\n", encoding="utf-8")
+    with pytest.raises(HarnessError) as refused:
+        plan.read_suite(str(file))
+    assert str(refused.value).startswith(f"Suite {file}: There is no key {meant}")
+    there = "There are: audit_selection, datasets, scale, seeds, title."
+    assert str(refused.value).endswith(there)
+
+
+@pytest.mark.parametrize("value", ["null", "", "~", "yes", "1", "[true]"])
+def test_an_audit_is_asked_for_by_true_or_false(tmp_path: Path, value: str) -> None:
+    """No value is neither: whoever wrote the key meant something by it."""
+    file = suite_file(tmp_path, "paperdolls")
+    written = f"{file.read_text(encoding='utf-8')}\naudit_selection: {value}\n"
+    file.write_text(written, encoding="utf-8")
+    with pytest.raises(HarnessError, match=r"Expected `bool`, got .*audit_selection"):
+        plan.read_suite(str(file))
+
+
+@pytest.mark.parametrize(
     "seeds", ["[]", '"012"', "0-4", "[-1]", "[0, 0]", "[1:30]", "[1.0]", "[true]"]
 )
 def test_seeds_that_mean_nothing_are_refused(tmp_path: Path, seeds: str) -> None:
