@@ -58,8 +58,7 @@ def plan(
                 }
                 for seed in seeds:
                     spec = _spec(suite, located, choice, resolved, seed, code, options)
-                    audited = is_audited and bool(spec.recipe["stages"])
-                    spec = replace(spec, is_audited=audited)
+                    spec = replace(spec, audit_selection=is_audited)
                     specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
 

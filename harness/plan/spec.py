@@ -84,10 +84,18 @@ class RunSpec:
     stage_keys: tuple[str, ...] = ()  # of every stage but the last: equal keys, equal weights
     code: str = ""  # that the weights stand on, as it was planned
     files: str = ""  # a hash of the plugin's files then
-    is_audited: bool = False  # each epoch is scored on test too, apart from all that is ranked
+    audit_selection: bool = False  # asked for; see `is_audited`
 
     splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
+
+    @property
+    def is_audited(self) -> bool:
+        """Tell whether each epoch is scored on test too, apart from all that is ranked.
+
+        What is not trained has no epochs, and is not asked.
+        """
+        return self.audit_selection and bool(self.recipe["stages"])
 
     @property
     def resume_key(self) -> str:

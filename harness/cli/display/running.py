@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from harness.registry import Listing
 from harness.cli.display.terminal import escape, fail, messages, note, print_table
 
+TO_AUDIT = "to do, audited"  # the state of a run whose epochs are to be scored on test too
+
 
 def say_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Path) -> None:
     """Say how many runs there are and how many of them are complete."""
@@ -52,22 +54,34 @@ def say_left_out(listings: Sequence[Listing], scale: str) -> None:
 def show_plan(specs: Sequence[RunSpec], waiting: Sequence[RunSpec], results: Path) -> None:
     """Show every planned run."""
     keys = {spec.key for spec in waiting}
+    states = [_state(spec, results, spec.key in keys) for spec in specs]
     rows = [
-        (s.dataset, s.method, s.variant, str(s.seed), _state(s, results, s.key in keys))
-        for s in specs
+        (spec.dataset, spec.method, spec.variant, str(spec.seed), state)
+        for spec, state in zip(specs, states, strict=True)
     ]
     print_table(("dataset", "method", "variant", "seed", "state"), rows)
+    _say_audits(specs, states.count(TO_AUDIT))
+
+
+def _say_audits(specs: Sequence[RunSpec], count: int) -> None:
+    """Say what an audit costs that so many runs are to make, and which are not asked for one."""
+    if count:
+        note(f"To audit: {count} of these runs, each with test encoded once an epoch.")
+    unasked = [spec.name for spec in specs if spec.audit_selection and not spec.is_audited]
+    if unasked:
+        note(f"Not audited, since nothing of it is trained: {', '.join(dict.fromkeys(unasked))}.")
 
 
 def _state(spec: RunSpec, results: Path, is_waiting: bool) -> str:
+    to_do = TO_AUDIT if spec.is_audited else "to do"
     if is_waiting and spec.is_complete(results):  # and asked for by --force
-        return "to do"
+        return to_do
     unaudited = ", not audited" if spec.lacks_audit(results) else ""
     if not is_waiting:
         return f"complete{unaudited}"
     if spec.is_trained(results):
         return f"to evaluate further{unaudited}"
-    return f"to score anew{unaudited}" if spec.stored_training(results) else "to do"
+    return f"to score anew{unaudited}" if spec.stored_training(results) else to_do
 
 
 Group = Mapping[str, Sequence[StoredRun]]  # by the name of a method or variant

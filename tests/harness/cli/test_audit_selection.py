@@ -37,6 +37,28 @@ def test_what_is_finished_is_told_and_what_is_forced_is_shown(
     assert "complete, not audited" not in harness(*run, "--audit-selection", "--dry-run").stdout
 
 
+def test_a_plan_tells_of_audits(harness: Call, small_dolls: Path, glance: Path) -> None:
+    """What is to be trained costs an encoding an epoch, what does not train is not asked."""
+    run = ("run", "--plugins", glance, "--dataset", small_dolls, "--seeds", "0,1", "--no-report")
+    plan = (*run, "--audit-selection", "--dry-run")
+    costs = "To audit: 2 of these runs, each with test encoded once an epoch."
+    without = "Not audited, since nothing of it is trained: blank."
+
+    def told(*names: str) -> str:
+        done = harness(*plan, *names)
+        assert done.stdout.count("to do, audited") == 2 * ("glance" in names)
+        return " ".join(done.stderr.split())
+
+    both = told("blank", "glance")
+    assert f"{costs} {without}" in both
+    assert costs in (alone := told("glance"))
+    assert "Not audited" not in alone
+    assert without in (alone := told("blank"))
+    assert "To audit" not in alone
+    unasked = harness(*run, "--dry-run", "blank", "glance")
+    assert "audit" not in unasked.stdout + unasked.stderr
+
+
 def test_the_help_says_what_it_is_for(harness: Call) -> None:
     """What it costs, that nothing is ranked by it, and what it cannot do."""
     told = " ".join(harness("run", "--help").stdout.replace("│", " ").split())
