@@ -162,7 +162,9 @@ def test_selection_inflation_has_an_interval_where_answers_are_stored(
     within = " to ".join(f"{end:+.2f}".replace("-", "\N{MINUS SIGN}") for end in ends)
     page = read_page(build())
     assert page.row("ONE")[5] == within
-    assert f"points of R1 to ONE (95 % interval {within})." in " ".join(page.text.split())
+    words = " ".join(page.text.split())
+    assert f"points of R1 to ONE (95 % interval {within})." in words
+    assert "It takes the chosen epochs as they were" in words
 
 
 def test_where_test_would_choose_what_val_chose_nothing_is_added(
