@@ -1,8 +1,10 @@
 """Which figure papers print of a method: by one rule, with the places where it stands.
 
 Where the method's own paper prints a figure, that counts: the first that is not suspect, else the
-first. Of a method whose paper is not held here, and of a baseline, every paper that prints it has
-one voice, chosen alike, and the median counts; of two, their mean.
+first. A value that is suspect in one place is so wherever the paper prints it again. A row that is
+scored in another way, as re-ranked, is not the method's. Of a method whose paper is not held here,
+and of a baseline, every paper that prints it has one voice, chosen alike, and the median counts; of
+two, their mean.
 """
 
 from __future__ import annotations
@@ -70,7 +72,8 @@ def figure_of(table: Table, row: Row, dataset: str) -> Figure | None:
 def _voice(paper: ReportedPaper, method: str, dataset: str) -> _Place | None:
     """Return the figure by which a paper counts: the first that is not suspect, else the first."""
     places = list(_places(paper, method, dataset))
-    sound = [place for place in places if not place.figure.suspect]
+    doubted = {place.figure.value for place in places if place.figure.suspect}
+    sound = [place for place in places if place.figure.value not in doubted]
     return next(iter(sound or places), None)
 
 
@@ -78,5 +81,5 @@ def _places(paper: ReportedPaper, method: str, dataset: str) -> Iterator[_Place]
     for table in paper.tables:
         for row in table.rows:
             figure = figure_of(table, row, dataset)
-            if figure and method in (row.method, row.stands_for):
+            if figure and row.is_of(method):
                 yield _Place(Source(paper.method, table.title, row.label), figure)

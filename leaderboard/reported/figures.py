@@ -38,7 +38,7 @@ class OwnFigures:
     def of_method(self) -> Figures:
         """Return the figures of the method as published, each as it is first printed."""
         rows = [(table, row) for table in self.tables for row in table.rows]
-        return self._collect([(t, row) for t, row in rows if row.method == self.method])
+        return self._collect([(t, row) for t, row in rows if row.is_of(self.method)])
 
     def of_row(self, title: str, label: str) -> Figures:
         """Return the figures of an ablation's row, found by its table and label."""

@@ -45,6 +45,11 @@ class Row:
     method: str  # the registered name of the method it is, or empty
     figures: tuple[Figure | None, ...]
     stands_for: str = ""  # that of a baseline of ours which it is too, or empty
+    scored: str = ""  # how the trained method was scored, where not as published
+
+    def is_of(self, method: str) -> bool:
+        """Whether its figures are of a method as published; scored otherwise, they are others."""
+        return not self.scored and method in (self.method, self.stands_for)
 
 
 @dataclass(frozen=True)
@@ -199,7 +204,7 @@ def _column(name: Any, place: str) -> Column:
 
 
 def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
-    optional = ("group", "method", "stands_for", "suspect")
+    optional = ("group", "method", "stands_for", "scored", "suspect")
     entry = _entry(content, place, ("label", "values"), optional)
     values = [_value(value, place) for value in entry.items("values")]
     if len(values) != len(columns):
@@ -220,6 +225,7 @@ def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
         entry.text("method"),
         figures,
         entry.text("stands_for"),
+        entry.text("scored"),
     )
 
 

@@ -9,6 +9,8 @@ import pytest
 import yaml
 
 from leaderboard.build import build_site
+from leaderboard.reported.figures import OwnFigures
+from leaderboard.reported.tables import read_paper
 from leaderboard.typography import ABSENT as DASH
 from methods.mefa import Mefa
 
@@ -51,6 +53,24 @@ def row_of(index: Any, title: str) -> list[str]:
     """Return the row of a method in the ranking, where more may stand below its title."""
     (found,) = [row for row in index.rows if row[1].startswith(title)]
     return found
+
+
+def test_another_evaluation_stands_beside_its_own_line_alone(tmp_path: Path) -> None:
+    """Where the method has a dash, a re-ranked figure of it does not fill the cell."""
+    text = {
+        "method": "one", "paper": "One", "scale": "paper",
+        "tables": [{
+            "title": "Table 1", "columns": ["cuhk-pedes/r1", "cuhk-pedes/map"],
+            "rows": [
+                {"label": "One", "method": "one", "values": [60, None]},
+                {"label": "RR", "method": "one", "scored": "re-ranked", "values": [70, 50]},
+            ],
+        }],
+    }  # fmt: skip
+    (tmp_path / "one.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
+    found = OwnFigures("one", "cuhk-pedes", read_paper(tmp_path / "one.yaml").tables)
+    assert {metric: figure.text for metric, figure in found.of_method().items()} == {"r1": "60"}
+    assert set(found.of_labels(["RR"])) == {"r1", "map"}
 
 
 def test_the_paper_stands_beside_ours_on_its_own_ground(

@@ -221,11 +221,23 @@ def test_a_base_and_what_a_row_stands_for_are_read(write_paper: Callable[[str], 
 
 
 @pytest.mark.parametrize("name", sorted(load_papers()))
-def test_what_a_row_stands_for_is_a_method(name: str) -> None:
+def test_what_a_row_is_or_stands_for_is_a_method(name: str) -> None:
     """A name that nothing has would silently be compared with nothing."""
     known = {listing.name for listing in list_methods()}
     rows = [row for table in load_papers()[name].tables for row in table.rows]
-    assert {row.stands_for for row in rows} - {""} <= known
+    assert {said for row in rows for said in (row.method, row.stands_for)} - {""} <= known
+
+
+@pytest.mark.parametrize("name", sorted(load_papers()))
+def test_what_is_scored_otherwise_is_an_evaluation_of_the_method(name: str) -> None:
+    """Otherwise the figure of an evaluation would stand for the method, or beside nothing."""
+    listing = next(item for item in list_methods() if item.name == name)
+    assert listing.description is not None
+    declared = {one for labels in listing.description["evaluations"].values() for one in labels}
+    rows = [row for table in load_papers()[name].tables for row in table.rows]
+    assert {row.label for row in rows if row.scored} == declared
+    assert all(row.scored for row in rows if row.label in declared)
+    assert all(row.method == name for row in rows if row.scored)
 
 
 @pytest.mark.parametrize("name", sorted(load_papers()))
