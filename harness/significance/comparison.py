@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from harness.significance.ranking import Standing, rank_groups, undecided_groups
+from harness.significance.rounding import negated
 from harness.significance.sample import Floats, Sample, group, without_rounding
 from harness.significance.simultaneous import DRAWS, LEVEL, judge, reach_of_one
 from harness.significance.spread import Spread, measure_spread
@@ -70,13 +71,13 @@ class Comparison:
         """Return how b differs from a."""
         return replace(
             self,
-            difference=-self.difference,
-            low=-self.high,
-            high=-self.low,
+            difference=negated(self.difference),
+            low=negated(self.high),
+            high=negated(self.low),
             wins=self.losses,
             losses=self.wins,
-            seed_low=-self.seed_high,
-            seed_high=-self.seed_low,
+            seed_low=negated(self.seed_high),
+            seed_high=negated(self.seed_low),
             runs=self.runs[::-1],
         )
 

@@ -97,6 +97,15 @@ def test_swapped_methods_mirror() -> None:
     assert figures(back.mirrored()) == pytest.approx(figures(forth))
 
 
+def test_zero_has_no_sign_whichever_is_first() -> None:
+    """Of equal methods, no figure is a negative zero, seen from either side."""
+    a, _, people = small_case(3)
+    found = compare(a, a, people)
+    for one in (found, found.mirrored(), found.mirrored().mirrored()):
+        numbers = [value for value in vars(one).values() if isinstance(value, float)]
+        assert [np.signbit(value) for value in numbers] == [False] * len(numbers)
+
+
 def test_a_shift_that_a_seed_gives_to_all_changes_no_verdict() -> None:
     """All methods higher by as much under one seed differ as before; one method alone does not."""
     values, people = family_case()

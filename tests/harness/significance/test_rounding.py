@@ -16,7 +16,8 @@ def test_an_end_keeps_its_side_of_zero(value: float, decimals: int) -> None:
         assert (printed > 0) == (end > 0)
         assert printed != 0
         assert abs(printed - end) <= 10.0**-decimals
-    assert round_end(0.0, decimals) == 0
+    for zero in (0.0, -0.0):
+        assert f"{round_end(zero, decimals):.1f}" == "0.0"
 
 
 def test_a_p_value_keeps_its_side_of_the_level() -> None:
