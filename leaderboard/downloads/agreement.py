@@ -28,5 +28,6 @@ def _fields(tried: TriedClaim) -> Record:
         "high": found.high,
         "p": found.adjusted,
         "outcome": tried.outcome.value,
+        "told_apart": found.is_real,
         "sources": "; ".join(map(str, claim.sources)),
     }

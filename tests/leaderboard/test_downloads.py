@@ -430,10 +430,26 @@ def test_what_papers_claim_is_taken_away_beside_what_was_measured(
         expected = tried.found
         assert found == [expected.difference, expected.low, expected.high, expected.adjusted]
         assert float(line["difference_reported"]) == float(tried.claim.difference)
+        assert line["told_apart"] == str(expected.is_real).lower()
     assert (pair["kind"], pair["a"], pair["b"]) == ("methods", "dgia", "clip-itc")
     assert (row["kind"], row["a"], row["b"]) == ("rows", "dgia", "dgia:B")
     assert (pair["outcome"], row["outcome"]) == ("disagrees", "agrees")
     assert pair["sources"].split("; ")[1:] == ["dgia, Table 4: B", "mefa, Table 1: CLIP(ViT-B/16)"]
+
+
+def test_zero_has_no_sign_in_what_is_taken_away(
+    add_answers: Callable[..., Path], build: Callable[[], Path]
+) -> None:
+    """Of methods that answer alike, whichever of the two was run first."""
+    file = "evaluations/text-to-image/queries.parquet"
+    runs = [add_answers(name, 1.0) for name in ("clip-itc", "irra")]
+    (runs[1] / file).write_bytes((runs[0] / file).read_bytes())
+    folder = build() / TABLES
+    for name in ("agreement", "differences"):
+        texts = [
+            (folder / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("csv", "json")
+        ]
+        assert all("0.0" in text and "-0.0" not in text for text in texts)
 
 
 def test_nothing_is_offered_where_papers_claim_nothing(
