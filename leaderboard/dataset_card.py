@@ -29,7 +29,7 @@ def dataset_card(ground: Ground, anchor: str, runs: Sequence[Run]) -> DatasetCar
         title=plain(data.get("title") or ground.dataset),
         suite=ground.suite,
         url=web_address(plain(data.get("url", ""))),
-        drawn=any(bool(run.record.data.get("drawn")) for run in runs),
+        drawn=ground.is_drawn,
         facts=tuple((name, text) for name, text in facts.items() if text),
         warnings=tuple(_warnings(runs)),
     )

@@ -24,7 +24,7 @@ def agree(
     on: Annotated[
         str,
         typer.Option(
-            help="Which dataset's printed figures stand in for data that no paper measured."
+            help="Which dataset's printed figures stand in for one that no paper measured."
         ),
     ] = "cuhk-pedes",
     suite: Annotated[str | None, typer.Option(help="Only the runs of this suite.")] = None,
@@ -42,10 +42,12 @@ def agree(
 
     Kendall's tau is the share of the pairs of methods that stand less the share of those that do
     not: 1 is the order of the papers, -1 its reverse. Its 95 % interval is for other people and
-    other seeds.
+    other seeds. Tau may itself be an end of it: where every pair that chance could turn stands,
+    others can only lower it; where none of them does, only raise it.
 
-    Datasets that papers measured are compared with what is printed for them. No paper measured
-    drawn data: how methods compare on photographs need not hold there.
+    Datasets that papers measured are compared with what is printed for them, any other with what
+    is printed for --on: methods need not compare alike on two datasets, least of all on photographs
+    and on drawn people.
 
     Example: **harness agree results --on rstpreid**
     """

@@ -109,12 +109,13 @@ class Agreement:
     dataset: str
     printed_on: str  # the title of the dataset that the papers' figures are of
     is_same: bool  # whether that is the dataset
+    is_drawn: bool  # whether a program drew the people of the dataset
     figures: tuple[PrintedFigure, ...]  # from the best in print
     pairs: tuple[TriedClaim, ...]  # of methods as published, the one that is better in print first
     rows: tuple[TriedClaim, ...]  # of ablation tables: row less base, full method less row
     order: Order | None  # of the pairs that claim one
     misprints: int  # differences of rows that count no claim, because a figure of them is suspect
-    left_out: tuple[tuple[str, str], ...]  # methods that ran, and why they are in no pair
+    left_out: tuple[tuple[str, str], ...]  # methods and rows that ran, and why nothing is of them
 
     @cached_property
     def concordance(self) -> Concordance:

@@ -8,15 +8,19 @@ from pathlib import Path
 
 from harness.data.catalogue import read_catalogue
 from harness.errors import unknown
+from harness.results import variant_name
 from harness.results.agreement import Agreement, Claim, PrintedFigure, TriedClaim
 from harness.significance import Order, measure_order
 from leaderboard.agreement.printed import Papers, Printed, find_printed, printed_datasets
-from leaderboard.agreement.rows import find_row_claims
+from leaderboard.agreement.rows import RowClaims, find_row_claims
 from leaderboard.records.contest import Contest, difference
 from leaderboard.records.estimates import PRIMARY
+from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, load_grounds
 from leaderboard.reported.tables import FOLDER, load_papers
 
+FAILED = "its runs failed"
+UNREAD = "it began a run, of which there is no record that can be read"
 DEFAULT = "cuhk-pedes"  # what stands in for a dataset that no paper measured: all report on it
 
 
@@ -57,21 +61,26 @@ def find_agreement(
         if (method, FULL) in contest.answers
     }
     pairs = tuple(_try_pairs(contest, compared))
-    rows, misprints = _try_rows(ground, contest, papers, dataset)
+    claims = [find_row_claims(p, ground, dataset) for m, p in papers.items() if m in ground.methods]
     return Agreement(
         suite=ground.suite,
         dataset=ground.dataset,
         printed_on=title,
         is_same=is_same,
+        is_drawn=ground.is_drawn,
         figures=tuple(_figure(contest, method, found) for method, found in compared.items()),
         pairs=pairs,
-        rows=rows,
+        rows=_try_rows(contest, claims),
         order=_order(contest, compared, [one.claim for one in pairs if not one.claim.is_tie]),
-        misprints=misprints,
-        left_out=tuple(
-            (method, _why_left_out(contest, method, method in printed, title))
-            for method in sorted(ground.methods)
-            if method not in compared
+        misprints=sum(of_paper.misprints for of_paper in claims),
+        left_out=(
+            *(
+                (method, _why_left_out(contest, method, method in printed, title))
+                for method in sorted(ground.methods)
+                if method not in compared
+            ),
+            *((method, UNREAD) for method in ground.unread),
+            *_rows_left_out(contest, claims),
         ),
     )
 
@@ -105,18 +114,26 @@ def _try_pairs(contest: Contest, compared: Mapping[str, Printed]) -> Iterator[Tr
         yield TriedClaim(claim, difference(family, (a, FULL), (b, FULL)))
 
 
-def _try_rows(
-    ground: Ground, contest: Contest, papers: Papers, dataset: str
-) -> tuple[tuple[TriedClaim, ...], int]:
-    """Return the claims about rows, judged table by table, and how many are misprints."""
-    found = [find_row_claims(p, ground, dataset) for m, p in papers.items() if m in ground.methods]
-    tried = (
+def _try_rows(contest: Contest, found: Sequence[RowClaims]) -> tuple[TriedClaim, ...]:
+    """Return the claims about rows, judged table by table."""
+    return tuple(
         TriedClaim(claims[pair], comparison)
         for of_paper in found
         for claims in of_paper.tables
         for pair, comparison in contest.ledger.compare(list(claims), PRIMARY).items()
     )
-    return tuple(tried), sum(of_paper.misprints for of_paper in found)
+
+
+def _rows_left_out(contest: Contest, found: Sequence[RowClaims]) -> Iterator[tuple[str, str]]:
+    """Yield the rows that are claimed of but have no answers, and why; methods are told of apart.
+
+    A row that stands in several tables is told of once.
+    """
+    tables = (claims for of_paper in found for claims in of_paper.tables)
+    claimed = dict.fromkeys(entry for claims in tables for pair in claims for entry in pair)
+    for entry in claimed:
+        if entry[1] != FULL and entry not in contest.answers:
+            yield variant_name(*entry), _why_silent(contest, entry)
 
 
 def _order(
@@ -141,5 +158,13 @@ def _figure(contest: Contest, method: str, printed: Printed) -> PrintedFigure:
 def _why_left_out(contest: Contest, method: str, is_printed: bool, title: str) -> str:
     if not is_printed:
         return f"no paper that is held here prints it for {title}"
-    silent = contest.silent.get((method, FULL), "it was not run as published.")
-    return silent.rstrip(".")
+    return _why_silent(contest, (method, FULL))
+
+
+def _why_silent(contest: Contest, entry: Entry) -> str:
+    """Say why nothing is known of what was run; of a method, also where only its rows were."""
+    method, variant = entry
+    runs = contest.ground.methods[method].get(variant) or contest.ground.runs_of(method)
+    if not any(run.finished for run in runs):
+        return FAILED
+    return contest.silent.get(entry, "it was not run as published.").rstrip(".")

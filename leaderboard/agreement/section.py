@@ -84,6 +84,7 @@ def _section(site: Site, ground: Ground, agreement: Agreement) -> AgreementSecti
         methods=tuple(_method(site, one, decimals) for one in agreement.figures),
         tables=tuple(_tables(agreement, titles, decimals)),
         remarks=tuple(_remarks(site, agreement)),
+        otherness=_otherness(agreement),
     )
 
 
@@ -119,13 +120,28 @@ def _remarks(site: Site, agreement: Agreement) -> list[str]:
     """Say what is not counted, and why."""
     titles = site.addresses.titles
     said = [
-        f"Left out: {titles[method]}; {why.replace(f'{site.results}/', '')}."
-        for method, why in agreement.left_out
+        f"Left out: {_title(name, titles)}; {why.replace(f'{site.results}/', '')}."
+        for name, why in agreement.left_out
     ]
     if agreement.misprints:
         differences = counted(agreement.misprints, "difference")
         said.append(f"Not counted, because of a suspect figure: {differences} between rows.")
     return said
+
+
+def _title(name: str, titles: Mapping[str, str]) -> str:
+    """Return the title of a method, or of a row with its method's."""
+    method, colon, row = name.partition(":")
+    return f"{titles.get(method, method)}{colon and ': '}{row}"
+
+
+def _otherness(agreement: Agreement) -> str:
+    """Say why the people of a dataset may bear a method out less than those of the papers did."""
+    if agreement.is_same:
+        return ""
+    if agreement.is_drawn:
+        return "People that were drawn ask other things of a method than photographs do."
+    return "A dataset that no paper measured asks other things of a method than theirs do."
 
 
 def _method(site: Site, figure: PrintedFigure, decimals: int) -> MethodRow:

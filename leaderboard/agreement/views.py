@@ -65,3 +65,4 @@ class AgreementSection:
     methods: tuple[MethodRow, ...]
     tables: tuple[ClaimTable, ...]
     remarks: tuple[str, ...]
+    otherness: str  # how its people differ from those that papers measured, or empty

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow
 
-from harness.files import UNFINISHED
+from harness.files import UNFINISHED, slug
 from harness.results import EvaluationRecord, RunRecord, StoredRun, load_runs
 
 FULL = "full"  # the variant that is the method as published
@@ -48,6 +48,12 @@ class Ground:
     suite: str
     dataset: str
     methods: dict[str, Variants]
+    unread: tuple[str, ...] = ()  # folders of methods that hold no run that ended and can be read
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether a program drew the people of its dataset."""
+        return any(bool(run.record.data.get("drawn")) for run in self.runs)
 
     @property
     def label(self) -> str:
@@ -74,7 +80,15 @@ def load_grounds(results: Path) -> list[Ground]:
         raise ValueError(
             f'there is no run below {results} to report; make some with "harness run --all"'
         )
-    return _grouped(sorted(runs, key=lambda run: run.record.started))
+    grounds = _grouped(sorted(runs, key=lambda run: run.record.started))
+    return [replace(ground, unread=_unread(ground, results)) for ground in grounds]
+
+
+def _unread(ground: Ground, results: Path) -> tuple[str, ...]:
+    """Return the folders of methods that began a run here, of which there is no record."""
+    began = (results / slug(ground.suite) / slug(ground.dataset)).glob("*/*/seed-*")
+    known = set(map(slug, ground.methods))
+    return tuple(sorted({run.parent.parent.name for run in began} - known))
 
 
 def finite(value: Any) -> float | None:

@@ -269,11 +269,45 @@ def test_a_method_that_cannot_be_compared_is_left_out(
     (ground,) = load_grounds(results)
     found = find_agreement(ground, Contest(ground, results), papers)
     ((method, why),) = found.left_out
-    assert method == "gamma"
-    assert "no finished run" in why
+    assert (method, why) == ("gamma", "its runs failed")
     assert [(one.claim.a, one.claim.b) for one in found.pairs] == [("alpha", "beta")]
     assert found.concordance.tau is None  # a tie in print
     assert found.rows == ()
+
+
+def test_what_began_and_never_finished_is_named(
+    results: Path, papers: Papers, add_answers: Callable[..., Path], add_run: Callable[..., Path]
+) -> None:
+    """A row that failed, a killed process's folder, and a record that nobody can read."""
+    for name in ("alpha", "beta"):
+        add_answers(name, 1.0, tables=ROWS["full"] if name == "alpha" else ())
+    add_answers("alpha", 1.0, variant="B", tables=ROWS["B"])
+    for row, status in (("B+x", "timeout"), ("B+z", "killed")):
+        add_run("alpha", variant=row, tables=ROWS[row], status=status)
+    (results / "demo/paperdolls/gamma/full/seed-0.unfinished").mkdir(parents=True)
+    (add_run("base") / "run.json").write_text("{", encoding="utf-8")
+    (ground,) = load_grounds(results)
+    found = find_agreement(ground, Contest(ground, results), papers)
+    unread = "it began a run, of which there is no record that can be read"
+    assert found.left_out == (
+        ("base", unread), ("gamma", unread),
+        ("alpha:B+x", "its runs failed"), ("alpha:B+z", "its runs failed"),
+    )  # fmt: skip
+    assert [(one.claim.a, one.claim.b) for one in found.rows] == [("alpha", "alpha:B")]
+
+
+def test_what_a_plugin_that_does_not_import_left_is_a_failure(
+    results: Path, papers: Papers, add_answers: Callable[..., Path], add_run: Callable[..., Path]
+) -> None:
+    """Its record is of no row, and tells that nothing of the method finished."""
+    add_answers("alpha", 1.0)
+    add_run("beta", status="error", variant="does not import")
+    add_answers("gamma", 1.0, variant="a row")
+    (ground,) = load_grounds(results)
+    found = find_agreement(ground, Contest(ground, results), papers)
+    assert found.left_out == (
+        ("beta", "its runs failed"), ("gamma", "it was not run as published"),
+    )  # fmt: skip
 
 
 def test_a_dataset_that_papers_measured_is_held_against_its_own_figures(
@@ -312,6 +346,44 @@ def test_a_folder_of_results_is_held_against_the_shipped_papers(
     for wrong in (("cuhk",), ("cuhk-pedes", "dem"), ("cuhk-pedes", "demo", ["streetdoll"])):
         with pytest.raises(HarnessError, match="Did you mean"):
             find_agreements(results, *wrong)
+
+
+def test_a_method_is_never_judged_by_another_evaluation_of_it(tmp_path: Path) -> None:
+    """A sound re-ranked figure gives no way to a suspect one of the method, in whatever table."""
+    text = """
+method: alpha
+paper: Alpha, 2024
+scale: paper
+tables:
+  - title: Table 1
+    columns: [cuhk-pedes/r1, rstpreid/r1]
+    rows:
+      - label: Alpha
+        method: alpha
+        values: [64.00, null]
+        suspect: [{why: below a rival}]
+      - {label: Alpha(RR), method: alpha, scored: re-ranked, values: [66.00, 60.00]}
+  - title: Table 2
+    columns: [cuhk-pedes/r1]
+    rows:
+      - {label: Alpha, method: alpha, values: [64.00]}
+"""
+    (tmp_path / "alpha.yaml").write_text(text, encoding="utf-8")
+    papers = load_papers(tmp_path)
+    found = find_printed(papers, "alpha", "cuhk-pedes")
+    assert found is not None
+    assert (found.value, found.suspect) == (Decimal("64.00"), "below a rival")
+    assert list(map(str, found.sources)) == ["alpha, Table 1: Alpha"]
+    assert find_printed(papers, "alpha", "rstpreid") is None
+
+
+def test_ogen_is_judged_as_published() -> None:
+    """On ICFG-PEDES its figure is doubtful, that of OGEN(RR) is not."""
+    found = find_printed(load_papers(FOLDER), "ogen", "icfg-pedes")
+    assert found is not None
+    assert found.value == Decimal("64.10")
+    assert [source.row for source in found.sources] == ["OGEN"]
+    assert "TBPS-CLIP" in found.suspect
 
 
 @pytest.mark.parametrize("dataset", ["cuhk-pedes", "icfg-pedes", "rstpreid"])

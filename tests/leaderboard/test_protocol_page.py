@@ -238,6 +238,43 @@ def test_what_stands_as_papers_report_is_counted(
     assert "agreement-demo-paperdolls" in page.attributes("id")
 
 
+@pytest.mark.parametrize(
+    ("dataset", "drawn", "told"),
+    [
+        ("mine", True, "People that were drawn ask other things of a method than photographs do."),
+        ("mine", False, "A dataset that no paper measured asks other things of a method"),
+        ("cuhk-pedes", False, ""),
+    ],
+)
+def test_why_a_difference_may_not_stand_is_said_of_its_own_data(
+    dataset: str, drawn: bool, told: str, add_answers: Callable[..., Path],
+    build: Callable[[], Path], read_page: Callable[[Path], Any],
+) -> None:  # fmt: skip
+    """Of drawn people that they are drawn, of others that no paper measured them, if none did."""
+    for name in ("irra", "clip-itc"):
+        add_answers(name, 1.0, dataset=dataset, data={"title": "Mine", "drawn": drawn})
+    text = " ".join(read_page(build()).text.split())
+    _, _, why = text.partition("Why a difference may not stand ")
+    assert why.startswith(told or "Recipes of scale")
+    assert why.count("asks other things") + why.count("ask other things") == bool(told)
+
+
+def test_a_row_and_a_method_that_failed_are_left_out_by_their_names(
+    add_answers: Callable[..., Path], add_run: Callable[..., Path], build: Callable[[], Path],
+    results: Path, read_page: Callable[[Path], Any],
+) -> None:  # fmt: skip
+    """With the titles that pages give them; a folder without a record has only its own name."""
+    add_answers("dgia", 1.6, tables=(("Table 4", "B+LRC+GSRC-FR+IASC-CL", 4),))
+    add_answers("irra", 1.6)
+    add_run("dgia", variant="B", tables=(("Table 4", "B", 0),), status="error")
+    add_run("laip", status="error")
+    (results / "demo/paperdolls/ogen/full/seed-0.unfinished").mkdir(parents=True)
+    text = " ".join(read_page(build()).text.split())
+    assert "Left out: DGIA: B; its runs failed." in text
+    assert "Left out: LAIP; its runs failed." in text
+    assert "Left out: ogen; it began a run, of which there is no record that can be read." in text
+
+
 def test_it_is_said_that_papers_claim_nothing(
     add_run: Callable[..., Path], build: Callable[[], Path], read_page: Callable[[Path], Any]
 ) -> None:

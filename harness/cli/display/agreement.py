@@ -110,7 +110,8 @@ def _print_counts(
 
 def _note_left_out(agreement: Agreement) -> None:
     if not agreement.is_same:
-        note(f"No paper measured {agreement.dataset}; what holds on photographs need not there.")
+        holds = "photographs" if agreement.is_drawn else "another dataset"
+        note(f"No paper measured {agreement.dataset}; what holds on {holds} need not there.")
     if agreement.misprints:
         note(
             f"Misprints among the differences of rows, which claim nothing: {agreement.misprints}."
@@ -123,8 +124,8 @@ def _note_left_out(agreement: Agreement) -> None:
 
 def _say_tau(tau: float, interval: tuple[float, float] | None) -> str:
     if interval is None:
-        return f"Kendall's tau {tau:.2f}; with fewer than three methods, no interval."
-    return f"Kendall's tau {tau:.2f} (95 %: {write_span(*interval, 2)})."
+        return f"Kendall's tau {tau:z.2f}; with fewer than three methods, no interval."
+    return f"Kendall's tau {tau:z.2f} (95 %: {write_span(*interval, 2)})."
 
 
 def _plain_all(agreements: Sequence[Agreement]) -> dict[str, Any]:

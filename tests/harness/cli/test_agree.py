@@ -82,6 +82,36 @@ def test_another_dataset_may_stand_in(harness: CommandLine, results: Path) -> No
     assert one["differences_of_rows"][0]["printed"] == 6.7  # 61.30 less 54.60
 
 
+def test_zero_has_no_sign(harness: CommandLine, tmp_path: Path) -> None:
+    """Of methods that answer alike, whichever of the two was run first."""
+    recorder = Recorder(tmp_path / "results")
+    file = "evaluations/text-to-image/queries.parquet"
+    runs = [recorder.add_answers(name, 1.0) for name in ("clip-itc", "irra")]
+    (runs[1] / file).write_bytes((runs[0] / file).read_bytes())
+    compare = "compare", "irra", "clip-itc", "--results", recorder.results
+    for command in (("agree", recorder.results), compare):
+        done = harness(*command)
+        assert done.returncode == 0, done.stderr
+        assert "+0.00" in done.stdout
+        assert "0.00 to 0.00" in done.stdout
+        assert "-0.0" not in done.stdout
+        assert "-0.0" not in harness(*command, "--json").stdout
+
+
+@pytest.mark.parametrize("drawn", [True, False])
+def test_only_drawn_people_are_told_from_photographs(
+    drawn: bool, harness: CommandLine, tmp_path: Path
+) -> None:
+    """A user's own photographs are another dataset than those of the papers, and no more."""
+    recorder = Recorder(tmp_path / "results")
+    for name in ("irra", "clip-itc"):
+        recorder.add_answers(name, 1.0, dataset="mine", data={"title": "Mine", "drawn": drawn})
+    told = " ".join(harness("agree", recorder.results).stderr.split())
+    holds = "photographs" if drawn else "another dataset"
+    assert f"No paper measured mine; what holds on {holds} need not there." in told
+    assert ("photographs" in told) == drawn
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -107,7 +137,7 @@ def test_names_that_are_not_there_are_refused(
         (lambda recorder: recorder.add_answers("irra", 1.0), "irra is alone"),
         (
             lambda recorder: [recorder.add_run(name, status="killed") for name in ("irra", "dgia")],
-            "irra/full has no finished run",
+            "irra: its runs failed",
         ),
     ],
 )
