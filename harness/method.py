@@ -136,8 +136,8 @@ class Stage:
     undecayed: tuple[str, ...] = ()  # kinds of parameters that do not decay: names in UNDECAYED
     schedule: str = "cosine"  # a name in harness.training.optimization.SCHEDULES
     warmup_epochs: float = 0.0
-    warmup_start: float = 0.1  # share of the learning rate at which the warm-up starts
-    schedule_end: float = 0.0  # share of the learning rate at which the schedule ends
+    warmup_start: float = 0.1  # share of the learning rate, up to 1, at which the warm-up starts
+    schedule_end: float = 0.0  # share of the learning rate, up to 1, at which the schedule ends
     clip_norm: float | None = None
     losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
     # Config fields that play no part up to the end of this stage. Variants that differ in them and

@@ -51,6 +51,7 @@ LEFT_OUT = {
     "harness.data.digest": "what pages tell of a dataset",
     "harness.errors": "words for the user",
     "harness.execution": "where a run is executed, and how long it may take",
+    "harness.limits": "refuses what training would",
     "harness.paths": "where caches lie",
     "harness.printable": "words for the user",
     "harness.progress": "what is shown while a run goes on",

@@ -10,20 +10,16 @@ from typing import Any
 
 from harness import registry, results
 from harness.errors import HarnessError, unknown
+from harness.limits import refuse_recipe
 from harness.plan.choices import variants_at
-from harness.plan.values import write_value
+from harness.plan.values import read_list, write_value
+from harness.registry.settings import convert
 
 Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
 NOT_TRAINED = "none"  # a supervision
-# What some settings of a recipe may be, as `harness.training` knows them, which imports torch.
-CHOICES = {
-    "optimizer": ("adam", "adamw", "lamb", "sgd"),
-    "schedule": ("constant", "cosine", "linear"),
-    "precision": ("bf16", "fp16", "no"),
-    "undecayed": ("biases", "norms"),  # several, in a list
-}
-LEAST = {"batch_size": 1, "epochs": 1, "processes": 1}  # of a recipe's numbers; of others 0
+ENTRY = {"type": "number"}  # of a mapping that does not say what it holds
+IN_NO_ORDER = ("undecayed", "unread")  # lists of a stage
 
 
 @dataclass(frozen=True)
@@ -49,7 +45,7 @@ def resolve_variant(
     """
     assert listing.description is not None
     base = _declared(listing.description, scale, label)
-    own, (config, recipe) = _with_settings(listing.name, base, settings)
+    own, (config, recipe) = _with_settings(listing.description, base, settings)
     rows = variants_at(listing.description, scale) if own else ()
     same = [row for row in rows if _declared(listing.description, scale, row) == (config, recipe)]
     if same:
@@ -85,7 +81,7 @@ def _variant(description: Mapping[str, Any], label: str) -> Mapping[str, Any]:
 
 
 def _with_settings(
-    method: str, base: Settled, settings: Mapping[str, Any]
+    description: Mapping[str, Any], base: Settled, settings: Mapping[str, Any]
 ) -> tuple[dict[str, Any], Settled]:
     """Return what settings come to: those that change something, and what results.
 
@@ -95,10 +91,11 @@ def _with_settings(
     own: dict[str, Any] = {}
     for key in sorted(settings):
         config, recipe = copy.deepcopy(base)
-        value = _set(method, config, recipe, key, settings[key])
+        value = _set(description, config, recipe, key, settings[key])
         if (config, recipe) != base:
             own[key] = value
             base = config, recipe
+    _refuse_recipe(base[1])
     return own, base
 
 
@@ -117,52 +114,74 @@ def _refuse_undeclared_training(
         )
 
 
-def _set(method: str, config: dict[str, Any], recipe: dict[str, Any], key: str, value: Any) -> Any:
+def _set(
+    description: Mapping[str, Any],
+    config: dict[str, Any],
+    recipe: dict[str, Any],
+    key: str,
+    value: Any,
+) -> Any:
     """Set a config field, an entry of one (losses.sdm), or a field of every stage or the recipe.
 
     Returns the value as it is set.
     """
     field, _, entry = key.partition(".")
-    stages = recipe["stages"]
+    stages, types = recipe["stages"], description["types"]
     if entry and isinstance(config.get(field), dict):
-        value = _of_kind(key, value, 1.0)
+        of_entry = types[field].get("additionalProperties", ENTRY)
+        value = _of_type(key, value, config[field].get(entry), of_entry)
         config[field] = {**config[field], entry: value}
     elif key in config:
-        value = config[key] = _of_kind(key, value, config[key])
+        value = config[key] = _of_type(key, value, config[key], types[key])
     elif stages and key in stages[0]:
-        value = _of_recipe(key, value, stages[0][key])
+        value = _of_stage(key, value, stages[0][key], types[key])
         for stage in stages:
             stage[key] = value
     elif key in recipe and key != "stages":
-        value = recipe[key] = _of_recipe(key, value, recipe[key])
+        value = recipe[key] = _of_type(key, value, recipe[key], types[key])
     else:
         known = {*config, *(stages[0] if stages else {}), *recipe} - {"stages"}
-        raise unknown(f"setting of {method}", key, known)
+        raise unknown(f"setting of {description['name']}", key, known)
     for name in ("backbone", "image_size"):  # the recipe's copy follows
         recipe[name] = config[name]
     return value
 
 
-def _of_kind(key: str, value: Any, before: Any) -> Any:
-    """Return a value as the kind that it replaces; refuse one that is of another."""
-    kind = (int, float) if isinstance(before, float) else type(before)
-    is_switch = isinstance(value, bool) and not isinstance(before, bool | None)
-    if before is not None and (is_switch or not isinstance(value, kind)):
-        raise HarnessError(f"Setting {key}: {value!r} cannot take the place of {before!r}.")
-    if isinstance(before, float):
-        return float(value)  # 1 and 1.0 are one setting
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def _of_stage(key: str, value: Any, before: Any, declared: Mapping[str, Any]) -> Any:
+    """Return a value of a stage; of names in no order one list stands for all of the same."""
+    value = _of_type(key, value, before, declared)
+    if key not in IN_NO_ORDER:
+        return value
+    return before if {*value} == {*before} else sorted({*value})
 
 
-def _of_recipe(key: str, value: Any, before: Any) -> Any:
-    """Return a value of the recipe: one of a few words, or a count or a rate, or a list of them."""
-    least = LEAST.get(key, 0)
-    value = _of_kind(key, value, before)
-    for one in value if isinstance(value, list) else [value]:
-        if key in CHOICES and one not in CHOICES[key]:
-            raise HarnessError(f"Setting {key}: {unknown(key, str(one), CHOICES[key])}")
-        if isinstance(one, int | float) and one < least:
-            raise HarnessError(
-                f"Setting {key}: {value!r} is less than {least}, which means nothing."
-            )
-    return value
+def _of_type(key: str, value: Any, before: Any, declared: Mapping[str, Any]) -> Any:
+    """Return a value as its field's type has it; refuse one that does not fit."""
+    try:
+        return convert(value, declared)
+    except ValueError as error:
+        meant = _hint(key, value, before, declared)
+        raise HarnessError(
+            f"Setting {key}: {value!r} cannot take the place of {before!r}: {error}.{meant}"
+        ) from error
+
+
+def _hint(key: str, value: Any, before: Any, declared: Mapping[str, Any]) -> str:
+    """Tell how a list is written where one is wanted: of what was given, or as it is there."""
+    if isinstance(value, list):
+        return ""
+    try:
+        like = convert(read_list(value) if isinstance(value, str) else [value], declared)
+    except ValueError:
+        like = before
+    if not isinstance(like, list):
+        return ""
+    return f" Write a list: {key}=[{', '.join(map(write_value, like))}]."
+
+
+def _refuse_recipe(recipe: Mapping[str, Any]) -> None:
+    """Refuse what settings make of a recipe, as training would. Raises HarnessError."""
+    try:
+        refuse_recipe(recipe)
+    except HarnessError as error:
+        raise HarnessError(f"Setting {error}") from error

@@ -9,11 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from harness import sources
+from harness.errors import HarnessError
 from harness.files import slug
-from harness.method import Method, Recipe, Supervision
+from harness.limits import refuse_recipe
+from harness.method import Method, Recipe, Stage, Supervision
 from harness.printable import refuse_unprintable
 from harness.registry import Registration
-from harness.registry.settings import build, merge, to_plain
+from harness.registry.settings import build, merge, to_plain, write_types
 from harness.results import FULL
 from harness.results.paper import ExtraData, Paper
 
@@ -27,7 +29,7 @@ def describe(registration: Registration) -> dict[str, Any]:
 
     `scales` maps a recipe's name to the resolved recipe, the config it gives and the ablation
     tables that it has; `variants` lists the method as published first, then every ablation row,
-    rows with equal changes only once.
+    rows with equal changes only once. `types` has the type of every setting.
 
     Raises:
         ValueError: the declarations contradict each other; the message says where.
@@ -53,6 +55,7 @@ def describe(registration: Registration) -> dict[str, Any]:
         "scales": scales,
         "variants": variants,
         "spreads": method.spreads,
+        "types": _types(method),
         "evaluations": _evaluations(method),
     }
 
@@ -108,6 +111,15 @@ def _told(source: Paper | ExtraData) -> dict[str, Any]:
     return plain
 
 
+def _types(method: type[Method]) -> dict[str, Any]:
+    """Return the types of what `--set` can change: fields of the config, of stages, of a recipe."""
+    return {
+        name: one
+        for kind in (Recipe, Stage, method.config_class)
+        for name, one in write_types(kind).items()
+    }
+
+
 def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     config = {f.name: getattr(method.config_class(), f.name) for f in fields(method.config_class)}
     config |= {"backbone": recipe.backbone, "image_size": recipe.image_size}
@@ -116,6 +128,7 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     build(method.config_class, plain)
     trained = asdict(recipe)
     del trained["config"], trained["ablations"]
+    _refuse_recipe(method, trained)
     if plain["supervision"] == Supervision.NONE.value and recipe.stages:
         raise ValueError(
             f"{method.__name__} declares Supervision.NONE, which is not trained, and a recipe with "
@@ -126,6 +139,15 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
         "config": plain,
         "tables": [*method.ablations, *recipe.ablations],
     }
+
+
+def _refuse_recipe(method: type[Method], recipe: Mapping[str, Any]) -> None:
+    """Refuse what training would. Raises ValueError."""
+    build(Recipe, recipe)
+    try:
+        refuse_recipe(recipe)
+    except HarnessError as error:
+        raise ValueError(f"{method.__name__}.recipes: {error}") from error
 
 
 def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -97,7 +97,7 @@ def _cache_file(plugin: Plugin) -> Path:
     modules = sources.closure([plugin.module], plugin.roots)
     files = [*(module.path for module in modules), *sources.data_files(modules)]
     folder = sources.HARNESS_FOLDER
-    names = ("method.py", "results/paper.py", "rerank.py")
+    names = ("method.py", "limits.py", "results/paper.py", "rerank.py")
     contract = [*sorted(folder.glob("registry/*.py")), *(folder / name for name in names)]
     text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
     key = hashlib.sha256(text.encode()).hexdigest()[:24]

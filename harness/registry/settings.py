@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, Union
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Declared = TypeVar("Declared", bound="DataclassInstance")
+
+PLAIN_TYPES = {
+    "boolean": bool, "integer": int, "null": None, "number": float, "string": str,
+}  # fmt: skip  # by what JSON Schema calls them
 
 
 def build(declared: type[Declared], values: Mapping[str, Any]) -> Declared:
@@ -42,6 +47,74 @@ def _find_unknown(values: Any, built: Any) -> Iterator[str]:
     elif isinstance(built, list | tuple):
         for value, one in zip(values, built, strict=True):
             yield from _find_unknown(value, one)
+
+
+def write_types(declared: type[DataclassInstance]) -> dict[str, Any]:
+    """Return the type of each field as plain data, by name: what a plan can know of a class.
+
+    It is JSON Schema without references: of an enumeration its values, and {}, which anything
+    fits, of a dataclass.
+    """
+    import msgspec
+
+    schema = msgspec.json.schema(declared)
+    classes = {f"#/$defs/{name}": one for name, one in schema["$defs"].items()}
+    types = classes[schema["$ref"]]["properties"]
+    return {name: _without_references(one, classes) for name, one in types.items()}
+
+
+def _without_references(schema: Any, classes: Mapping[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_without_references(one, classes) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {name: one for name, one in classes[schema["$ref"]].items() if name == "enum"}
+    parts = ("type", "enum", "anyOf", "items", "prefixItems", "additionalProperties")
+    return {name: _without_references(schema[name], classes) for name in parts if name in schema}
+
+
+def convert(value: Any, schema: Mapping[str, Any]) -> Any:
+    """Return plain data as a type has it that `write_types` wrote: 1 is 1.0 where that is float.
+
+    Raises:
+        ValueError: it does not fit, or holds a number that is not finite; what was expected.
+    """
+    import msgspec
+
+    try:
+        found = to_plain(msgspec.convert(value, _read_type(schema)))
+    except msgspec.ValidationError as error:
+        one_of = f"Expected one of {', '.join(map(str, schema.get('enum', ())))}"
+        raise ValueError(one_of if "enum" in schema else str(error)) from error
+    if not _is_finite(found):
+        raise ValueError("Expected finite numbers")
+    return found
+
+
+def _read_type(schema: Any) -> Any:
+    """Return the type that a schema describes, as `msgspec.convert` takes it."""
+    if "anyOf" in schema:
+        kinds = {_read_type(one) for one in schema["anyOf"]}
+        # Where both may stand, a whole number is a float, so that 1 and 1.0 are one value.
+        return Union[tuple(kinds - {int} if float in kinds else kinds)]  # noqa: UP007
+    if "enum" in schema:
+        return Literal[tuple(schema["enum"])]
+    if "prefixItems" in schema:
+        return tuple[tuple(_read_type(one) for one in schema["prefixItems"])]  # type: ignore[misc]
+    if schema.get("type") == "array":
+        return list[_read_type(schema.get("items") or {})]  # type: ignore[misc]
+    if schema.get("type") == "object":
+        return dict[str, _read_type(schema.get("additionalProperties") or {})]  # type: ignore[misc]
+    return PLAIN_TYPES.get(schema.get("type"), Any)
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, Mapping):
+        return all(map(_is_finite, value.values()))
+    if isinstance(value, list):
+        return all(map(_is_finite, value))
+    return not isinstance(value, float) or math.isfinite(value)
 
 
 def merge(config: Mapping[str, Any], changes: Mapping[str, Any], where: str) -> dict[str, Any]:

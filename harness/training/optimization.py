@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from harness.errors import HarnessError, unknown
+from harness.limits import refuse_stage
 from harness.method import Method, Stage
 
 
@@ -27,8 +27,6 @@ def _lamb(groups: Any, **settings: Any) -> Optimizer:
 
 
 def _sgd(groups: Any, *, betas: tuple[float, float], **settings: Any) -> Optimizer:
-    if "eps" in settings:
-        raise HarnessError("sgd divides by nothing, so a stage that trains with it takes no eps")
     return torch.optim.SGD(groups, momentum=betas[0], **settings)
 
 
@@ -62,11 +60,9 @@ def parameter_groups(method: Method, stage: Stage) -> list[dict[str, Any]]:
     """Return the method's groups, each split in what decays and what the stage spares.
 
     Raises:
-        HarnessError: the stage spares a kind of parameters that there is not.
+        HarnessError: the stage makes no sense, see `harness.limits`.
     """
-    for kind in stage.undecayed:
-        if kind not in UNDECAYED:
-            raise unknown("kind of parameters", kind, UNDECAYED)
+    refuse_stage(vars(stage))
     spared = {
         id(parameter)
         for name, parameter in method.named_parameters()
@@ -88,9 +84,12 @@ def _split(group: dict[str, Any], spared: set[int]) -> Iterator[dict[str, Any]]:
 
 
 def build_optimizer(groups: Iterable[dict[str, Any]], stage: Stage) -> Optimizer:
-    """Return the stage's optimiser over parameter groups."""
-    if stage.optimizer not in OPTIMIZERS:
-        raise unknown("optimizer", stage.optimizer, OPTIMIZERS)
+    """Return the stage's optimiser over parameter groups.
+
+    Raises:
+        HarnessError: the stage makes no sense, see `harness.limits`.
+    """
+    refuse_stage(vars(stage))
     settings: dict[str, Any] = {
         "lr": stage.learning_rate, "betas": stage.betas, "weight_decay": stage.weight_decay,
     }  # fmt: skip
@@ -104,8 +103,6 @@ def build_schedule(optimizer: Optimizer, stage: Stage, steps_per_epoch: int) -> 
 
     The schedule falls to `schedule_end`; both are shares of each group's learning rate.
     """
-    if stage.schedule not in SCHEDULES:
-        raise unknown("schedule", stage.schedule, SCHEDULES)
     warmup = round(stage.warmup_epochs * steps_per_epoch)
     total = max(stage.epochs * steps_per_epoch, warmup + 1)
     after_warmup = SCHEDULES[stage.schedule]

@@ -1,3 +1,5 @@
+import math
+import re
 import shlex
 import shutil
 from pathlib import Path
@@ -11,8 +13,9 @@ from harness.cli.planning import plan_runs
 from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError
+from harness.limits import CHOICES
 from harness.plan.spec import RunSpec
-from harness.plan.variants import CHOICES, resolve_variant
+from harness.plan.variants import resolve_variant
 from harness.training import optimization
 
 DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
@@ -214,9 +217,8 @@ def test_seeds_that_mean_nothing_are_refused(tmp_path: Path, seeds: str) -> None
 
 def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
     """By --set neither: a supervision that is declared is held."""
-    toy_listing = registry.find_method("toy", registry.list_methods([toy]))
     with pytest.raises(HarnessError, match="toy:full declares the supervision none"):
-        resolve_variant(toy_listing, "tiny", "full", {"supervision": "none"})
+        resolve_variant(toy_listing(toy), "tiny", "full", {"supervision": "none"})
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,13 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
         ("learning_rate", -0.1), ("learning_rate", True), ("learning_rate", "nan"), ("threads", -1),
         ("width", "1:30"), ("width", True), ("losses.itc", True), ("precision", "fp32"),
         ("optimizer", "adamx"), ("schedule", "cosinus"), ("undecayed", ["biases", "norm"]),
-        ("undecayed", "biases"), ("betas", [0.9, -1.0]),
+        ("undecayed", "biases"), ("betas", [0.9, -1.0]), ("betas", [0.9, 1]), ("betas", [0.9]),
+        ("eps", "x"), ("eps", "nan"), ("eps", math.nan), ("eps", math.inf), ("eps", True),
+        ("eps", [1e-8]), ("eps", -1e-8), ("clip_norm", "x"), ("clip_norm", math.nan),
+        ("threads", 0), ("threads", 1.5), ("threads", "all"), ("schedule_end", 2),
+        ("schedule_end", -0.1), ("warmup_start", 1.5), ("unread", "width"), ("unread", [1]),
+        ("learning_rate", math.inf), ("image_size", [0, 8]), ("image_size", [8]),
+        ("supervision", "people"), ("losses.itc", math.nan), ("losses.itc", "x"),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(
@@ -236,6 +244,62 @@ def test_settings_that_mean_nothing_are_refused(
     listings = registry.list_methods([toy])
     with pytest.raises(HarnessError, match=f"Setting {key}"):
         resolve_variant(registry.find_method("toy", listings), "tiny", "full", {key: value})
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("undecayed", "biases", "undecayed=[biases]."),
+        ("undecayed", "biases,norms", "undecayed=[biases, norms]."),
+        ("unread", "width", "unread=[width]."),
+        ("betas", 0.9, "betas=[0.9, 0.999]."),  # of two, whichever they are
+        ("image_size", "8,16", "image_size=[8, 16]."),
+        ("eps", "x", "Expected `float | null`, got `str`."),
+        ("supervision", "people", "Expected one of identity, none, pairs."),
+    ],
+)
+def test_a_refused_setting_says_what_is_expected(
+    toy: Path, key: str, value: Any, told: str
+) -> None:
+    """A list as it is to be written, or the type."""
+    with pytest.raises(HarnessError, match=f"Setting {key}: .*{re.escape(told)}$"):
+        resolve_variant(toy_listing(toy), "tiny", "full", {key: value})
+
+
+def test_a_setting_that_another_one_excludes_is_refused(toy: Path) -> None:
+    """By what refuses it in training; apart from the other each is accepted."""
+    settings: dict[str, Any] = {"optimizer": "sgd", "eps": 1e-6}
+    with pytest.raises(HarnessError, match="Setting eps: sgd divides by nothing"):
+        resolve_variant(toy_listing(toy), "tiny", "full", settings)
+    for key, value in settings.items():
+        assert resolve_variant(toy_listing(toy), "tiny", "full", {key: value}).changes
+
+
+def test_what_a_recipe_declares_may_be_set_to_null(toy: Path, toy_source: str) -> None:
+    """Where its type says so: a method that declares eps is trained with sgd too."""
+    toy.write_text(toy_source.replace("batch_size=16", "batch_size=16, eps=1e-3"), encoding="utf-8")
+    with pytest.raises(HarnessError, match="write null"):
+        resolve_variant(toy_listing(toy), "tiny", "full", {"optimizer": "sgd"})
+    changed = resolve_variant(toy_listing(toy), "tiny", "full", {"optimizer": "sgd", "eps": None})
+    assert changed.recipe["stages"][0]["eps"] is None
+
+
+@pytest.mark.parametrize("key", ["undecayed", "unread"])
+def test_names_in_no_order_are_one_variant(toy: Path, toy_source: str, key: str) -> None:
+    """Whatever their order and however often each stands, and as the method declares them."""
+    names = ["biases", "norms"]
+    wanted = resolve_variant(toy_listing(toy), "tiny", "full", {key: names})
+    assert wanted.label != "full"
+    for same in (names[::-1], [*names, "biases"]):
+        assert resolve_variant(toy_listing(toy), "tiny", "full", {key: same}) == wanted
+    declared = f"batch_size=16, {key}=('norms', 'biases')"
+    toy.write_text(toy_source.replace("batch_size=16", declared), encoding="utf-8")
+    assert resolve_variant(toy_listing(toy), "tiny", "full", {key: names}).label == "full"
+
+
+def toy_listing(plugin: Path) -> registry.Listing:
+    """Return the listing of the toy method."""
+    return registry.find_method("toy", registry.list_methods([plugin]))
 
 
 def test_the_choices_of_a_recipe_are_those_that_training_has() -> None:

@@ -81,6 +81,25 @@ def test_a_wrong_ablation_row_is_an_error_of_the_plugin(toy: Path, toy_source: s
     assert "'widht'; did you mean 'width'" in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("eps='x'", "Expected `float | null`, got `str`"),
+        ("schedule_end=2.0", "Toy.recipes: schedule_end: 2.0 is more than 1"),
+        ("optimizer='sgd', eps=1e-8", "Toy.recipes: eps: sgd divides by nothing"),
+        ("schedule='cosin'", "Did you mean 'cosine'"),
+    ],
+)
+def test_a_recipe_that_cannot_be_trained_is_an_error_of_the_plugin(
+    toy: Path, toy_source: str, field: str, told: str
+) -> None:
+    """Before anything runs: by its type, and by what training refuses."""
+    toy.write_text(toy_source.replace("batch_size=16", f"batch_size=16, {field}"), encoding="utf-8")
+    error = registry.find_method("toy", registry.list_methods([toy])).error
+    assert error is not None
+    assert told in error["message"]
+
+
 def test_rows_of_equal_changes_are_one_variant(toy: Path, toy_source: str) -> None:
     """Two tables that print one row train it once; the method as published comes first."""
     rows = '{"Table 1": {"narrow": {"width": 4}, "Toy": {}}, "Table 2": {"w = 4": {"width": 4}}}'

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -10,7 +12,7 @@ from typing import Any, Literal
 import pytest
 
 from harness.method import Recipe, Stage
-from harness.registry.settings import build, merge, to_plain
+from harness.registry.settings import build, convert, merge, to_plain, write_types
 
 
 class Colour(Enum):
@@ -34,6 +36,11 @@ class Every:
     colour: Colour = Colour.RED
     weights: Mapping[str, float] = field(default_factory=dict)
     anything: Any = None
+    rate: float | None = None
+    word: Literal["one"] | None = None
+    sizes: tuple[tuple[int, int], ...] = ()
+    shades: tuple[Colour, ...] | None = None
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 FILLED = Every(2.5, 3, True, "b", (1, 2), ("x", "y"), "two", Colour.BLUE, {"itc": 0.5}, [1, "z"])
@@ -67,6 +74,48 @@ def test_another_type_is_refused_by_its_field(values: dict[str, Any], told: str)
     with pytest.raises(ValueError, match=r"^Every: ") as refused:
         build(Every, values)
     assert told in str(refused.value)
+
+
+VALUES = [
+    None, True, 0, 1, 2.5, 3.0, "a", "one", "red", "three", "nan", [], [1], [1, 2], [1.5, 2], ["a"],
+    ["red"], [[1, 2]], [[1], [2]], {}, {"itc": 1}, {"itc": "1"}, {"a": ["b"]}, {"a": [1]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
+@pytest.mark.parametrize("name", list(vars(FILLED)))
+def test_a_type_as_plain_data_takes_what_the_field_takes(name: str, value: Any) -> None:
+    """A value that fits by what is written of the type is one of which the class is built."""
+    written = json.loads(json.dumps(write_types(Every)))[name]
+    try:
+        built = build(Every, {name: value})
+    except ValueError:
+        with pytest.raises(ValueError, match=r"^Expected|^Invalid enum value"):
+            convert(value, written)
+    else:
+        assert json.dumps(convert(value, written)) == json.dumps(to_plain(vars(built)[name]))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("number", math.nan), ("rate", math.inf), ("weights", {"itc": -math.inf}),
+     ("anything", [[math.nan]])],
+)  # fmt: skip
+def test_a_number_that_is_not_finite_fits_nothing(name: str, value: Any) -> None:
+    """Wherever it stands."""
+    with pytest.raises(ValueError, match="finite"):
+        convert(value, write_types(Every)[name])
+
+
+def test_where_whole_numbers_and_others_may_stand_all_are_floats() -> None:
+    """So that 1 and 1.0 are one setting, and one key."""
+
+    @dataclass(frozen=True)
+    class Either:
+        number: int | float | None = None
+
+    (written,) = write_types(Either).values()
+    assert [type(convert(value, written)) for value in (1, 1.0, None)] == [float, float, type(None)]
 
 
 def test_a_stage_has_no_unknown_field_either() -> None:

@@ -154,9 +154,11 @@ def test_an_unknown_kind_of_parameters_is_refused_by_name() -> None:
         (Stage(1, 0.1, optimizer="adan"), "no optimizer 'adan'. Did you mean 'adam'"),
         (Stage(1, 0.1, schedule="cosin"), "no schedule 'cosin'. Did you mean 'cosine'"),
         (Stage(1, 0.1, optimizer="sgd", eps=1e-3), "sgd divides by nothing"),
+        (Stage(1, 0.1, schedule_end=1.5), "schedule_end: 1.5 is more than 1"),
+        (Stage(1, 0.1, warmup_start=math.nan), "warmup_start: nan is not finite"),
     ],
 )
-def test_unknown_names_say_what_was_meant(stage: Stage, message: str) -> None:
-    """A misspelt optimiser or schedule, and what one cannot take, is refused by name."""
+def test_a_stage_that_makes_no_sense_is_refused(stage: Stage, message: str) -> None:
+    """A misspelt name says what was meant; a number out of bounds, what is wrong with it."""
     with pytest.raises(HarnessError, match=message):
         rates(stage, 1)
