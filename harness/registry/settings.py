@@ -97,15 +97,15 @@ def _read_type(schema: Any) -> Any:
     if "anyOf" in schema:
         kinds = {_read_type(one) for one in schema["anyOf"]}
         # Where both may stand, a whole number is a float, so that 1 and 1.0 are one value.
-        return Union[tuple(kinds - {int} if float in kinds else kinds)]  # noqa: UP007
+        return Union[tuple(kinds - {int} if float in kinds else kinds)]  # noqa: UP007  # known at run time only
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     if "prefixItems" in schema:
-        return tuple[tuple(_read_type(one) for one in schema["prefixItems"])]  # type: ignore[misc]
+        return tuple[tuple(_read_type(one) for one in schema["prefixItems"])]  # type: ignore[misc]  # made at run time
     if schema.get("type") == "array":
-        return list[_read_type(schema.get("items") or {})]  # type: ignore[misc]
+        return list[_read_type(schema.get("items") or {})]  # type: ignore[misc]  # as above
     if schema.get("type") == "object":
-        return dict[str, _read_type(schema.get("additionalProperties") or {})]  # type: ignore[misc]
+        return dict[str, _read_type(schema.get("additionalProperties") or {})]  # type: ignore[misc]  # as above
     return PLAIN_TYPES.get(schema.get("type"), Any)
 
 
