@@ -57,7 +57,11 @@ class Clip(Method):
     """The pre-trained dual encoder as it is: cosine of the class token and the end token."""
 
     config_class: ClassVar[type[Config]] = ZeroShotConfig
-    recipes = {"tiny": Recipe(*TINY, threads=1), "paper": Recipe(*PAPER)}
+    recipes = {
+        "tiny": Recipe(*TINY, threads=1),
+        "small": Recipe(*TINY, threads=1),
+        "paper": Recipe(*PAPER),
+    }
 
     def __init__(self, config: Config, train: TrainSummary) -> None:
         super().__init__(config, train)
@@ -102,6 +106,17 @@ class ClipContrastive(Clip):
             stages=(Stage(epochs=3, learning_rate=4e-3, warmup_epochs=0.5),),
             threads=1,
             config={"temperature": 0.1},  # nearer to the one that tiny-clip was pre-trained with
+        ),
+        "small": Recipe(
+            *TINY,
+            stages=(
+                Stage(
+                    epochs=24, learning_rate=1e-3, warmup_epochs=2,
+                    eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
+                ),
+            ),
+            threads=1,
+            config={"temperature": 0.1},
         ),
         # IRRA's schedule and solver for its baseline, which DGIA's "B" shares but for 40 epochs
         # (https://github.com/anosorae/IRRA/blob/main/solver/build.py, utils/options.py). NOTE: that

@@ -119,6 +119,18 @@ class Dgia(Method):
             threads=1,
             config={"temperature": 0.1},  # nearer to the one that tiny-clip was pre-trained with
         ),
+        "small": Recipe(
+            "tiny-clip",
+            (96, 32),
+            stages=(
+                Stage(
+                    epochs=16, learning_rate=1e-3, warmup_epochs=2,
+                    eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
+                ),
+            ),
+            threads=1,
+            config={"temperature": 0.1},
+        ),
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai",
             (384, 128),

@@ -98,6 +98,15 @@ class InteractionEncoder(nn.Module):
         return self.norm(self.blocks(mixed))  # type: ignore[no-any-return]  # (B, L, D)
 
 
+ON_TINY_CLIP = {
+    "temperature": 0.1,  # nearer to the one that it was pre-trained with
+    "depth": 2,
+    "heads": 4,
+    "new_module_rate": 1.0,
+    "bias_rate": 1.0,
+}
+
+
 @register(
     "irra",
     title="IRRA",
@@ -135,13 +144,19 @@ class Irra(Method):
                 ),
             ),
             threads=1,
-            config={
-                "temperature": 0.1,  # nearer to the one that tiny-clip was pre-trained with
-                "depth": 2,
-                "heads": 4,
-                "new_module_rate": 1.0,
-                "bias_rate": 1.0,
-            },
+            config=ON_TINY_CLIP,
+        ),
+        "small": Recipe(
+            "tiny-clip",
+            (96, 32),
+            stages=(
+                Stage(
+                    epochs=24, learning_rate=1e-3, warmup_epochs=2,
+                    eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
+                ),
+            ),
+            threads=1,
+            config=ON_TINY_CLIP,
         ),
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai",

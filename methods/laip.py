@@ -199,6 +199,26 @@ class Laip(Method):
             val_candidates=8,
             config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 2},
         ),
+        "small": Recipe(
+            "tiny-albef",
+            (96, 32),
+            stages=(
+                Stage(
+                    epochs=12, learning_rate=5e-4, batch_size=128, optimizer="adamw",
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
+                    schedule_end=0.1, losses=STAGE_1, unread=STAGE_2_ALONE,
+                ),
+                Stage(
+                    epochs=6, learning_rate=5e-4, batch_size=128, optimizer="adamw",
+                    weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
+                    schedule_end=0.1,
+                ),
+            ),
+            threads=1,
+            candidates=32,
+            val_candidates=16,
+            config={"queue": 1024, "momentum": 0.95, "tagger": "lexicon", "most_phrases": 2},
+        ),
         # Not given in the paper: batch size, weight decay and what it spares, and the rate of 1e-6
         # that the cosine ends at: ALBEF's for retrieval (https://github.com/salesforce/ALBEF,
         # configs/Retrieval_coco.yaml and optim/optim_factory.py). It has 32 on each of 8 GPUs, so

@@ -182,6 +182,14 @@ class Ogen(Method):
             threads=1,
             config={"width": 64, "heads": 4, "encoder_rate": 0.3},
         ),
+        # All at one rate, as printed: the towers share no space yet, as the paper's do not.
+        "small": Recipe(
+            "tiny-towers",
+            (96, 32),
+            stages=(Stage(epochs=20, learning_rate=1e-3, warmup_epochs=2, weight_decay=5e-4),),
+            threads=1,
+            config={"width": 64, "heads": 4, "encoder_rate": 1.0},
+        ),
         # Schedule and warm-up are not given. NOTE: pixels are normalised as the ViT's weights
         # expect, not by 1/256, and word embeddings are BERT's own, not of 400 dimensions.
         "paper": Recipe(

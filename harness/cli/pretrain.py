@@ -9,7 +9,7 @@ import typer
 
 
 def pretrain(
-    encoder: Annotated[str, typer.Argument(help="tiny-clip or tiny-albef.")],
+    encoder: Annotated[str, typer.Argument(help="tiny-clip, tiny-eva, tiny-towers or tiny-albef.")],
     out: Annotated[
         Path | None, typer.Option(help="The folder to write; by default where it ships.")
     ] = None,

@@ -7,6 +7,7 @@ from pathlib import Path
 import open_clip
 from open_clip.timm_model import TimmModel
 
+from methods.blocks import tiny
 from methods.blocks.dual_encoder import DualEncoder, Encoder, Vocabulary
 from methods.blocks.pretrained import loading
 
@@ -24,15 +25,13 @@ def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:
 def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:
     """Build an encoder by name for images of (height, width).
 
-    `tiny-clip` is the encoder that ships with the project. Any other name is open_clip's:
+    `tiny-clip`, `tiny-eva` and `tiny-towers` ship with the project. Any other name is open_clip's:
     `ViT-B-16-quickgelu/openai` takes the weights of that tag from the hub,
     `ViT-B-16-quickgelu/FILE` those of a file, a name alone starts from random weights. Of models
     on timm only EVA is known.
     """
-    if name == "tiny-clip":
-        from methods.blocks.tiny import load_tiny_clip
-
-        return load_tiny_clip(image_size)
+    if name in tiny.NAMES:
+        return tiny.load_tiny(name, image_size)
     model_name, _, tag = name.partition("/")
     return _open_clip_encoder(model_name, tag or None, image_size)
 
@@ -46,7 +45,8 @@ def _open_clip_encoder(name: str, tag: str | None, image_size: tuple[int, int]) 
     """
     models = open_clip.list_models()
     if name not in models:
-        raise ValueError(f"backbone {name!r} is neither tiny-clip nor one of open_clip: {models}")
+        shipped = ", ".join(tiny.NAMES)
+        raise ValueError(f"backbone {name!r} is neither {shipped} nor one of open_clip: {models}")
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag is not None and tag not in tags and not Path(tag).is_file():
         raise ValueError(

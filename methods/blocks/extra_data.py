@@ -2,7 +2,7 @@
 
 from harness.registry import ExtraData
 
-TINY = "by harness pretrain on drawn people, none of them of PaperDolls"
+TINY = "by harness pretrain on drawn people, none of them of a benchmark"
 CLIP = (
     "CLIP ViT-B/16 of OpenAI, on 400 million images of the web with their texts "
     "(https://arxiv.org/abs/2103.00020)"
@@ -24,6 +24,8 @@ ROBERTA = (
 
 OF_ENCODERS = {
     "tiny-clip": ExtraData(weights=(f"tiny-clip, {TINY}",)),
+    "tiny-eva": ExtraData(weights=(f"tiny-eva, {TINY}",)),
+    "tiny-towers": ExtraData(weights=(f"tiny-towers, {TINY}",)),
     "tiny-albef": ExtraData(weights=(f"tiny-albef, {TINY}",)),
     "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,)),
     "albef": ExtraData(weights=(ALBEF,)),
@@ -33,6 +35,7 @@ OF_ENCODERS = {
 }
 OF_MEFA = {
     "tiny-clip": OF_ENCODERS["tiny-clip"],
+    "tiny-eva": OF_ENCODERS["tiny-eva"],
     "EVA02-B-16/merged2b_s8b_b131k": ExtraData(weights=(EVA,), captions=(ROBERTA,)),
     "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), captions=(ROBERTA,)),
 }

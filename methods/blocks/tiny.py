@@ -16,6 +16,7 @@ from torch import nn
 from methods.blocks.dual_encoder import DualEncoder, Vocabulary
 
 WEIGHTS = Path(__file__).with_name("weights")
+NAMES = ("tiny-clip", "tiny-eva", "tiny-towers")  # encoders that are a `TinyClip`
 IMAGE_SIZE = (96, 32)
 PATCH = 8
 WIDTH = 64
@@ -71,16 +72,16 @@ def masked_word_head(width: int, vocabulary: int) -> nn.Sequential:
     )
 
 
-def load_tiny_clip(image_size: tuple[int, int]) -> TinyClip:
-    """Load the shipped encoder with its tokenizer.
+def load_tiny(name: str, image_size: tuple[int, int]) -> TinyClip:
+    """Load a shipped encoder of `NAMES` with its tokenizer.
 
     Raises:
         ValueError: the encoder has one image size.
     """
     if image_size != IMAGE_SIZE:
-        raise ValueError(f"tiny-clip reads images of {IMAGE_SIZE}, not {image_size}")
+        raise ValueError(f"{name} reads images of {IMAGE_SIZE}, not {image_size}")
     encoder = TinyClip(load_tokenizer(WEIGHTS))
-    load_weights(encoder, WEIGHTS / "tiny-clip.safetensors")
+    load_weights(encoder, WEIGHTS / f"{name}.safetensors")
     return encoder
 
 

@@ -202,9 +202,9 @@ def load_filler(name: str, device: torch.device) -> Filler:
     """Return a filler by name: tiny-clip, which ships, or one that `RobertaFiller` takes."""
     if name != "tiny-clip":
         return RobertaFiller(name, device=device)
-    from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny_clip, load_tokenizer
+    from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny, load_tokenizer
 
-    return EncoderFiller(load_tiny_clip(IMAGE_SIZE).to(device), load_tokenizer(WEIGHTS))
+    return EncoderFiller(load_tiny("tiny-clip", IMAGE_SIZE).to(device), load_tokenizer(WEIGHTS))
 
 
 def _window(ids: list[int], place: int, length: int) -> tuple[list[int], int]:

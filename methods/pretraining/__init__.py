@@ -1,5 +1,5 @@
 """How the tiny encoders that ship with the project are made: `harness pretrain NAME`."""
 
-from methods.pretraining import tiny_albef, tiny_clip
+from methods.pretraining import tiny_albef, tiny_clip, tiny_towers
 
-__all__ = ["tiny_albef", "tiny_clip"]
+__all__ = ["tiny_albef", "tiny_clip", "tiny_towers"]

@@ -7,7 +7,7 @@ on PaperDolls has something to gain.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +17,7 @@ import torch
 from harness import evaluation, metrics
 from harness.data.paperdolls.build import draw_pretraining
 from harness.data.paperdolls.drawing.canvas import HEIGHT, WIDTH
+from harness.data.paperdolls.looks import PRETRAINING, Look
 from harness.data.schema import Integers, Split, TrainView
 from harness.method import Method, Recipe, Supervision
 from harness.progress import Progress, Show
@@ -32,23 +33,28 @@ class DrawnPeople:
     """People to train on, one image and one caption each, and others to judge on."""
 
     view: TrainView
+    facts: Sequence[Mapping[str, str]]  # that each image of the view shows
     held_out: Split
     pixels_of_held_out: Callable[[Integers], torch.Tensor]
 
 
-def draw_people(count: int, seed: int, show: Show, held_out: int | None = None) -> DrawnPeople:
+def draw_people(
+    count: int, seed: int, show: Show, look: Look = PRETRAINING, held_out: int | None = None
+) -> DrawnPeople:
     """Draw `count` people to train on, and `held_out` others, by default `HELD_OUT`."""
     total = count + (HELD_OUT if held_out is None else held_out)
     images = np.empty((total, 3, HEIGHT, WIDTH), dtype=np.uint8)
-    captions = []
-    for row, drawing in enumerate(draw_pretraining(total, derive(seed, "people"))):
+    captions, facts = [], []
+    for row, drawing in enumerate(draw_pretraining(total, derive(seed, "people"), look)):
         images[row] = np.asarray(drawing.image).transpose(2, 0, 1)
         captions.append(drawing.caption)
+        facts.append(drawing.visible)
         show("drawing people", row + 1, total)
     training = _split("train", images[:count], captions[:count])
     view = TrainView(training, _reader(images[:count]), Supervision.PAIRS, seed)
+    rows, _ = view.rows(torch.arange(count), torch.arange(count))
     judged_on = _split("val", images[count:], captions[count:])
-    return DrawnPeople(view, judged_on, _reader(images[count:]))
+    return DrawnPeople(view, [facts[row] for row in rows], judged_on, _reader(images[count:]))
 
 
 def _split(name: str, images: np.ndarray, captions: list[str]) -> Split:

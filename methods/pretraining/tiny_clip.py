@@ -1,4 +1,8 @@
-"""tiny-clip: image-text contrast and masked words on drawn people."""
+"""tiny-clip and tiny-eva: image-text contrast and masked words on drawn people.
+
+tiny-eva is to tiny-clip what EVA-CLIP is to CLIP: as large, trained for longer on more people of a
+more varied look.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 from harness.data.paperdolls.build import photographs
+from harness.data.paperdolls.looks import VARIED
 from harness.method import Batch, Config, Encoded, Method, Recipe, Run, Stage, TrainSummary
 from harness.progress import Show
 from harness.registry import register_pretraining
@@ -23,28 +28,31 @@ from methods.blocks.tiny import (
     IMAGE_SIZE,
     WEIGHTS,
     TinyClip,
+    load_tokenizer,
     save_weights,
     trained_tokenizer,
 )
 from methods.pretraining.drawn import draw_people, note, pretrain
 
-PEOPLE = 16_000
 VOCABULARY = 1024  # 256 bytes among them
-RECIPE = Recipe(
-    backbone="",
-    image_size=IMAGE_SIZE,
-    threads=2,
-    stages=(
-        Stage(
-            epochs=14,
-            learning_rate=3e-3,
-            batch_size=128,
-            optimizer="adamw",
-            weight_decay=0.02,
-            warmup_epochs=0.5,
-        ),
-    ),
-)
+PEOPLE, PEOPLE_OF_EVA = 16_000, 40_000
+
+
+def recipe(epochs: int, threads: int) -> Recipe:
+    """Return how either is trained."""
+    stage = Stage(
+        epochs=epochs,
+        learning_rate=3e-3,
+        batch_size=128,
+        optimizer="adamw",
+        weight_decay=0.02,
+        warmup_epochs=0.5,
+    )
+    return Recipe(backbone="", image_size=IMAGE_SIZE, stages=(stage,), threads=threads)
+
+
+RECIPE = recipe(epochs=14, threads=2)
+RECIPE_OF_EVA = recipe(epochs=20, threads=1)
 
 
 @dataclass(frozen=True)
@@ -114,3 +122,17 @@ def pretrain_tiny_clip(out: Path | None, seed: int, show: Show) -> list[Path]:
     tokenizer.save(str(words))
     save_weights(method.encoder, weights, note("harness pretrain tiny-clip", seed, figures))
     return [words, weights]
+
+
+@register_pretraining("tiny-eva")
+def pretrain_tiny_eva(out: Path | None, seed: int, show: Show) -> list[Path]:
+    """Make the encoder that has seen more, with tiny-clip's vocabulary; return the file written."""
+    people = draw_people(PEOPLE_OF_EVA, seed, show, VARIED)
+    seed_everything(seed, "weights")
+    method = TinyClipPretraining(
+        PretrainingConfig(), people.view.summary(), load_tokenizer(WEIGHTS)
+    )
+    figures = pretrain(method, people, RECIPE_OF_EVA, seed, "tiny-eva", show)
+    weights = (out or WEIGHTS) / "tiny-eva.safetensors"
+    save_weights(method.encoder, weights, note("harness pretrain tiny-eva", seed, figures))
+    return [weights]

@@ -25,7 +25,7 @@ from methods.blocks.phrases import Word, tag
 MASKED = 3  # nouns of a caption
 BATCH = 256
 # By scale: the zero-shot encoder with its image size, and the tagger that finds nouns.
-ENCODERS = {"tiny": ("tiny-clip", (96, 32), "lexicon")}
+ENCODERS = dict.fromkeys(("tiny", "small"), ("tiny-clip", (96, 32), "lexicon"))
 DEFAULT = ("ViT-B-16-quickgelu/openai", (224, 224), "perceptron")
 
 _SPACE = re.compile(r"\s+(?=[.,;:!?]|$)|(?<=\s)\s+|^\s+")  # left behind by a word

@@ -1,4 +1,4 @@
-"""Makes the drawings: the datasets as Parquet files, and people to pre-train on.
+"""Makes the drawings: PaperDolls and StreetDolls as Parquet files, and people to pre-train on.
 
 Everything is a function of the seed: an image depends on the seed, its split, its person's number
 and its own number alone, so a longer split starts with the images of a shorter one.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -52,6 +52,7 @@ class Drawing:
 
     image: Image.Image
     caption: str
+    visible: Mapping[str, str]  # facts of the person that the image shows
 
 
 def photographs(
@@ -73,7 +74,7 @@ def photographs_of(
         camera = look.cameras[order[turn % len(order)]]
         rng = stream("image", seed, split, number, turn)
         shot = take_shot(camera, look, rng)
-        apart = stream("changes", seed, split, number, turn)  # so that no other draw depends on it
+        apart = stream("changes", seed, split, number, turn)  # looks without any draw as before
         now = as_seen(person, look.difficulty.changes, apart)
         told = as_told(now, look.wording.mistaken, apart)
         visible = visible_facts(told, shot)
@@ -147,8 +148,10 @@ def draw_pretraining(count: int, seed: int = 0, look: Look = PRETRAINING) -> Ite
         rng = stream("image", seed, "pretraining", number)
         shot = take_shot(pick(rng, look.cameras), look, rng)
         image = draw(person, shot, look, rng)
-        caption = describe(person, visible_facts(person, shot), look.wording, rng)
-        yield Drawing(image, caption.text)
+        visible = visible_facts(person, shot)
+        caption = describe(person, visible, look.wording, rng).text
+        facts = person.facts()
+        yield Drawing(image, caption, {name: facts[name] for name in sorted(visible)})
 
 
 def _row(photo: Photo) -> dict[str, object]:

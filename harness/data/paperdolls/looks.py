@@ -11,7 +11,7 @@ wrong, boxes that cut people off, and bags that come and go.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .drawing.canvas import Colour
 from .people.families import Families
@@ -278,6 +278,21 @@ PRETRAINING = Look(
     difficulty=Difficulty(light_jitter=0.03, shade_jitter=4.0, occlusion=0.05, pose=0.8),
     families=Families(size=3, share=0.3),
 )  # fmt: skip
+
+# The same, more varied: for encoders that have seen more.
+VARIED = replace(
+    PRETRAINING,
+    name="varied",
+    cameras=(
+        *PRETRAINING.cameras,
+        Camera("loft", "studio", {"front": 2, "side": 2, "back": 2}, 0.86, (1.08, 1, 0.9), 0.3, 5),
+        Camera("yard", "brick", {"front": 2, "side": 2, "back": 2}, 1.08, (0.96, 1, 1.06), 0.2, 4),
+        Camera("pier", "beach", {"front": 2, "side": 2, "back": 2}, 0.8, (0.94, 1, 1.1), 0.4, 7),
+        Camera("ward", "corridor", {"front": 2, "side": 2, "back": 2}, 1, (1, 1.05, 0.95), 0.5, 5),
+    ),
+    wording=replace(PRETRAINING.wording, sentences="varied", words=(8, 28), rare=0.12),
+    difficulty=Difficulty(light_jitter=0.1, shade_jitter=12.0, occlusion=0.15, cut=0.1),
+)
 
 DATASETS = {
     look.name: look for look in (PAPERDOLLS, STREETDOLLS, CROWDDOLLS)

@@ -29,7 +29,7 @@ from harness.data.paperdolls.captions.writing import Caption, describe
 from harness.data.paperdolls.ceiling import rank1_ceiling
 from harness.data.paperdolls.drawing.person import draw
 from harness.data.paperdolls.drawing.shots import Cut, Shot, take_shot, visible_facts
-from harness.data.paperdolls.looks import CROWDDOLLS, PAPERDOLLS, PRETRAINING, Look, Sizes
+from harness.data.paperdolls.looks import CROWDDOLLS, PAPERDOLLS, PRETRAINING, VARIED, Look, Sizes
 from harness.data.paperdolls.people.attributes import Person, Thing, is_coherent
 from harness.data.paperdolls.people.changes import as_seen, as_told
 from harness.data.paperdolls.people.families import Families, families, people
@@ -38,7 +38,7 @@ from harness.data.paperdolls.sheet import contact_sheet
 
 from . import drawn_people
 
-LOOKS = (PAPERDOLLS, CROWDDOLLS, PRETRAINING)
+LOOKS = (PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED)
 SMALL = Sizes(train=12, val=6, test=6)
 COLUMNS = ["image", "captions", "person_id", "image_id", "camera", "source_path"]
 
@@ -196,7 +196,9 @@ def test_people_are_coherent() -> None:
     assert not is_coherent(replace(person, lower=Thing("jeans", "pink")))
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+@pytest.mark.parametrize(
+    "look", [PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED], ids=lambda look: look.name
+)
 def test_captions_keep_to_their_length(look: Look) -> None:
     """Every caption has as many words as its look allows."""
     fewest, most = look.wording.words
@@ -212,7 +214,9 @@ def test_captions_of_an_image_differ() -> None:
     assert all(len({caption.text for caption in photo.captions}) == 2 for photo in photos)
 
 
-@pytest.mark.parametrize("look", LOOKS, ids=lambda look: look.name)
+@pytest.mark.parametrize(
+    "look", [PAPERDOLLS, CROWDDOLLS, PRETRAINING, VARIED], ids=lambda look: look.name
+)
 def test_captions_say_what_is_true(look: Look) -> None:
     """The facts that a caption reports, and every word of it that names one, hold of the person."""
     for person, _, caption in described("test", 400, look):
@@ -254,10 +258,11 @@ def test_pretraining_lacks_the_rarer_synonyms() -> None:
 def test_looks_share_no_shade_and_no_place() -> None:
     """What encoders are pre-trained on has the same colour names in other shades, other scenes."""
     for look in (PAPERDOLLS, CROWDDOLLS):
-        assert look.palette.keys() == PRETRAINING.palette.keys()
-        assert all(look.palette[name] != PRETRAINING.palette[name] for name in look.palette)
-        scenes = [{camera.scene for camera in one.cameras} for one in (look, PRETRAINING)]
-        assert not scenes[0] & scenes[1]
+        for other in (PRETRAINING, VARIED):
+            assert look.palette.keys() == other.palette.keys()
+            assert all(look.palette[name] != other.palette[name] for name in look.palette)
+            scenes = [{camera.scene for camera in one.cameras} for one in (look, other)]
+            assert not scenes[0] & scenes[1]
 
 
 def test_one_attribute_shows_in_the_image() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from methods.blocks.backbones import load_dual_encoder, load_encoder
 from methods.blocks.dual_encoder import DualEncoder
-from methods.blocks.tiny import WEIGHTS
+from methods.blocks.tiny import NAMES, WEIGHTS
 from methods.blocks.tiny_albef import load_tiny_albef
 
 SHORT, LONG = "a man in a red jacket", "a woman " + "with a bag " * 100
@@ -107,7 +107,7 @@ def test_openai_weights_load_with_their_positions_interpolated(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("ViT-B-17", "neither tiny-clip nor one of open_clip"),
+        ("ViT-B-17", "neither tiny-clip, tiny-eva, tiny-towers nor one of open_clip"),
         (f"{PAPER}/opnai", "no weights 'opnai'"),
     ],
 )
@@ -130,12 +130,12 @@ def test_the_tiny_encoder_has_one_image_size() -> None:
 
 
 def test_the_shipped_weights_are_small_and_say_what_made_them() -> None:
-    """Together under 5 MB; each file names its command and seed."""
+    """Together under 7 MB; each file names its command and seed."""
     from safetensors import safe_open
 
     files = sorted(WEIGHTS.glob("*.safetensors"))
-    assert [file.stem for file in files] == ["tiny-albef-1", "tiny-albef-2", "tiny-clip"]
-    assert sum(file.stat().st_size for file in WEIGHTS.iterdir()) < 5e6
+    assert [file.stem for file in files] == ["tiny-albef-1", "tiny-albef-2", *sorted(NAMES)]
+    assert sum(file.stat().st_size for file in WEIGHTS.iterdir()) < 7e6
     for file in files:
         with safe_open(file, "pt") as opened:
             made_by = opened.metadata()

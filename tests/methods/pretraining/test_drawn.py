@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.data.paperdolls.build import draw_pretraining
+from harness.data.paperdolls.looks import VARIED
 from harness.method import Config, Encoded, Method, Recipe, TrainSummary
 from harness.seeding import derive
 from methods.pretraining.drawn import CANDIDATES, DrawnPeople, draw_people, judge, note, pretrain
@@ -18,18 +19,19 @@ from methods.pretraining.drawn import CANDIDATES, DrawnPeople, draw_people, judg
 @pytest.fixture(scope="module")
 def drawn() -> DrawnPeople:
     """Thirty people, and sixteen to judge on, all of whom are scored again."""
-    return draw_people(30, 5, lambda what, done, total: None, held_out=CANDIDATES)
+    return draw_people(30, 5, lambda what, done, total: None, VARIED, held_out=CANDIDATES)
 
 
 def test_the_view_holds_the_drawn_people(drawn: DrawnPeople) -> None:
-    """Each caption of the view goes with its own image, and nobody is in both."""
-    drawings = draw_pretraining(30 + CANDIDATES, derive(5, "people"))
+    """Each caption of the view goes with its own image and with what that image shows."""
+    drawings = draw_pretraining(30 + CANDIDATES, derive(5, "people"), VARIED)
     expected = {one.caption: one for one in drawings}
     assert len(drawn.view.captions) == 30
     for row, caption in enumerate(drawn.view.captions):
         image = int(drawn.view.image_of_caption[row])
         pixels = drawn.view.pixels([image])[0]
         assert np.array_equal(pixels.permute(1, 2, 0).numpy(), np.asarray(expected[caption].image))
+        assert drawn.facts[image] == expected[caption].visible
     assert not set(drawn.view.captions) & set(drawn.held_out.captions)
 
 

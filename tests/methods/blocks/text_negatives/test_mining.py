@@ -21,7 +21,7 @@ from harness.method import NegativeCaption
 from methods.blocks import phrases
 from methods.blocks.text_negatives import TIERS, mine, mine_once, mining
 from methods.blocks.text_negatives.changes import Change, Edit
-from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny_clip, load_tokenizer
+from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny, load_tokenizer
 from methods.blocks.word_fillers import (
     CANDIDATES,
     EncoderFiller,
@@ -531,7 +531,7 @@ GAPS = [
 @pytest.fixture(scope="module")
 def tiny() -> EncoderFiller:
     """Return the shipped encoder's filler."""
-    return EncoderFiller(load_tiny_clip(IMAGE_SIZE).train(), load_tokenizer(WEIGHTS))
+    return EncoderFiller(load_tiny("tiny-clip", IMAGE_SIZE).train(), load_tokenizer(WEIGHTS))
 
 
 @pytest.fixture(scope="module")
@@ -631,7 +631,7 @@ def test_the_tiny_encoder_has_learnt_words(tiny: EncoderFiller) -> None:
 
 def test_a_filler_is_named_for_its_weights(tiny: EncoderFiller) -> None:
     """Other weights fill other words: what was mined with the former is not read."""
-    encoder = load_tiny_clip(IMAGE_SIZE)
+    encoder = load_tiny("tiny-clip", IMAGE_SIZE)
     assert EncoderFiller(encoder, load_tokenizer(WEIGHTS)).name == tiny.name
     with torch.no_grad():
         next(encoder.parameters()).add_(1e-3)
