@@ -46,7 +46,10 @@ class Sigmoid(Method):
 
     config_class = SigmoidConfig
     spreads = True
-    recipes = {"tiny": Recipe("tiny-clip", (96, 32), (Stage(3, learning_rate=4e-3),), threads=1)}
+    recipes = {
+        "tiny": Recipe("tiny-clip", (96, 32), (Stage(3, learning_rate=4e-3),), threads=1),
+        "small": Recipe("tiny-clip", (96, 32), (Stage(24, learning_rate=1e-3),), threads=1),
+    }
     ablations = {"Bias": {"starts at 0": {"bias": 0.0}, "starts at -10": {}}}
 
     def __init__(self, config: SigmoidConfig, train: TrainSummary) -> None:
