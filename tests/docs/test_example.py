@@ -1,8 +1,10 @@
-"""The worked example of the page on methods, as the page shows it."""
+"""The worked example of the page on methods, as the page shows it, and the oracle beside it."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,22 +12,28 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from harness.method import TrainSummary
+from harness.method import Encoded, TrainSummary
 
 from .pages import EXAMPLE, ROOT
 
-LONGEST = 72  # lines, so that the page can show it whole
+LONGEST = 76  # lines, so that the page can show it whole
+
+
+def load(file: Path) -> Any:
+    """A file as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its dataclasses look there
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture
 def example() -> Any:
-    """Its module."""
-    spec = importlib.util.spec_from_file_location("docs_example", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    """The module of the worked example."""
+    return load(EXAMPLE)
 
 
 def test_the_page_shows_the_file() -> None:
@@ -57,3 +65,35 @@ def test_its_loss_is_the_papers(example: Any) -> None:
             sign = 1 if batch.image_index[i] == batch.image_index[j] else -1
             total += float(torch.log1p(torch.exp(-sign * (10.0 * (image @ text) - 10.0))))
     assert float(found) == pytest.approx(0.5 * total / 4, rel=1e-4)
+
+
+def test_the_oracle_relates_who_is_the_same_person() -> None:
+    """In the batch and among what is stored, whatever is like what; never an image to itself."""
+    oracle = load(EXAMPLE.with_name("oracle.py"))
+    torch.manual_seed(0)
+    config = oracle.OracleConfig(backbone="tiny-clip", image_size=(96, 32))
+    captions = ["a man", "a woman", "a boy", "a girl", "a tall man"]
+    method = oracle.DgiaOracle(config, TrainSummary(5, captions, person_count=3))
+    people = torch.tensor([0, 1, 0, 2, 0])
+    stored = Encoded(torch.randn(5, 64))
+    train = SimpleNamespace(
+        captions=captions,
+        image_of_caption=torch.arange(5),
+        captions_of_image=[[row] for row in range(5)],
+        person_of_image=people,
+    )
+    run = SimpleNamespace(
+        losses=config.losses, device=torch.device("cpu"), encode=lambda train: (stored, stored)
+    )
+    method.prepare(train, run)
+    rows = torch.tensor([2, 3, 4])
+    batch = SimpleNamespace(image_index=rows, person_ids=people[rows])
+    pairs = SimpleNamespace(batch=batch, of=lambda modality: stored.embedding[rows])
+    assert method.local_matches(pairs).tolist() == [
+        [True, False, True], [False, True, False], [True, False, True],
+    ]  # fmt: skip
+    related, similarity = method.mine(pairs)
+    assert related.tolist() == [
+        [True, False, False, False, True], [False] * 5, [True, False, True, False, False],
+    ]  # fmt: skip
+    assert similarity.shape == (3, 5)
