@@ -51,7 +51,8 @@ def own_device(kind: str, count: int) -> torch.device:
     """Return the device of this rank: of several, each has a graphics card of its own."""
     if kind != "cuda" or count == 1:
         return torch.device(kind)
-    device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
+    # Where stored weights are scored again, there is one process and no such variable.
+    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(device)
     return device
 
@@ -59,7 +60,7 @@ def own_device(kind: str, count: int) -> torch.device:
 def fair_threads(jobs: int, count: int) -> int:
     """Return the share of a process in the cores that it may use, `count` being those of a run."""
     cores = int(cpu_count())  # that it may use, by affinity and by the limits of a container
-    beside = int(os.environ["LOCAL_WORLD_SIZE"]) if count > 1 else 1
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if count > 1 else 1
     return max(1, cores // (jobs * beside))
 
 

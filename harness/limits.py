@@ -17,6 +17,9 @@ CHOICES = {
     "precision": ("bf16", "fp16", "no"),
     "undecayed": ("biases", "norms"),  # several, in a list
 }
+# How a run is executed: recorded, but in no label and in no key, since no figure's meaning hangs on
+# them. The bits do, as they do on the device. A checkpoint goes on with the same ones alone.
+RUN_OPTIONS = ("processes", "precision")
 # Of other numbers 0. Without a number of threads there is None, not 0.
 LEAST = {"batch_size": 1, "epochs": 1, "image_size": 1, "processes": 1, "threads": 1}
 MOST = {"warmup_start": 1, "schedule_end": 1}  # shares of the learning rate

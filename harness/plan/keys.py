@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness import sources
+from harness.limits import RUN_OPTIONS
 from harness.plan.spec import PROTOCOL_VERSION
 from harness.registry import Plugin
 from harness.sources import (
@@ -126,7 +127,10 @@ def _hash_harness(
 
 @dataclass(frozen=True)
 class Keys:
-    """What a run is known by: equal keys, equal results."""
+    """What a run is known by: equal keys, equal results, but for how they were executed.
+
+    A checkpoint of a stage is taken up by runs that are executed alike.
+    """
 
     weights: str
     figures: str
@@ -137,15 +141,16 @@ def make_keys(
     code: Code, method: str, config: Settings, recipe: Settings, fingerprint: str, seed: int
 ) -> Keys:
     """Return the keys of a run of a method on a dataset, resolved."""
+    trained = {name: value for name, value in recipe.items() if name not in SCORING}
     content = {
         "code": code.weights,
         "method": method,
         "config": config,
-        "recipe": {name: value for name, value in recipe.items() if name not in SCORING},
+        "recipe": trained,
         "data": fingerprint,
         "seed": seed,
     }
-    weights = hash_content(content)
+    weights = hash_content({**content, "recipe": without_options(trained)})
     figures = {
         "weights": weights,
         "protocol": PROTOCOL_VERSION,
@@ -154,6 +159,11 @@ def make_keys(
     }
     stages = tuple(hash_content(part) for part in _stages(content))
     return Keys(weights, hash_content(figures), stages)
+
+
+def without_options(recipe: Settings) -> dict[str, Any]:
+    """Return a recipe without what tells how it is executed, see `harness.limits.RUN_OPTIONS`."""
+    return {name: value for name, value in recipe.items() if name not in RUN_OPTIONS}
 
 
 def hash_content(content: Settings) -> str:
@@ -181,7 +191,7 @@ def _stages(content: Settings) -> Iterator[dict[str, Any]]:
             "config": {**read, "losses": on},
             "recipe": {
                 "stages": stages[:number],
-                **{name: recipe[name] for name in ("threads", "processes", "precision")},
+                **{name: recipe[name] for name in ("threads", *RUN_OPTIONS)},
             },
         }
 

@@ -133,7 +133,8 @@ def plan_grid(
 
 
 def _is_equal(one: Resolved, other: Resolved) -> bool:
-    return one.config == other.config and one.recipe == other.recipe
+    recipes = [keys.without_options(resolved.recipe) for resolved in (one, other)]
+    return one.config == other.config and recipes[0] == recipes[1]
 
 
 def _changing(
@@ -157,7 +158,11 @@ def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str
             keys.hash_content({"weights": stage, "code": judged}) for stage in spec.stage_keys
         ),
         "settings": keys.hash_content(
-            {"config": spec.config, "recipe": spec.recipe, "data": spec.located.fingerprint}
+            {
+                "config": spec.config,
+                "recipe": keys.without_options(spec.recipe),
+                "data": spec.located.fingerprint,
+            }
         ),
         "command": f"{asked}{_written('grid', settings)}{options}",
     }

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from harness import registry, results
 from harness.data.declaration import SPLITS, Located
+from harness.limits import RUN_OPTIONS
 from harness.registry.settings import build
 from harness.results import RunRecord
 from harness.results.paper import ExtraData, Paper
@@ -100,7 +101,13 @@ class RunSpec:
     @property
     def resume_key(self) -> str:
         """What a checkpoint that a killed process left has to be of."""
-        return f"{self.weights_key}{AUDITED if self.is_audited else ''}"
+        return f"{self.weights_key}{self._options}{AUDITED if self.is_audited else ''}"
+
+    @property
+    def _options(self) -> str:
+        """How the run is executed, as its checkpoints tell it: with others they would end in other
+        bits, and the record would not tell how they came about."""
+        return "".join(f" {name}={self.recipe[name]}" for name in RUN_OPTIONS)
 
     @property
     def is_tested(self) -> bool:
@@ -224,7 +231,7 @@ class Trial(RunSpec):
 
     @property
     def resume_key(self) -> str:
-        return self.key  # a checkpoint holds the figures of its epochs, too
+        return f"{self.key}{self._options}"  # a checkpoint holds the figures of its epochs, too
 
     def stages_path(self, results_folder: Path) -> Path:
         return super().stages_path(results_folder / results.TUNING)

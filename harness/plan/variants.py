@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import registry, results
 from harness.errors import HarnessError, unknown
-from harness.limits import refuse_recipe
+from harness.limits import RUN_OPTIONS, refuse_recipe
 from harness.plan.choices import variants_at
 from harness.plan.values import read_list, write_value
 from harness.registry.settings import convert
@@ -24,7 +24,10 @@ IN_NO_ORDER = ("undecayed", "unread")  # lists of a stage
 
 @dataclass(frozen=True)
 class Resolved:
-    """A variant at a scale: what it changes and the config and recipe that result."""
+    """A variant at a scale: what it changes and the config and recipe that result.
+
+    Options of the run are in the recipe, and in neither the label nor the changes.
+    """
 
     base: str  # the label that the method declares
     label: str  # the same, with what --set adds
@@ -45,18 +48,19 @@ def resolve_variant(
     """
     assert listing.description is not None
     base = _declared(listing.description, scale, label)
-    own, (config, recipe) = _with_settings(listing.description, base, settings)
+    options = {key: settings[key] for key in RUN_OPTIONS if key in settings and key not in base[0]}
+    changes = {key: value for key, value in settings.items() if key not in options}
+    own, (config, recipe) = _with_settings(listing.description, base, changes)
     rows = variants_at(listing.description, scale) if own else ()
     same = [row for row in rows if _declared(listing.description, scale, row) == (config, recipe)]
     if same:
         label, own = same[0], {}
     variant = _variant(listing.description, label)
     _refuse_undeclared_training(listing.name, label, config, recipe)
-    if recipe["processes"] > 1 and not listing.description["spreads"]:
-        raise HarnessError(
-            f"{listing.name} is trained by one process: it does not say that its encoders are "
-            "called through `run.spread` (Method.spreads)."
-        )
+    _, (_, recipe) = _with_settings(listing.description, (config, recipe), options)
+    if not recipe["stages"]:
+        recipe["processes"] = 1  # there is no training to share
+    _refuse_what_it_cannot_spread(listing, recipe)
     tables = listing.description["scales"][scale]["tables"]
     places = [(table, row, place) for table, row, place in variant["tables"] if table in tables]
     return Resolved(
@@ -111,6 +115,16 @@ def _refuse_undeclared_training(
         raise HarnessError(
             f"{method}:{label} declares the supervision none, which is not trained, and its recipe "
             "has stages: declare pairs or identity, or a recipe without stages."
+        )
+
+
+def _refuse_what_it_cannot_spread(listing: registry.Listing, recipe: Mapping[str, Any]) -> None:
+    """Refuse to divide the rows of a method that does not say how. Raises HarnessError."""
+    assert listing.description is not None
+    if recipe["processes"] > 1 and not listing.description["spreads"]:
+        raise HarnessError(
+            f"{listing.name} is trained by one process: it does not say that its encoders are "
+            "called through `run.spread` (Method.spreads)."
         )
 
 

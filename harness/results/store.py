@@ -28,6 +28,7 @@ from harness.files import (
     slug,
     write_json,
 )
+from harness.limits import RUN_OPTIONS
 from harness.results.audit import find_fault
 from harness.results.checksums import CHECKSUMS, LOG, hash_folder
 from harness.results.record import (
@@ -237,8 +238,10 @@ def write_failure(record: RunRecord, path: Path, trained_anew: bool = False) -> 
 
 def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
     """Return a record with what another tells of the training of the same weights."""
+    options = {name: before.recipe[name] for name in RUN_OPTIONS if name in before.recipe}
     return replace(
         record,
+        recipe={**record.recipe, **options},
         selected_epoch=before.selected_epoch,
         test_selected_epoch=before.test_selected_epoch,
         train_seconds=before.train_seconds,

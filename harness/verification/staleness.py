@@ -16,6 +16,7 @@ from typing import Any
 from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
+from harness.plan.keys import without_options
 from harness.plan.spec import RunSpec
 from harness.registry import Listing
 from harness.results import (
@@ -138,7 +139,7 @@ def _compare_keys(group: Sequence[_Known]) -> Iterator[Finding]:
             told = OTHER_SCORING if same_weights else OTHER_CODE
             yield Finding(Kind.STALE, path, RECORD, told)
             continue
-        if (record.config, record.recipe) != (_as_stored(spec.config), _as_stored(spec.recipe)):
+        if _settings(record.config, record.recipe) != _settings(spec.config, spec.recipe):
             told = "its config or recipe is not the one that its key stands for"
             yield Finding(Kind.RECORD, path, RECORD, told)
         yield from _compare_evaluations(known.run, spec)
@@ -167,8 +168,9 @@ def _plan(group: Sequence[_Known]) -> dict[tuple[str, str, int], RunSpec]:
     return dict(zip(planned, specs, strict=True))
 
 
-def _as_stored(values: Mapping[str, Any]) -> Any:
-    return json.loads(json.dumps(values))
+def _settings(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> Any:
+    """Return what a key stands for, as it is stored: how a run is executed is no part of it."""
+    return json.loads(json.dumps([config, without_options(recipe)]))
 
 
 def _located(dataset: str, fingerprint: Any) -> Located:

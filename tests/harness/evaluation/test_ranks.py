@@ -54,16 +54,18 @@ def test_several_processes_find_what_one_does(
     for processes in (1, 3):
         done = harness(
             "run", name, "--plugins", plugin, "--dataset", small_dolls, "--seeds", "0",
-            "--results", tmp_path / "results", "--no-report", "--set", f"processes={processes}",
+            "--results", tmp_path / str(processes), "--no-report", "--set",
+            f"processes={processes}",
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
-    one, several = sorted(results.load_runs(tmp_path / "results"), key=lambda run: run.path)
+    (one,), (several,) = (results.load_runs(tmp_path / count) for count in ("1", "3"))
     assert several.record.recipe["processes"] == 3
+    assert (one.record.name, one.record.key) == (several.record.name, several.record.key)
     expected = {"0 of 1", *(f"{rank} of 3" for rank in range(3))}
     assert set(ranks_noted.read_text(encoding="utf-8").splitlines()) == expected
     assert one.evaluations() == several.evaluations()
     assert [row["val_r1"] for row in one.history()] == [row["val_r1"] for row in several.history()]
-    assert not list((tmp_path / "results").rglob("*.unfinished"))
+    assert not list(tmp_path.rglob("*.unfinished"))
 
 
 def test_every_process_has_the_threads_of_the_recipe(

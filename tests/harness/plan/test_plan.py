@@ -16,6 +16,7 @@ from harness.errors import HarnessError
 from harness.limits import CHOICES
 from harness.plan.spec import RunSpec
 from harness.plan.variants import resolve_variant
+from harness.results.store import of_training
 from harness.training import optimization
 
 DEMO = plan.Suite("demo", "Demo", "tiny", (0, 1), ())
@@ -114,6 +115,35 @@ def test_settings_make_a_variant_of_their_own(small_dolls: Path, toy: Path) -> N
     assert spec.config["losses"] == {"itc": 0.5}
     assert [stage["epochs"] for stage in spec.recipe["stages"]] == [1]
     assert spec.tables == ()
+
+
+def test_how_a_run_is_executed_makes_no_variant(
+    small_dolls: Path, toy: Path, toy_source: str
+) -> None:
+    """Its figures mean the same: it has the label, the place and the key of the published one. The
+    recipe tells how, and a checkpoint goes on as it began."""
+    source = toy_source.replace(
+        "    config_class = ToyConfig\n", "    config_class = ToyConfig\n    spreads = True\n"
+    )
+    toy.write_text(source, encoding="utf-8")
+    (one, _), (other, _) = (
+        specs(small_dolls, toy, **options)
+        for options in ({}, {"processes": 4, "precision": "bf16"})
+    )
+    assert (other.variant, other.changes, other.tables) == ("full", {}, one.tables)
+    assert (other.key, other.weights_key) == (one.key, one.weights_key)
+    assert (other.recipe["processes"], other.recipe["precision"]) == (4, "bf16")
+    assert other.resume_key != one.resume_key
+    before = one.record()
+    assert of_training(other.record(), before).recipe == before.recipe  # where it is taken over
+
+
+def test_what_is_not_trained_is_one_process(small_dolls: Path, glance: Path) -> None:
+    """Where all methods are asked for several, it is none that keeps the others from them."""
+    (spec, _) = specs(small_dolls, glance, "blank", processes=4)
+    assert spec.recipe["processes"] == 1
+    with pytest.raises(HarnessError, match=r"glance is trained by one process.*run\.spread"):
+        specs(small_dolls, glance, "glance", processes=4)
 
 
 def test_an_unknown_setting_says_what_was_meant(small_dolls: Path, toy: Path) -> None:
