@@ -89,8 +89,7 @@ def evaluate(
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     running.say_plan(trained, waiting, results)
     if waiting:
-        plugins_used = [spec.plugin for spec in waiting]
-        execute_runs(waiting, choose_options(results, jobs, device, plugins=plugins_used))
+        execute_runs(waiting, choose_options(results, jobs, device, specs=waiting))
     show_evaluations(trained, results)
     if report:
         write_reports(results, site)

@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import shutil
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from harness.cli.devices import choose_device, runs_at_a_time
 from harness.cli.options import Device, Executor, parse_amount
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.plan.spec import RunSpec
-    from harness.registry import Plugin
     from harness.run.options import Options
     from harness.run.tracking import Tracker
     from harness.slurm.commands import Settings
@@ -56,22 +56,23 @@ def choose_options(
     memory: str | None = None,
     cluster: Settings | None = None,
     trackers: Sequence[Tracker] = (),
-    plugins: Iterable[Plugin] = (),
+    specs: Sequence[RunSpec] = (),
 ) -> Options:
-    """Return how runs of plugins are executed, with what this machine offers by default."""
+    """Return how runs are executed, with what this machine offers by default."""
     from harness.run.options import Options
 
     if cluster is None:
         from harness.execution.local import preload
 
-        preload(plugins)  # while torch is imported here
-    place = _choose_device(device, cluster)
+        preload(spec.plugin for spec in specs)  # while torch is imported here
+    place = choose_device(device, cluster)
+    most = runs_at_a_time(place, specs) if cluster is None else AS_SLURM_LIKES
     return Options(
         results=results.resolve(),
         device=place,
         pixel_cache=cache,
         keep=keep.value,
-        jobs=jobs or (_default_jobs(place) if cluster is None else AS_SLURM_LIKES),
+        jobs=jobs or most,
         force=force,
         timeout=parse_amount("--timeout", "duration", timeout) if timeout else None,
         memory=int(parse_amount("--memory", "size", memory)) if memory else None,
@@ -150,28 +151,3 @@ def _ending_as_interrupted() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _choose_device(device: Device, cluster: Settings | None) -> str:
-    """Return the device's type; "auto" is the first of cuda, mps and cpu that is there."""
-    if device is not Device.AUTO:
-        return device.value
-    if cluster is not None:
-        from harness.slurm.commands import asks_for_gpu
-
-        return "cuda" if asks_for_gpu(cluster) else "cpu"  # this machine is not where they run
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def _default_jobs(device: str) -> int:
-    if device == "cpu":
-        from joblib import cpu_count
-
-        return int(cpu_count())  # that it may use, by affinity and by the limits of a container
-    import torch
-
-    return max(1, torch.cuda.device_count()) if device == "cuda" else 1

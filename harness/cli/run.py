@@ -147,7 +147,7 @@ def run(
         results,
         lambda waiting: choose_options(
             results, jobs, device, keep, pixel_cache is Switch.ON, force, timeout, memory, cluster,
-            track or [], plugins=[spec.plugin for spec in waiting],
+            track or [], waiting,
         ),
         force, dry_run, cluster,
     )  # fmt: skip

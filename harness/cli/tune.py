@@ -83,7 +83,7 @@ def tune(
         results,
         lambda waiting: choose_options(
             results, jobs, device, Keep.NONE, pixel_cache is Switch.ON, force, timeout, memory,
-            cluster, track or [], plugins=[trial.plugin for trial in waiting],
+            cluster, track or [], waiting,
         ),
         force, dry_run, cluster,
     )  # fmt: skip
