@@ -186,6 +186,9 @@ class _Loop:
     def run_stage(self, number: int, stage: Stage) -> None:
         """Train one stage, or what a checkpoint left of it."""
         steps = -(-len(self.view.captions) // stage.batch_size)
+        # Else the optimisers of earlier stages stay in memory, and clipping scales gradients back
+        # once for each of them.
+        self.run.accelerator.free_memory()
         seed_everything(self.run.seed, "stage", number)
         optimizer = build_optimizer(parameter_groups(self.method, stage), stage)
         schedule = build_schedule(optimizer, stage, steps)

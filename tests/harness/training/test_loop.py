@@ -1,3 +1,4 @@
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -195,6 +196,25 @@ def test_a_stage_trains_the_losses_it_names(tmp_path: Path) -> None:
     )
     run(tmp_path, method, stages)
     assert method.seen_losses == [{"fit": 1.0}, {"fit": 1.0, "noise": 0.1}]
+
+
+def test_a_stage_keeps_nothing_of_the_one_before(tmp_path: Path) -> None:
+    """Of its optimiser neither the memory nor a part in scaling gradients back to be clipped."""
+    made: list[weakref.ref[Any]] = []
+
+    class Looking(Regression):
+        """Notes the optimisers that there are."""
+
+        def training_losses(self, batch: Batch, run: Any) -> dict[str, Tensor]:
+            (prepared,) = run.accelerator._optimizers  # those that clipping goes through
+            if not made or made[-1]() is not prepared:
+                made.append(weakref.ref(prepared))
+            return super().training_losses(batch, run)
+
+    stage = Stage(epochs=1, learning_rate=0.01, batch_size=10, clip_norm=1.0)
+    run(tmp_path, Looking(), recipe(stage, stage, stage))
+    assert len(made) == 3
+    assert made[0]() is made[1]() is None
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_name(tmp_path: Path) -> None:
