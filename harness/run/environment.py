@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from harness.run.determinism import repeats_bits
+
 PACKAGES = ("torch", "open_clip_torch", "transformers", "timm", "accelerate", "datasets", "numpy")
 
 
@@ -27,6 +29,7 @@ def describe_environment(device: torch.device, jobs: int) -> dict[str, Any]:
         "packages": versions,
         "commit": _git_commit(),
         "device": _device_name(device),
+        "deterministic": repeats_bits(device),
         "threads": torch.get_num_threads(),
         "jobs": jobs,
     }

@@ -30,6 +30,7 @@ from harness.results import (
     RunRecord,
 )
 from harness.run.audit import evaluate_audited, figures_on_test
+from harness.run.determinism import strictly_if_possible
 from harness.run.environment import describe_environment, peak_memory
 from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
@@ -66,7 +67,9 @@ def execute(
     process = os.getpid()
     began = time.perf_counter()
     try:
-        record = _execute(spec, options, work, record, say, asked_to_end)
+        record = strictly_if_possible(
+            options, lambda how: _execute(spec, how, work, record, say, asked_to_end)
+        )
     except Interrupted:
         raise
     except BaseException as error:  # sys.exit and what libraries in Rust raise, too
@@ -97,9 +100,13 @@ def execute_beside(spec: RunSpec, options: Options) -> None:
     """Do the part of a rank but the first in a run: the same, with nothing left on the disk."""
     weights = results.working_folder(spec.path(options.results)) / WEIGHTS
     with tempfile.TemporaryDirectory() as scratch:
-        opened = open_run(spec, options, Path(scratch), weights, lambda update: None)
         options = replace(options, trackers=())  # the first shows what there is to see
-        _train_and_evaluate(opened, spec, options, lambda: False)
+
+        def work(how: Options) -> None:
+            opened = open_run(spec, how, Path(scratch), weights, lambda update: None)
+            _train_and_evaluate(opened, spec, how, lambda: False)
+
+        strictly_if_possible(options, work)
 
 
 def _execute(
@@ -205,12 +212,15 @@ def _add_missing(
     wanted: list[FurtherEvaluation],
     say: Callable[[Update], None],
 ) -> None:
-    try:
-        opened = open_run(spec, options, path, path / WEIGHTS, say)
+    def work(how: Options) -> None:
+        opened = open_run(spec, how, path, path / WEIGHTS, say)
         _refuse_other_code(spec)
         say(Update("evaluating"))
         load_weights(opened)
         features = encode_test(opened, stored=True)
         add_evaluations(path, wanted, evaluated(spec, opened, features))
+
+    try:
+        strictly_if_possible(options, work)
     except Exception as error:
         record_failure(path, wanted, error)

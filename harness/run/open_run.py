@@ -20,6 +20,7 @@ from harness.plan.spec import RunSpec
 from harness.progress import Update
 from harness.registry.settings import build
 from harness.results import EVALUATIONS
+from harness.run.determinism import choose_algorithms
 from harness.run.options import Options
 from harness.training.building import build_method
 
@@ -58,8 +59,7 @@ def open_run(
         recipe.threads or distributed.fair_threads(options.jobs, recipe.processes)
     )
     device = distributed.own_device(options.device, recipe.processes)
-    # On the CPU every operation repeats its bits as it is; there the switch would only cost time.
-    torch.use_deterministic_algorithms(device.type == "cuda", warn_only=True)
+    choose_algorithms(device, options.strict)
     say(Update("loading"))
     splits = {
         name: load_split(spec.located, name) for name in spec.splits if name in spec.located.files

@@ -19,4 +19,5 @@ class Options:
     timeout: float | None = None  # seconds for a run
     memory: int | None = None  # bytes that each process of a run may allocate
     nodes: int = 1  # of a Slurm job, that the processes of a run are divided over
+    strict: bool = True  # what does not repeat its bits is an error, see `harness.run.determinism`
     trackers: tuple[str, ...] = ()  # what shows the training while it goes on

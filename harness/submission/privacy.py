@@ -13,7 +13,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-ENVIRONMENT = ("python", "platform", "packages", "commit", "device", "threads", "jobs")
+ENVIRONMENT = (
+    "python", "platform", "packages", "commit", "device", "deterministic", "threads", "jobs",
+)  # fmt: skip
 TAKES_A_PATH = ("--suite", "--dataset", "--on", "--plugins", "--results", "--site")
 
 _PATH = re.compile(

@@ -65,13 +65,17 @@ class ImageParts(nn.Module):
     def pool(self, patches: Tensor) -> Tensor:
         """(B, N, C) -> (B, K, C): maximum plus average of each section.
 
-        Sections that do not divide the rows of the grid overlap, as in adaptive pooling.
+        Sections that do not divide the rows of the grid overlap, as in adaptive pooling, whose own
+        functions do not repeat their bits on CUDA.
         """
-        count, _, width = patches.shape
-        plane = patches.transpose(1, 2).reshape(count, width, *self.grid)  # (B, C, rows, columns)
-        sections = (self.parts, 1)
-        pooled = F.adaptive_max_pool2d(plane, sections) + F.adaptive_avg_pool2d(plane, sections)
-        return pooled.flatten(2).transpose(1, 2)  # (B, K, C)
+        rows = patches.reshape(len(patches), *self.grid, -1)  # (B, rows, columns, C)
+        sections = [rows[:, start:stop].flatten(1, 2) for start, stop in self.bounds()]
+        return torch.stack([each.amax(dim=1) + each.mean(dim=1) for each in sections], dim=1)
+
+    def bounds(self) -> list[tuple[int, int]]:
+        """Return the first row of each section, and the one behind its last."""
+        rows, parts = self.grid[0], self.parts
+        return [(part * rows // parts, -(-(part + 1) * rows // parts)) for part in range(parts)]
 
 
 class WeightedWords(nn.Module):

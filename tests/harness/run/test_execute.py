@@ -9,6 +9,7 @@ from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
 from harness.data.digest import Digest, digest_path, read_digest
 from harness.results import RunRecord
+from harness.run.determinism import repeats_bits
 from harness.run.execute import execute
 from harness.run.options import Options
 
@@ -80,6 +81,36 @@ def test_the_same_run_gives_the_same_bits(small_dolls: Path, toy: Path, tmp_path
     (one,), (two,) = results.load_runs(tmp_path / "one"), results.load_runs(tmp_path / "two")
     for evaluation in one.evaluations():
         assert one.queries(evaluation) == two.queries(evaluation)
+
+
+LACKS = """
+        if not torch.is_deterministic_algorithms_warn_only_enabled():
+            with open({file!r}, "a") as tries:
+                tries.write(str(run.step))
+            raise RuntimeError(
+                "max_backward_cuda does not have a deterministic implementation, but you set it."
+            )
+"""
+
+
+def test_what_cannot_repeat_its_bits_runs_all_the_same(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path, caplog: Any
+) -> None:
+    """An operation without such an algorithm ends the first try; the second one goes without, and
+    on CUDA the record would say so. Everything else is strict."""
+    run(small_dolls, toy, tmp_path / "strict")
+    assert repeats_bits(torch.device("cuda"))
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+    assert not caplog.messages
+    at = "        images = normalize("
+    lacking = LACKS.format(file=str(tmp_path / "tries")).lstrip("\n")
+    toy.write_text(toy_source.replace(at, lacking + at, 1), encoding="utf-8")
+    record, _ = run(small_dolls, toy, tmp_path / "results")
+    assert record.status == "ok"
+    assert (tmp_path / "tries").read_text(encoding="utf-8") == "0"
+    assert not repeats_bits(torch.device("cuda"))
+    assert "max_backward_cuda" in caplog.messages[0]
+    assert record.environment["deterministic"]  # on the CPU all of it is
 
 
 @pytest.mark.parametrize(
