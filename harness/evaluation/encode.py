@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,6 +12,7 @@ from torch import Tensor
 from harness import distributed
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.evaluation.clock import seconds
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
 from harness.method import Encoded, Method
@@ -56,12 +56,12 @@ def encode_split(
 
 @torch.no_grad()
 def _encode(method: Method, split: Split, pixels: Pixels, device: torch.device) -> Embeddings:
-    began = time.perf_counter()
+    began = seconds(device)
     count = len(split.image_ids)
     images = encode_images(method, lambda rows: pixels(np.asarray(rows)), count, device)
-    between = time.perf_counter()
+    between = seconds(device)
     texts = encode_texts(method, split.captions, device)
-    ended = time.perf_counter()
+    ended = seconds(device)
     return Embeddings(
         images.embedding,
         texts.embedding,

@@ -51,6 +51,7 @@ LEFT_OUT = {
     "harness.data.decoding_key": "names caches by the decoder, which the key holds itself",
     "harness.data.digest": "what pages tell of a dataset",
     "harness.errors": "words for the user",
+    "harness.evaluation.clock": "how long something takes",
     "harness.execution": "where a run is executed, and how long it may take",
     "harness.limits": "refuses what training would",
     "harness.paths": "where caches lie",

@@ -7,7 +7,6 @@ left aside. Other queries and other datasets are scored as the run's own are.
 from __future__ import annotations
 
 import shutil
-import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from harness.data.pixels import Pixels
 from harness.data.schema import Split
 from harness.errors import describe_error
 from harness.evaluation import TOP, Features
+from harness.evaluation.clock import seconds
 from harness.evaluation.queries import transform_queries
 from harness.evaluation.write import write_evaluation
 from harness.files import UNFINISHED, process_tag
@@ -91,11 +91,11 @@ def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> Ev
     features, split = evaluated.features, evaluated.split
     reranking = parse_reranking(wanted.rerank)
     _warm_up(reranking, features)
-    began = time.perf_counter()
+    began = seconds(evaluated.device)
     scores = evaluation.score_reranked(reranking, features, split)
-    between = time.perf_counter()
+    between = seconds(evaluated.device)
     _score_by_cosine(features, split)
-    ended = time.perf_counter()
+    ended = seconds(evaluated.device)
     write_evaluation(folder, scores, split)
     queries = len(split.captions)
     return replace(

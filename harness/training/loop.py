@@ -20,6 +20,7 @@ from torch import Tensor
 
 from harness import distributed
 from harness.data.schema import TrainView
+from harness.evaluation.clock import seconds
 from harness.method import Batch, Method, Recipe, Stage
 from harness.progress import Progress
 from harness.results import SELECTED, TEST_SELECTED
@@ -98,9 +99,9 @@ def train(
         Interrupted: the watchers asked to end; the next call goes on from here.
     """
     run = preparation(method, view, recipe, seed, device, watchers.tell)
-    began = time.perf_counter()
+    began = seconds(device)
     method.prepare(view, run)
-    preparing = time.perf_counter() - began
+    preparing = seconds(device) - began
     loop = _Loop(method, view, recipe, run, folder, watchers)
     loop.resume(shared)
     for number, stage in enumerate(recipe.stages):
@@ -109,10 +110,9 @@ def train(
             if number < len(shared) and distributed.is_main():
                 share_stage(folder, shared[number], loop.state())
     distributed.wait_for_all()  # what the first wrote is there for the others
-    seconds = preparing + loop.seconds
     audit = loop.audit if watchers.audit else []
-    epoch = len(loop.history)
-    return TrainingResult(loop.history, loop.selected_epoch, seconds, epoch, audit=audit)
+    took, epoch = preparing + loop.seconds, len(loop.history)
+    return TrainingResult(loop.history, loop.selected_epoch, took, epoch, audit=audit)
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class _Loop:
         run, done = self.run, self.step
         run.epoch, run.step = epoch, epoch * run.steps_per_epoch + done
         self.method.train()
-        began = time.perf_counter()
+        began = seconds(run.device)
         if not done:
             seed_everything(run.seed, "epoch", run.stage, epoch)
             self.method.begin_epoch(run)
@@ -227,11 +227,11 @@ class _Loop:
                 sums[name] += value
             self._report(step, sum(sums.values()) / (step + 1))
             if step + 1 < len(batches) and self._has_to_save():
-                self.seconds += time.perf_counter() - began
-                self.step, self.sums, began = step + 1, dict(sums), time.perf_counter()
+                self.seconds += seconds(run.device) - began
+                self.step, self.sums, began = step + 1, dict(sums), seconds(run.device)
                 self._save(training)
                 self._end_where_asked()
-        self.seconds += time.perf_counter() - began
+        self.seconds += seconds(run.device) - began
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from harness import evaluation, metrics
 from harness.data.schema import Split
-from harness.evaluation import Features, rescoring
+from harness.evaluation import Features, clock, encode, rescoring
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
 from harness.method import Config, Encoded, Method
@@ -38,6 +38,25 @@ class Plain(Method):
 
     def encode_texts(self, captions: Sequence[str]) -> Tensor | Encoded:
         return torch.tensor([[len(caption)] * WIDTH for caption in captions], dtype=torch.float32)
+
+
+def test_what_an_item_costs_counts_queued_work(
+    monkeypatch: pytest.MonkeyPatch, split: Split
+) -> None:
+    """A graphics card is waited for before the clock is read; the processor has done its work."""
+    waited: list[torch.device] = []
+    monkeypatch.setattr(torch.accelerator, "synchronize", waited.append)
+    clock.seconds(torch.device("cpu"))
+    clock.seconds(torch.device("cuda", 1))
+    assert waited == [torch.device("cuda", 1)]
+    times = iter([0.0, 0.6, 3.0])
+    monkeypatch.setattr(encode, "seconds", lambda device: next(times))
+    images = torch.zeros(GALLERY, 3, 4, 2, dtype=torch.uint8)
+    features = evaluation.encode_split(
+        Plain(), split, lambda rows: images[rows], torch.device("cpu")
+    )
+    assert features.embeddings.image_milliseconds == pytest.approx(600 / GALLERY)
+    assert features.embeddings.text_milliseconds == pytest.approx(2400 / QUERIES)
 
 
 class Rescoring(Plain):
