@@ -4,6 +4,9 @@ A batch is the same on every rank. What is costly, the encoders, runs on a rank'
 through `spread`; losses, masks, hard negatives, banks and queues then work on all rows, the same
 numbers on each rank. With one process nothing is divided.
 
+What is random inside `spread`, such as dropout, each rank draws for its own rows; outside all draw
+alike.
+
 Gradients: outside `spread` every rank holds the true gradient; inside, each holds that of its share
 times the number of ranks. DistributedDataParallel averages over ranks: both become the true one.
 
@@ -23,6 +26,8 @@ import torch.distributed as dist
 from joblib import cpu_count
 from numpy.typing import NDArray
 from torch import Tensor
+
+from harness.seeding import drawing_apart
 
 Part = TypeVar("Part")
 # How the libraries that carry tensors between ranks begin to tell that one is gone.
@@ -88,7 +93,8 @@ def spread(function: Callable[..., Any], *inputs: Any) -> Any:
     rows = _share(length, rank, count)
     split: Any = _Split.apply  # untyped library
     gather: Any = _Gather.apply
-    outputs = function(*_map(lambda tensor: split(tensor, rows), inputs))
+    with drawing_apart(rank):  # else every rank would drop the same parts of its rows
+        outputs = function(*_map(lambda tensor: split(tensor, rows), inputs))
     return _map(lambda tensor: gather(tensor, length), outputs)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 
 def derive(seed: int, *purpose: str | int) -> int:
@@ -19,11 +21,37 @@ def seed_everything(seed: int, *purpose: str | int) -> None:
     its number alone and a resumed run repeats it.
     """
     import numpy as np
-    import torch
 
     value = derive(seed, *purpose)
     random.seed(value)
     np.random.seed(value & 0xFFFFFFFF)
+    _seed_torch(value)
+
+
+@contextmanager
+def drawing_apart(number: int) -> Iterator[None]:
+    """Let torch draw from a stream of its own within, as one of several processes for its rows.
+
+    It follows from the state outside and the number. Outside, all processes go on alike.
+    """
+    import torch
+
+    value = int(torch.randint(2**62, ()))
+    with torch.random.fork_rng(devices=graphics_card()):
+        _seed_torch(derive(value, "apart", number))
+        yield
+
+
+def graphics_card() -> list[int]:
+    """Return the number of the card that this process draws on, if it does; starts none."""
+    import torch
+
+    return [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+
+
+def _seed_torch(value: int) -> None:
+    import torch
+
     if torch.accelerator.is_available():
         torch.manual_seed(value)
     else:  # manual_seed would keep a call, and the stack it came from, for each kind of device

@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from harness import distributed, results
+from harness.seeding import seed_everything
 
 from ...processes_of_ranks import run_by_ranks
 from ..training.spreading import spreading
@@ -44,6 +45,28 @@ def test_alone_a_function_is_called_as_it_is() -> None:
     given = torch.arange(5)
     assert distributed.spread(lambda one, two: (one, two), given, "as it is") == (given, "as it is")
     assert distributed.is_main()
+
+
+def test_ranks_draw_apart_for_their_rows_and_alike_outside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Dropout does not repeat across the ranks of a batch; masks of the whole batch are the same.
+    The same seed gives each rank the same draws again."""
+    monkeypatch.setattr(distributed, "_gathered", lambda part, length: part)
+
+    def step(rank: int) -> tuple[list[float], list[float], float]:
+        monkeypatch.setattr(distributed, "rank_and_count", lambda: (rank, 2))
+        seed_everything(0, "step")
+        one, two = (
+            distributed.spread(lambda rows: torch.rand(len(rows)), torch.arange(6)).tolist()
+            for _ in range(2)
+        )
+        return one, two, float(torch.rand(()))
+
+    first, second = step(0), step(1)
+    assert len({*first[0], *first[1], *second[0], *second[1]}) == 12
+    assert first[2] == second[2]
+    assert (step(0), step(1)) == (first, second)
 
 
 @pytest.mark.parametrize("name", ["toy", "rescoring"])
