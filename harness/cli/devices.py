@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ from harness.errors import HarnessError
 if TYPE_CHECKING:
     from harness.plan.spec import RunSpec
     from harness.slurm.commands import Settings
+
+SLOW = "paper"  # the scale that no CPU is for
 
 
 def choose_device(device: Device, cluster: Settings | None) -> str:
@@ -23,9 +26,54 @@ def choose_device(device: Device, cluster: Settings | None) -> str:
         return "cuda" if asks_for_gpu(cluster) else "cpu"  # this machine is not where they run
     import torch
 
-    if torch.cuda.is_available():
+    if not why_no_card():
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def why_no_card() -> str:
+    """Say why torch uses no graphics card of NVIDIA's or AMD's; nothing where it does."""
+    import torch
+
+    with warnings.catch_warnings(record=True) as told:  # of a driver that is too old, for example
+        warnings.simplefilter("always")
+        if torch.cuda.is_available():
+            return ""
+    if told:
+        return str(told[0].message).partition("(Triggered")[0].strip(" .")
+    if torch.version.cuda or torch.version.hip:
+        return "torch finds no graphics card"
+    return "this torch is built for the CPU alone"
+
+
+def say_device(device: str, asked: Device) -> None:
+    """Name the graphics cards that runs are executed on, or say why those of this machine are not.
+
+    Where it is the CPU and nobody would expect otherwise nothing is said.
+    """
+    import torch
+
+    from harness.cli.display import terminal
+
+    if device == "cuda":
+        names = [torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())]
+        terminal.note(f"On {', '.join(dict.fromkeys(names))} ({len(names)} here).")
+    elif device == "cpu" and asked is Device.AUTO and torch.version.cuda:
+        terminal.note(f"On the CPU: {why_no_card()}.")
+
+
+def refuse_slow(specs: Sequence[RunSpec], asked: Device, why: str) -> None:
+    """Refuse to train at a paper's scale on a CPU that nobody has asked for: it would take weeks.
+
+    Raises:
+        HarnessError: there is such a run; with the reason why it would be there.
+    """
+    slow = [spec for spec in specs if spec.scale == SLOW and spec.recipe["stages"]]
+    if slow and asked is Device.AUTO:
+        raise HarnessError(
+            f"{slow[0]} would be trained on the CPU, which takes weeks at scale {SLOW}: {why}. "
+            "Give --device cpu if that is what you want."
+        )
 
 
 def runs_at_a_time(device: str, specs: Sequence[RunSpec]) -> int:

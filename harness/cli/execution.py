@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from harness.cli.devices import choose_device, runs_at_a_time
+from harness.cli.devices import (
+    choose_device,
+    refuse_slow,
+    runs_at_a_time,
+    say_device,
+    why_no_card,
+)
 from harness.cli.options import Device, Executor, parse_amount
 from harness.errors import HarnessError
 
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
     from harness.run.tracking import Tracker
     from harness.slurm.commands import Settings
 
+NO_GPU_ASKED = "no option asks Slurm for a GPU, as --slurm gpus=1 does"
 AS_SLURM_LIKES = 1_000_000  # runs at a time on a cluster: more than there are
 
 
@@ -66,6 +73,11 @@ def choose_options(
 
         preload(spec.plugin for spec in specs)  # while torch is imported here
     place = choose_device(device, cluster)
+    if place == "cpu":
+        untrained = [spec for spec in specs if force or not spec.is_trained(results)]
+        refuse_slow(untrained, device, why_no_card() if cluster is None else NO_GPU_ASKED)
+    if cluster is None:
+        say_device(place, device)
     most = runs_at_a_time(place, specs) if cluster is None else AS_SLURM_LIKES
     return Options(
         results=results.resolve(),
