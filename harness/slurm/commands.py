@@ -31,6 +31,11 @@ MOST_STARTS = 1_000_000  # a job that stands still is not started again in any c
 NOTICE_SECONDS = 90  # before the end of it
 ANSWER_SECONDS = 60.0
 ALIASES = {"cpus": "cpus_per_task"}
+# What a run has beside each graphics card where nobody says more: Slurm's own default may be one
+# core and its share of the memory, and published weights are read from files of 3 GB.
+CPUS, MEMORY = 8, 32  # cores, GB
+CPU_SETTINGS = ("cpus_per_task", "cpus_per_gpu")
+MEMORY_SETTINGS = ("mem", "mem_per_cpu", "mem_per_gpu")
 GPU_SETTINGS = ("gpus", "gpus_per_node", "gpus_per_task", "gres")
 
 
@@ -109,8 +114,13 @@ def _needs(job: Job, settings: Settings) -> Settings:
     of_node = int(recipe["processes"]) // job.options.nodes
     if recipe.get("threads"):
         needs["cpus_per_task"] = str(recipe["threads"] * of_node)  # one task a node
-    if job.options.device == "cuda" and not asks_for_gpu(settings):
-        needs["gpus_per_node"] = str(of_node)
+    if job.options.device == "cuda":
+        if not asks_for_gpu(settings):
+            needs["gpus_per_node"] = str(of_node)
+        if not settings.keys() & set(CPU_SETTINGS):
+            needs.setdefault("cpus_per_task", str(CPUS * of_node))
+        if not settings.keys() & set(MEMORY_SETTINGS):
+            needs["mem"] = f"{MEMORY * of_node}G"
     return {**needs, **settings}
 
 

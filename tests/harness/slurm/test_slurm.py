@@ -27,6 +27,7 @@ from harness.results import RunRecord
 from harness.run.options import Options
 from harness.slurm import queue
 from harness.slurm.commands import (
+    TIME,
     count_nodes,
     group_by_need,
     parse_settings,
@@ -317,6 +318,22 @@ def test_runs_of_different_needs_are_arrays_of_their_own(
     ((needs, _),) = group_by_need(work, parse_settings(["cpus=2", "gres=gpu:a100:1"]))
     assert (needs["cpus_per_task"], needs["gres"]) == ("2", "gpu:a100:1")
     assert "gpus_per_node" not in needs
+
+
+def test_a_run_on_a_card_has_cores_and_memory(
+    plugin: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """By default for each card, whatever the cluster's own default; the user's word in any form
+    goes before, and a run on the CPU asks for what its recipe says alone."""
+    (spec,) = plan_seeds(plugin, small_dolls, 0)
+    spec = replace(spec, recipe={**spec.recipe, "threads": None, "processes": 2})
+    job = Job(spec, Options(tmp_path, device="cuda"), "")
+    ((needs, _),) = group_by_need([job], parse_settings(["gpus=2"]))
+    assert (needs["cpus_per_task"], needs["mem"]) == ("16", "64G")
+    ((needs, _),) = group_by_need([job], parse_settings(["mem-per-gpu=80G", "cpus-per-gpu=4"]))
+    assert not needs.keys() & {"cpus_per_task", "mem"}
+    ((needs, _),) = group_by_need([replace(job, options=Options(tmp_path))], {})
+    assert needs == {"time": TIME}
 
 
 @needs_slurm
