@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +22,7 @@ from harness.errors import HarnessError
 
 DECODING_THREADS = 4  # Pillow lets go of the interpreter while it decodes
 CHUNK = 256
+ROOM = 10**8  # bytes that are left free beside a cache
 
 Pixels = Callable[[Integers], Tensor]  # rows (B,) -> (B, 3, H, W) uint8
 
@@ -49,7 +51,8 @@ def open_pixels(
         progress: called with images done and images in all while the cache is filled.
 
     Raises:
-        HarnessError: an image cannot be decoded; the message names it.
+        HarnessError: an image cannot be decoded, and the message names it, or the disk of the
+            cache has no room.
     """
     if cache is None:
         return lambda rows: torch.from_numpy(_decode_rows(split, rows, size))
@@ -73,11 +76,27 @@ def _fill(
     with FileLock(file.with_suffix(".lock")):
         if file.is_file():
             return
+        _refuse_too_large(cache_bytes(len(split.image_ids), size), file.parent, split.name)
         unfinished = file.with_suffix(".unfinished.npy")
         with open(unfinished, "wb") as out:
             _write(out, split, size, progress or (lambda done, count: None))
             os.fsync(out.fileno())
         unfinished.replace(file)
+
+
+def _refuse_too_large(needed: int, folder: Path, name: str) -> None:
+    """Refuse a cache for which there is no room, before a part of it is written.
+
+    Raises:
+        HarnessError: with what is needed, what is free, and what to do.
+    """
+    free = shutil.disk_usage(folder).free
+    if needed + ROOM > free:
+        raise HarnessError(
+            f"The decoded images of split {name} take {needed / 1e9:.1f} GB, and {folder} has "
+            f"{free / 1e9:.1f} GB free. Set HARNESS_CACHE to a folder on a larger disk, or give "
+            "--pixel-cache off, which decodes images at every access."
+        )
 
 
 def _write(

@@ -1,5 +1,6 @@
 import io
 import os
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,19 @@ def test_the_pixel_cache_is_filled_once_and_forecast(tmp_path: Path) -> None:
     assert told == [(2, 2)]
     (file,) = (tmp_path / "cache").glob("*.npy")
     assert np.load(file).nbytes == cache_bytes(2, (16, 8))
+
+
+def test_a_cache_that_does_not_fit_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is written, with what it takes and what is free; without a cache it goes."""
+    split = load(tmp_path / "d", rows())
+    usage = shutil.disk_usage(tmp_path)._replace(free=10**8 + 100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
+    with pytest.raises(HarnessError, match=r"take 0.0 GB, and .*cache has 0.1 GB free.*CACHE"):
+        open_pixels(split, (16, 8), tmp_path / "cache")
+    assert not list((tmp_path / "cache").glob("*.npy"))
+    assert len(open_pixels(split, (16, 8), None)(np.zeros(1, np.int64))) == 1
 
 
 @pytest.mark.parametrize(
