@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, is_dataclass, replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -28,6 +27,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.seeding import drawing_apart
+from harness.structures import count_rows, map_tensors, tensors_of, with_tensors
 
 Part = TypeVar("Part")
 # How the libraries that carry tensors between ranks begin to tell that one is gone.
@@ -83,19 +83,19 @@ def leave() -> None:
 def spread(function: Callable[..., Any], *inputs: Any) -> Any:
     """Apply a function that treats rows one by one, each rank to its share: all rows come back.
 
-    Inputs and outputs are tensors (B, ...), or dataclasses, tuples, lists and dicts of them; what
-    is None stays. Whatever else the function needs must take no gradient but through parameters.
+    Inputs and outputs are tensors (B, ...), or structures of them. Whatever else the function needs
+    must take no gradient but through parameters.
     """
     rank, count = rank_and_count()
     if count == 1:
         return function(*inputs)
-    length = _length(inputs)
+    length = count_rows(inputs)
     rows = _share(length, rank, count)
     split: Any = _Split.apply  # untyped library
     gather: Any = _Gather.apply
     with drawing_apart(rank):  # else every rank would drop the same parts of its rows
-        outputs = function(*_map(lambda tensor: split(tensor, rows), inputs))
-    return _map(lambda tensor: gather(tensor, length), outputs)
+        outputs = function(*map_tensors(lambda tensor: split(tensor, rows), inputs))
+    return map_tensors(lambda tensor: gather(tensor, length), outputs)
 
 
 def gather_rows(length: int, make: Callable[[Tensor], Tensor], device: torch.device) -> Tensor:
@@ -178,20 +178,8 @@ def _parts_of_all(part: Any) -> list[Any]:
     count = rank_and_count()[1]
     if count == 1:
         return [part]
-    tensors: list[list[Tensor]] = []  # by place in the structure, then by rank
-
-    def gather(tensor: Tensor) -> Tensor:
-        tensors.append(_of_all(tensor))
-        return tensor
-
-    _map(gather, part)
-    return [_map(_taker(of_rank), part) for of_rank in zip(*tensors, strict=True)]
-
-
-def _taker(tensors: Sequence[Tensor]) -> Callable[[Tensor], Tensor]:
-    """Return a function that puts one tensor after the other in the places of a structure."""
-    left = iter(tensors)
-    return lambda place: next(left)
+    tensors = [_of_all(tensor) for tensor in tensors_of(part)]  # by place, then by rank
+    return [with_tensors(part, of_rank) for of_rank in zip(*tensors, strict=True)]
 
 
 def _of_all(tensor: Tensor) -> list[Tensor]:
@@ -238,32 +226,3 @@ class _Split(torch.autograd.Function):
     def backward(context: Any, *gradients: Any) -> tuple[Tensor, None]:
         (gradient,) = gradients
         return _gathered(gradient, context.length) / rank_and_count()[1], None
-
-
-def _map(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """Apply a function to every tensor of a structure."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = {field.name: getattr(value, field.name) for field in fields(value)}
-        return replace(value, **_map(function, parts))
-    if isinstance(value, dict):
-        return {name: _map(function, part) for name, part in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_map(function, part) for part in value)
-    if value is None:
-        return None
-    raise TypeError(f"rows of {type(value).__name__} cannot be spread over processes")
-
-
-def _length(inputs: tuple[Any, ...]) -> int:
-    lengths: list[int] = []
-
-    def note(tensor: Tensor) -> Tensor:
-        lengths.append(len(tensor))
-        return tensor
-
-    _map(note, inputs)
-    if len(set(lengths)) != 1:
-        raise ValueError(f"what is spread must have as many rows each, not {sorted(set(lengths))}")
-    return lengths[0]
