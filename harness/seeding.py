@@ -6,6 +6,11 @@ import hashlib
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
 
 def derive(seed: int, *purpose: str | int) -> int:
@@ -42,11 +47,39 @@ def drawing_apart(number: int) -> Iterator[None]:
         yield
 
 
+def random_state(device: torch.device) -> tuple[Tensor, ...]:
+    """Return where torch's draws stand, on the processor and on a device."""
+    import torch
+
+    there = () if device.type == "cpu" else (torch.get_device_module(device).get_rng_state(),)
+    return (torch.get_rng_state(), *there)
+
+
+@contextmanager
+def drawing_from(state: tuple[Tensor, ...], device: torch.device) -> Iterator[None]:
+    """Let torch draw from a state on within; outside, draws go on as if nothing had been."""
+    before = random_state(device)
+    _set_random_state(state, device)
+    try:
+        yield
+    finally:
+        _set_random_state(before, device)
+
+
+def _set_random_state(state: tuple[Tensor, ...], device: torch.device) -> None:
+    import torch
+
+    torch.set_rng_state(state[0])
+    for of_device in state[1:]:
+        torch.get_device_module(device).set_rng_state(of_device)
+
+
 def graphics_card() -> list[int]:
     """Return the number of the card that this process draws on, if it does; starts none."""
     import torch
 
-    return [torch.cuda.current_device()] if torch.cuda.is_initialized() else []
+    cuda: Any = torch.cuda  # untyped in part
+    return [cuda.current_device()] if cuda.is_initialized() else []
 
 
 def _seed_torch(value: int) -> None:
