@@ -19,9 +19,11 @@ CHOICES = {
 }
 # How a run is executed: recorded, but in no label and in no key, since no figure's meaning hangs on
 # them. The bits do, as they do on the device. A checkpoint goes on with the same ones alone.
-RUN_OPTIONS = ("processes", "precision")
+RUN_OPTIONS = ("processes", "precision", "chunks")
 # Of other numbers 0. Without a number of threads there is None, not 0.
-LEAST = {"batch_size": 1, "epochs": 1, "image_size": 1, "processes": 1, "threads": 1}
+LEAST = {
+    "batch_size": 1, "chunks": 1, "epochs": 1, "image_size": 1, "processes": 1, "threads": 1,
+}  # fmt: skip
 MOST = {"warmup_start": 1, "schedule_end": 1}  # shares of the learning rate
 BELOW = {"betas": 1}  # shares of a mean that moves: with all of it, nothing would
 

@@ -13,7 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -111,7 +111,13 @@ class Run(Protocol):
         """Apply a function that treats rows one by one, such as an encoder.
 
         Where several processes train a run together, each is handed the same batch, applies the
-        function to its share of the rows, and gets the outputs of all, with their gradients.
+        function to its share of the rows, and gets the outputs of all, with their gradients. Where
+        a run is trained in chunks, it is applied to one after the other, and for the gradients
+        once more.
+
+        So it takes and gives tensors (B, ...), or dataclasses, tuples, lists and dictionaries of
+        them, and gradients reach what else it uses through parameters alone. What sees the whole
+        batch, such as batch norm, stays outside.
         """
 
     def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
@@ -155,6 +161,9 @@ class Recipe:
     threads: int | None = None  # None: as many as there are; the number decides the bits
     processes: int = 1  # that train a run together, a GPU each; they decide the bits too
     precision: str = "no"  # "no", "fp16" or "bf16", used where the device has it
+    # In which `Run.spread` encodes a batch, each twice, with so much less memory; "auto": as few as
+    # fit on the graphics card.
+    chunks: int | Literal["auto"] = 1
     candidates: int = 0  # how many images of a query a method that re-scores looks at again
     val_candidates: int = 0  # the same on val, after every epoch; 0: by cosine
     config: Mapping[str, Any] = field(default_factory=dict)  # what this scale changes

@@ -72,6 +72,26 @@ AuditSelection = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="How many processes train each run together, a GPU each; as --set processes=.",
+        rich_help_panel=HOW,
+    ),
+]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="no, fp16 or bf16, on a GPU; as --set precision=.", rich_help_panel=HOW),
+]
+Chunks = Annotated[
+    str | None,
+    typer.Option(
+        help="In how many chunks a batch is encoded, each twice: the same gradients in as much "
+        "less memory, for a third more time. auto: as few as fit on the GPU. As --set chunks=.",
+        rich_help_panel=HOW,
+    ),
+]
 SettingsGiven = Annotated[
     list[str] | None,
     typer.Option(
@@ -102,6 +122,9 @@ def run(
     queries: Queries = None,
     settings: SettingsGiven = None,
     audit_selection: AuditSelection = None,
+    processes: Processes = None,
+    precision: Precision = None,
+    chunks: Chunks = None,
     force: Force = False,
     dry_run: DryRun = False,
     jobs: Jobs = None,
@@ -135,11 +158,13 @@ def run(
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
     require_trackers(track or [])  # refused before data is made
     cluster = choose_cluster(executor, slurm or [])
+    given = {"processes": processes, "precision": precision, "chunks": chunks}
+    options = [f"{name}={value}" for name, value in given.items() if value is not None]
     listings = registry.list_methods(plugins or [])
     broken = [listing for listing in listings if listing.error] if every else []
     specs = plan_runs(
-        methods or [], listings, suite, dataset, seeds, ablations, settings or [], plugins or [],
-        rerank or [], queries or [], audit_selection,
+        methods or [], listings, suite, dataset, seeds, ablations, [*(settings or []), *options],
+        plugins or [], rerank or [], queries or [], audit_selection,
     )  # fmt: skip
     refuse_collisions(specs, results)
     failures = execute_plan(

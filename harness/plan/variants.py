@@ -19,6 +19,7 @@ Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
 NOT_TRAINED = "none"  # a supervision
 ENTRY = {"type": "number"}  # of a mapping that does not say what it holds
+AUTO = "auto"  # chunks: as few as fit
 IN_NO_ORDER = ("undecayed", "unread")  # lists of a stage
 
 
@@ -59,7 +60,7 @@ def resolve_variant(
     _refuse_undeclared_training(listing.name, label, config, recipe)
     _, (_, recipe) = _with_settings(listing.description, (config, recipe), options)
     if not recipe["stages"]:
-        recipe["processes"] = 1  # there is no training to share
+        recipe |= {"processes": 1, "chunks": 1}  # there is no training to share
     _refuse_what_it_cannot_spread(listing, recipe)
     tables = listing.description["scales"][scale]["tables"]
     places = [(table, row, place) for table, row, place in variant["tables"] if table in tables]
@@ -121,10 +122,16 @@ def _refuse_undeclared_training(
 def _refuse_what_it_cannot_spread(listing: registry.Listing, recipe: Mapping[str, Any]) -> None:
     """Refuse to divide the rows of a method that does not say how. Raises HarnessError."""
     assert listing.description is not None
-    if recipe["processes"] > 1 and not listing.description["spreads"]:
+    several = recipe["processes"] > 1
+    if (several or recipe["chunks"] != 1) and not listing.description["spreads"]:
         raise HarnessError(
-            f"{listing.name} is trained by one process: it does not say that its encoders are "
-            "called through `run.spread` (Method.spreads)."
+            f"{listing.name} is trained {'by one process' if several else 'in one chunk'}: it does "
+            "not say that its encoders are called through `run.spread` (Method.spreads)."
+        )
+    if several and recipe["chunks"] == AUTO:
+        raise HarnessError(
+            f"{listing.name}: how many chunks fit is found by one process alone. With several, "
+            "give a number, as in --chunks 4."
         )
 
 

@@ -130,6 +130,7 @@ def _execute(
         record,
         parameters=sum(parameter.numel() for parameter in opened.method.parameters()),
         train_seconds=trained.seconds,
+        recipe={**record.recipe, **({"chunks": trained.chunks} if trained.chunks else {})},
         selected_epoch=trained.selected_epoch,
         test_selected_epoch=figures.test_selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -13,10 +14,11 @@ from torch import Tensor
 
 from harness import distributed
 from harness.data.schema import TrainView
-from harness.errors import unknown
+from harness.errors import HarnessError, unknown
 from harness.evaluation import encode_images, encode_texts
 from harness.method import Encoded, Method, Recipe, TrainSet
 from harness.seeding import derive, seed_everything
+from harness.training.chunks import apply_in_chunks
 
 
 class UnknownLoss(KeyError):
@@ -50,6 +52,7 @@ class TrainingRun:
     epoch: int = 0
     step: int = 0
     steps_per_epoch: int = 0
+    chunks: int = 1  # that rows are spread in
     losses: Mapping[str, float] = field(default_factory=Losses)
     tell: Callable[[str], None] = lambda doing: None
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
@@ -71,7 +74,22 @@ class TrainingRun:
         return encoded
 
     def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
-        return distributed.spread(function, *rows)
+        if self.chunks == 1:
+            return distributed.spread(function, *rows)
+        before = self._moves()
+        found = distributed.spread(
+            partial(apply_in_chunks, function, self.chunks, self.device), *rows
+        )
+        if self._moves() != before:
+            raise HarnessError(
+                "a function that is called through `run.spread` moves a buffer, as batch norm "
+                "does: it sees the whole batch, and cannot be trained in chunks."
+            )
+        return found
+
+    def _moves(self) -> int:
+        """Return how often buffers of the method were changed."""
+        return sum(buffer._version for buffer in self.method.buffers())
 
     def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
         self.pairs[name].append((images.detach().cpu(), captions.detach().cpu()))

@@ -7,10 +7,12 @@ same bits: what a step draws depends on the seed and its number alone.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +36,15 @@ from harness.training.checkpoints import (
     take_up_stage,
     write_checkpoint,
 )
+from harness.training.fitting import fewest_chunks
 from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
-KEPT = "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "audit", "seconds"
+KEPT = (
+    "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "audit", "seconds",
+    "chunks",
+)  # fmt: skip
 CHECKPOINT_SECONDS = 300.0  # the most that a kill within an epoch undoes
 
 
@@ -73,6 +79,7 @@ class TrainingResult:
     epoch: int | None  # after which the method has the weights that it has; None: as it began
     taken_over: bool = False  # trained by an earlier run
     audit: Sequence[Mapping[str, Any]] = ()  # one dict an epoch, where it was audited
+    chunks: int | None = None  # that rows were spread in: the most of any stage
 
 
 def train(
@@ -112,7 +119,9 @@ def train(
     distributed.wait_for_all()  # what the first wrote is there for the others
     audit = loop.audit if watchers.audit else []
     took, epoch = preparing + loop.seconds, len(loop.history)
-    return TrainingResult(loop.history, loop.selected_epoch, took, epoch, audit=audit)
+    return TrainingResult(
+        loop.history, loop.selected_epoch, took, epoch, audit=audit, chunks=loop.chunks
+    )
 
 
 @dataclass(frozen=True)
@@ -163,6 +172,7 @@ class _Loop:
         self.selected_epoch: int | None = None
         self.audit: list[dict[str, Any]] = []
         self.seconds = 0.0  # of epochs, validation left aside
+        self.chunks = 1 if recipe.chunks == "auto" else recipe.chunks
         self.resumed: dict[str, Any] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
@@ -198,7 +208,11 @@ class _Loop:
         training = _Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
         if self.resumed.get("stage") == number and "training" in self.resumed:
             training.load_state_dict(self.resumed["training"])
-        self.resumed = {}
+        elif self.recipe.chunks == "auto":
+            self.watchers.tell("trying how many chunks fit")
+            tried = partial(self._try_step, training)
+            self.chunks = max(self.chunks, fewest_chunks(self.run.device, tried, stage.batch_size))
+        self.run.chunks, self.resumed = self.chunks, {}
         for epoch in range(self.epoch, stage.epochs):
             if not self.step:
                 self.rate = float(schedule.get_last_lr()[0])
@@ -208,6 +222,34 @@ class _Loop:
             self._save(training)
             self._end_where_asked()
         self.stage, self.epoch = number + 1, 0
+
+    def _try_step(self, training: _Training, chunks: int) -> None:
+        """Take steps in so many chunks on the longest captions there are, and undo them.
+
+        Two, since the first one makes what the optimiser remembers, beside which the second works.
+        """
+        method, run = self.method, self.run
+        held, before = dict(vars(method)), copy.deepcopy(training.state_dict())
+        buffers = [(module, dict(module._buffers)) for module in method.modules()]
+        weights = {name: value.to("cpu", copy=True) for name, value in method.state_dict().items()}
+        longest = sorted(range(len(self.view.captions)), key=lambda n: len(self.view.captions[n]))
+        try:
+            if training.scaler:  # a step whose gradients overflow would be left out
+                training.scaler.load_state_dict({**before["scaler"], "scale": 1.0})
+            run.epoch = run.step = 0
+            run.chunks = chunks
+            method.train().begin_epoch(run)
+            for _ in range(2):
+                self._run_step(torch.tensor(longest[-training.stage.batch_size :]), training)
+        finally:
+            training.optimizer.zero_grad(set_to_none=True)
+            vars(method).clear()
+            vars(method).update(held)
+            for module, own in buffers:  # one may have been None, or of another size
+                module._buffers |= own
+            load_state(method, weights)
+            training.load_state_dict(before)
+            run.pairs.clear()
 
     def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
         """Train one epoch, or what is left of it, and return the mean of each loss over it."""

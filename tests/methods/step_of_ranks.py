@@ -1,7 +1,8 @@
 """One training step of every method that spreads, by this process or by one rank of several.
 
-Called as `python step_of_ranks.py DATASET OUT`, with torchrun's variables for several ranks. The
-first rank writes losses, gradients and buffers of each method, and val metrics' embeddings.
+Called as `python step_of_ranks.py DATASET OUT CHUNKS`, with torchrun's variables for several ranks,
+each of which encodes its rows in so many chunks. The first rank writes losses, gradients and
+buffers of each method, and val metrics' embeddings.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ ROWS = 9  # two ranks have five and four
 SETTINGS: dict[str, dict[str, Any]] = {"mefa": {"tagger": "lexicon"}, "laip": {"tagger": "lexicon"}}
 
 
-def step(split: Split, name: str, listing: registry.Listing) -> dict[str, Any]:
+def step(split: Split, name: str, listing: registry.Listing, chunks: int) -> dict[str, Any]:
     """Return what one step of a method gives, without dropout."""
     assert listing.description is not None
     scale = listing.description["scales"]["tiny"]
@@ -52,7 +53,7 @@ def step(split: Split, name: str, listing: registry.Listing) -> dict[str, Any]:
     run = preparation(method, view, recipe, 0, CPU, lambda doing: None)
     method.prepare(view, run)
     run.stage, run.losses = len(recipe.stages) - 1, _active(config.losses, recipe.stages[-1])
-    run.steps_per_epoch = 1
+    run.steps_per_epoch, run.chunks = 1, chunks
     module = run.accelerator.prepare(method.train())
     seed_everything(0, "step")
     batch = _batch(view, torch.arange(ROWS), CPU)
@@ -72,11 +73,11 @@ def step(split: Split, name: str, listing: registry.Listing) -> dict[str, Any]:
 
 def main() -> None:
     """Write what every method gives."""
-    dataset, out = sys.argv[1:]
+    dataset, out, chunks = sys.argv[1:]
     torch.set_num_threads(1)
     split = load_split(locate(find_declaration(dataset)), "train")
     found = {
-        listing.name: step(split, listing.name, listing)
+        listing.name: step(split, listing.name, listing, int(chunks))
         for listing in registry.list_methods()
         if listing.description and listing.description["spreads"]
     }

@@ -91,6 +91,27 @@ def test_several_processes_find_what_one_does(
     assert not list(tmp_path.rglob("*.unfinished"))
 
 
+def test_chunks_are_recorded_and_are_the_same_run(
+    harness: Call, small_dolls: Path, plugin: Path, tmp_path: Path
+) -> None:
+    """The same label and key, and losses but for rounding; without a graphics card one fits."""
+    found = []
+    for chunks, recorded in (("auto", 1), ("3", 3)):
+        done = harness(
+            "run", "toy", "--plugins", plugin, "--dataset", small_dolls, "--seeds", "0",
+            "--results", tmp_path / chunks, "--no-report", "--chunks", chunks,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (run,) = results.load_runs(tmp_path / chunks)
+        assert run.record.recipe["chunks"] == recorded
+        assert f"--set chunks={chunks}" in run.record.command
+        found.append(run)
+    one, three = found
+    assert (one.record.name, one.record.key) == (three.record.name, three.record.key)
+    losses = ([row["loss"] for row in run.history()] for run in found)
+    assert next(losses) == pytest.approx(next(losses), rel=1e-4)
+
+
 def test_every_process_has_the_threads_of_the_recipe(
     harness: Call, small_dolls: Path, plugin: Path, tmp_path: Path
 ) -> None:

@@ -41,6 +41,7 @@ TRAINS = {
     "harness.structures",
     "harness.training.building",
     "harness.training.checkpoints",
+    "harness.training.chunks",
     "harness.training.handed",
     "harness.training.loop",
     "harness.training.optimization",

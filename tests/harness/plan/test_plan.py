@@ -128,11 +128,12 @@ def test_how_a_run_is_executed_makes_no_variant(
     toy.write_text(source, encoding="utf-8")
     (one, _), (other, _) = (
         specs(small_dolls, toy, **options)
-        for options in ({}, {"processes": 4, "precision": "bf16"})
+        for options in ({}, {"processes": 4, "precision": "bf16", "chunks": 8})
     )
     assert (other.variant, other.changes, other.tables) == ("full", {}, one.tables)
     assert (other.key, other.weights_key) == (one.key, one.weights_key)
-    assert (other.recipe["processes"], other.recipe["precision"]) == (4, "bf16")
+    told = {name: other.recipe[name] for name in ("processes", "precision", "chunks")}
+    assert told == {"processes": 4, "precision": "bf16", "chunks": 8}
     assert other.resume_key != one.resume_key
     before = one.record()
     assert of_training(other.record(), before).recipe == before.recipe  # where it is taken over
@@ -140,10 +141,26 @@ def test_how_a_run_is_executed_makes_no_variant(
 
 def test_what_is_not_trained_is_one_process(small_dolls: Path, glance: Path) -> None:
     """Where all methods are asked for several, it is none that keeps the others from them."""
-    (spec, _) = specs(small_dolls, glance, "blank", processes=4)
-    assert spec.recipe["processes"] == 1
+    (spec, _) = specs(small_dolls, glance, "blank", processes=4, chunks="auto")
+    assert (spec.recipe["processes"], spec.recipe["chunks"]) == (1, 1)
     with pytest.raises(HarnessError, match=r"glance is trained by one process.*run\.spread"):
         specs(small_dolls, glance, "glance", processes=4)
+    with pytest.raises(HarnessError, match=r"glance is trained in one chunk.*run\.spread"):
+        specs(small_dolls, glance, "glance", chunks="auto")
+
+
+def test_how_many_chunks_fit_is_found_by_one_process(
+    small_dolls: Path, toy: Path, toy_source: str
+) -> None:
+    """Where one of several has no memory left, the others would wait for it."""
+    source = toy_source.replace(
+        "    config_class = ToyConfig\n", "    config_class = ToyConfig\n    spreads = True\n"
+    )
+    toy.write_text(source, encoding="utf-8")
+    (spec, _) = specs(small_dolls, toy, chunks="auto")
+    assert spec.recipe["chunks"] == "auto"
+    with pytest.raises(HarnessError, match=r"toy: .* give a number, as in --chunks 4"):
+        specs(small_dolls, toy, chunks="auto", processes=2)
 
 
 def test_an_unknown_setting_says_what_was_meant(small_dolls: Path, toy: Path) -> None:
@@ -265,6 +282,7 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
         ("schedule_end", -0.1), ("warmup_start", 1.5), ("unread", "width"), ("unread", [1]),
         ("learning_rate", math.inf), ("image_size", [0, 8]), ("image_size", [8]),
         ("supervision", "people"), ("losses.itc", math.nan), ("losses.itc", "x"),
+        ("chunks", 0), ("chunks", "all"), ("chunks", 1.5), ("processes", 0),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(
