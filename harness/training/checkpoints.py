@@ -42,10 +42,13 @@ def _save(state: Any, out: BinaryIO) -> None:
         raise
 
 
-def load_state(method: nn.Module, state: Mapping[str, Any]) -> None:
+def load_state(
+    method: nn.Module, state: Mapping[str, Any], device: torch.device | None = None
+) -> None:
     """Load the state of a method; a buffer takes the size and the type that it has there.
 
-    So a memory that grows, or is None until `prepare`, is stored like any other buffer.
+    So a memory that grows, or is None until `prepare`, is stored like any other buffer. What was
+    None is made on the device, or without one where the state lies.
     """
     modules = dict(method.named_modules(remove_duplicate=False))
     taken: dict[int, Tensor] = {}  # by the buffer whose place it takes, which may have two names
@@ -55,9 +58,10 @@ def load_state(method: nn.Module, state: Mapping[str, Any]) -> None:
             continue
         before = modules[holder]._buffers[own]
         if before is None:
-            setattr(modules[holder], own, torch.empty_like(saved))
+            setattr(modules[holder], own, torch.empty_like(saved, device=device))
         elif not is_lazy(before) and (before.shape, before.dtype) != (saved.shape, saved.dtype):
-            setattr(modules[holder], own, taken.setdefault(id(before), torch.empty_like(saved)))
+            new = torch.empty_like(saved, device=before.device)
+            setattr(modules[holder], own, taken.setdefault(id(before), new))
     method.load_state_dict(state)
 
 

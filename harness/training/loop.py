@@ -185,8 +185,10 @@ class _Loop:
             self._load(self.folder / LAST)
 
     def _load(self, file: Path) -> None:
-        saved = torch.load(file, map_location=self.run.device, weights_only=True)
-        load_state(self.method, saved["method"])
+        # By the processor, where Adam keeps its counts of steps: on a graphics card each of them
+        # would stop every step. What belongs on the device is moved there as it is loaded.
+        saved = torch.load(file, map_location="cpu", weights_only=True)
+        load_state(self.method, saved["method"], self.run.device)
         for name in KEPT:
             setattr(self, name, saved[name])
         for name, reported in saved["pairs"].items():

@@ -335,6 +335,35 @@ def test_a_buffer_is_loaded_as_it_was_saved(saved: Tensor) -> None:
     assert module.same is module.memory
 
 
+def test_a_buffer_is_made_where_its_method_is() -> None:
+    """Whatever its size and wherever the checkpoint was read to; `meta` stands for a device."""
+    module = nn.Module()
+    module.register_buffer("memory", torch.zeros(2, device="meta"))
+    module.register_buffer("late", None)
+    state = {"memory": torch.ones(3), "late": torch.ones(1)}
+    with pytest.warns(UserWarning, match="is a no-op"):  # there are no values on `meta`
+        load_state(module, state, torch.device("meta"))
+    assert (module.memory.device.type, module.late.device.type) == ("meta", "meta")
+    assert module.memory.shape == (3,)
+
+
+def test_a_checkpoint_is_read_by_the_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Adam's counts of steps stay there: on a graphics card each would stop every step."""
+    run(tmp_path)
+    places: list[Any] = []
+    load = torch.load
+
+    def noted(*file: Any, map_location: Any, **how: Any) -> Any:
+        places.append(map_location)
+        return load(*file, map_location=map_location, **how)
+
+    monkeypatch.setattr(torch, "load", noted)
+    run(tmp_path)
+    assert places == ["cpu"]
+
+
 def test_the_best_epoch_on_test_is_kept_apart(tmp_path: Path) -> None:
     """An audit chooses as val does, and by nothing that val says; the history does not tell."""
     on_val = iter([(5.0, 1.0), (9.0, 1.0), (7.0, 2.0), (7.0, 2.0)])
