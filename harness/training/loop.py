@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -36,6 +36,7 @@ from harness.training.checkpoints import (
     take_up_stage,
     write_checkpoint,
 )
+from harness.training.feeding import Reading, feed, reading_delay, send_back
 from harness.training.fitting import fewest_chunks
 from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
@@ -241,8 +242,9 @@ class _Loop:
             run.epoch = run.step = 0
             run.chunks = chunks
             method.train().begin_epoch(run)
-            for _ in range(2):
-                self._run_step(torch.tensor(longest[-training.stage.batch_size :]), training)
+            rows = torch.tensor(longest[-training.stage.batch_size :])
+            for batch in feed(self.view, [rows, rows], run.device):
+                self._run_step(batch, training)
         finally:
             training.optimizer.zero_grad(set_to_none=True)
             vars(method).clear()
@@ -265,26 +267,36 @@ class _Loop:
         sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
         batches = list(_rows(order, len(self.view.captions), training.stage.batch_size))
-        for step, rows in enumerate(batches[done:], start=done):
+        late: deque[Reading] = deque()  # losses of the last steps, which nothing waits for
+
+        def read(most: int) -> None:
+            """Add the losses of steps to the sums until so many are left."""
+            while len(late) > most:
+                reading = late.popleft()
+                for name, value in _checked(reading, run).items():
+                    sums[name] += value
+                self._report(reading.step, sum(sums.values()) / (reading.step + 1))
+
+        for step, batch in enumerate(feed(self.view, batches[done:], run.device), start=done):
             run.step = epoch * run.steps_per_epoch + step
-            for name, value in self._run_step(rows, training).items():
-                sums[name] += value
-            self._report(step, sum(sums.values()) / (step + 1))
+            late.append(send_back(step, self._run_step(batch, training)))
+            read(reading_delay(run.device))
             if step + 1 < len(batches) and self._has_to_save():
+                read(0)
                 self.seconds += seconds(run.device) - began
                 self.step, self.sums, began = step + 1, dict(sums), seconds(run.device)
                 self._save(training)
                 self._end_where_asked()
+        read(0)
         self.seconds += seconds(run.device) - began
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
 
-    def _run_step(self, rows: Tensor, training: _Training) -> dict[str, float]:
-        """Take one step on the captions of these rows and return the losses."""
+    def _run_step(self, batch: Batch, training: _Training) -> Mapping[str, Tensor]:
+        """Take one step on a batch and return the losses."""
         run = self.run
         seed_everything(run.seed, "step", run.stage, run.step)
-        batch = _batch(self.view, rows, run.device)
-        losses = training.module(batch, run)
+        losses: Mapping[str, Tensor] = training.module(batch, run)
         run.accelerator.backward(_sum(losses, run))
         if training.stage.clip_norm is not None:
             run.accelerator.clip_grad_norm_(self.method.parameters(), training.stage.clip_norm)
@@ -293,7 +305,7 @@ class _Loop:
         training.schedule.step()
         with torch.no_grad():
             self.method.after_step(batch, run)
-        return _values(losses, run)
+        return losses
 
     def _has_to_save(self) -> bool:
         late = time.monotonic() - self.saved_at > CHECKPOINT_SECONDS
@@ -365,18 +377,6 @@ def _rows(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]
     yield from torch.split(torch.from_numpy(order.permutation(count)), size)
 
 
-def _batch(view: TrainView, captions: Tensor, device: torch.device) -> Batch:
-    images = view.image_of_caption[captions]  # (B,)
-    people = None if view.person_of_image is None else view.person_of_image[images].to(device)
-    return Batch(
-        images=view.pixels(images).to(device, non_blocking=True),  # (B, 3, H, W)
-        captions=[view.captions[index] for index in captions.tolist()],
-        image_index=images.to(device),
-        caption_index=captions.to(device),
-        person_ids=people,
-    )
-
-
 def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
     """Return what is minimised, on a graph. Raises TypeError and ValueError."""
     if not isinstance(losses, Mapping):
@@ -404,14 +404,13 @@ def _told(value: object) -> str:
     return f"a {kind}" if isinstance(value, Tensor | Sequence) else f"the {kind} {value!r}"
 
 
-def _values(losses: Mapping[str, Tensor], run: TrainingRun) -> dict[str, float]:
-    """Return the losses as numbers; stop at one that is not finite."""
-    values = torch.stack([loss.detach().float() for loss in losses.values()]).tolist()
-    named = dict(zip(losses, values, strict=True))
+def _checked(reading: Reading, run: TrainingRun) -> dict[str, float]:
+    """Return the losses of a step as numbers; stop at one that is not finite."""
+    named = reading.read()
     for name, value in named.items():
         if not np.isfinite(value):
             raise NonFiniteLoss(
                 f"loss {name!r} is {value} at stage {run.stage + 1}, epoch {run.epoch + 1}, "
-                f"step {run.step % run.steps_per_epoch + 1} of {run.steps_per_epoch}"
+                f"step {reading.step + 1} of {run.steps_per_epoch}"
             )
     return named

@@ -28,8 +28,9 @@ from harness.evaluation import encode_split  # noqa: E402
 from harness.method import Recipe, Supervision  # noqa: E402
 from harness.registry.settings import build  # noqa: E402
 from harness.seeding import seed_everything  # noqa: E402
+from harness.training.feeding import gather  # noqa: E402
 from harness.training.handed import preparation  # noqa: E402
-from harness.training.loop import _active, _batch  # noqa: E402
+from harness.training.loop import _active  # noqa: E402
 
 CPU = torch.device("cpu")
 ROWS = 9  # two ranks have five and four
@@ -56,7 +57,7 @@ def step(split: Split, name: str, listing: registry.Listing, chunks: int) -> dic
     run.steps_per_epoch, run.chunks = 1, chunks
     module = run.accelerator.prepare(method.train())
     seed_everything(0, "step")
-    batch = _batch(view, torch.arange(ROWS), CPU)
+    batch = gather(view, torch.arange(ROWS))
     losses: Mapping[str, Tensor] = module(batch, run)
     run.accelerator.backward(torch.stack(list(losses.values())).sum())
     with torch.no_grad():

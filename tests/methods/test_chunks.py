@@ -22,8 +22,9 @@ from harness.method import Method, Recipe, Supervision
 from harness.registry.settings import build
 from harness.seeding import derive, seed_everything
 from harness.structures import map_tensors, tensors_of, with_tensors
+from harness.training.feeding import gather
 from harness.training.handed import TrainingRun, preparation
-from harness.training.loop import _active, _batch
+from harness.training.loop import _active
 
 CPU = torch.device("cpu")
 ROWS = 16
@@ -68,7 +69,7 @@ class Prepared:
         run.steps_per_epoch, run.chunks = 1, chunks
         drop(method, run)
         seed_everything(0, "step")
-        losses = method(_batch(self.view, torch.arange(ROWS), CPU), run)
+        losses = method(gather(self.view, torch.arange(ROWS)), run)
         torch.stack([loss.to(dtype) for loss in losses.values()]).sum().backward()
         gradients = {n: p.grad for n, p in method.named_parameters() if p.grad is not None}
         return {**{name: loss.detach() for name, loss in losses.items()}, **gradients}

@@ -42,6 +42,7 @@ TRAINS = {
     "harness.training.building",
     "harness.training.checkpoints",
     "harness.training.chunks",
+    "harness.training.feeding",
     "harness.training.handed",
     "harness.training.loop",
     "harness.training.optimization",
