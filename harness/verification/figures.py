@@ -15,18 +15,32 @@ import pyarrow
 from numpy.typing import NDArray
 
 from harness.results import TIED
-from harness.results.query_table import COLUMNS, Columns
+from harness.results.query_table import (
+    COLUMNS,
+    FIRST_IMAGES,
+    FOLLOWING,
+    Columns,
+    columns_there,
+    follow,
+)
 from harness.verification.findings import Unreadable
 from harness.verification.reading import read_table
 
 # Figures are stored to the last bit. Sums of the same numbers may differ in it between processors
 # and versions of numpy; over as many queries as there are, that stays below 1e-12.
 TOLERANCE = 1e-9
-BY_QUERY = ("first_hit", "average_precision", "inverse_negative_penalty")
 CUTS = {"r1": 1, "r5": 5, "r10": 10}
 
 Integers = NDArray[np.int64]
 Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Top:
+    """The first of the gallery for every query, best first."""
+
+    rows: Integers  # (Q, T)
+    scores: Floats  # (Q, T)
 
 
 @dataclass(frozen=True)
@@ -35,11 +49,10 @@ class Queries:
 
     query_id: NDArray[Any]  # (Q,) numbers of captions, or ids of images
     person_id: Integers  # (Q,)
-    by_query: Mapping[str, NDArray[Any]]  # first_hit and so on, (Q,) each
+    by_query: Mapping[str, NDArray[Any]]  # first_hit and so on, (Q,) each; none if compact
     hit_ranks: Integers  # (H,) query after query, strictly ascending in each
     hit_counts: Integers  # (Q,) at least one each
-    top_rows: Integers  # (Q, T)
-    top_scores: Floats  # (Q, T)
+    top: Top | None  # None where the table has no such lists
     tied: NDArray[np.bool_] | None  # (Q,); None where the protocol did not tell
 
     @property
@@ -53,15 +66,12 @@ def read_queries(file: Path, count: int | None = None, table_columns: Columns = 
 
     Raises Unreadable for what is not a table of queries, and for ranks that none can have.
     """
-    table = read_table(file, table_columns, count)
+    table = read_table(file, table_columns, count, columns_there)
     if not len(table):
         raise Unreadable("has no query")
-    columns = {name: table.column(name).combine_chunks() for name in table_columns}
+    columns = {name: table.column(name).combine_chunks() for name in table.column_names}
     ranks, counts = _lists(columns["hit_ranks"])
     _refuse_ranks(ranks, counts)
-    rows, scores = (_matrix(name, columns[name]) for name in ("top_rows", "top_scores"))
-    if rows.shape != scores.shape:
-        raise Unreadable("has lists of top_rows and top_scores of unequal length")
     plain = {
         name: column.to_numpy(zero_copy_only=False)
         for name, column in columns.items()
@@ -70,27 +80,17 @@ def read_queries(file: Path, count: int | None = None, table_columns: Columns = 
     return Queries(
         query_id=plain["query_id"],
         person_id=plain["person_id"],
-        by_query={name: plain[name] for name in BY_QUERY},
+        by_query={name: plain[name] for name in FOLLOWING if name in plain},
         hit_ranks=ranks,
         hit_counts=counts,
-        top_rows=rows,
-        top_scores=scores,
+        top=_read_top(columns) if FIRST_IMAGES[0] in columns else None,
         tied=plain.get("tied"),
     )
 
 
 def recompute(queries: Queries) -> dict[str, NDArray[Any]]:
-    """Return the rank of the first hit, AP and INP of every query, (Q,) each.
-
-    AP is the mean over a query's hits of the precision at each; INP = hits / rank of the last one.
-    """
-    ranks, counts, starts = queries.hit_ranks, queries.hit_counts, queries.starts
-    nth_hit = np.arange(1, len(ranks) + 1) - np.repeat(starts, counts)  # (H,)
-    return {
-        "first_hit": ranks[starts],
-        "average_precision": np.add.reduceat(nth_hit / ranks, starts) / counts,
-        "inverse_negative_penalty": counts / ranks[starts + counts - 1],
-    }
+    """Return what follows from the ranks of every query, (Q,) each."""
+    return follow(queries.hit_ranks, queries.hit_counts)
 
 
 def average(
@@ -107,8 +107,8 @@ def average(
 
 def compare_queries(queries: Queries, found: Mapping[str, NDArray[Any]]) -> Iterator[str]:
     """Yield what is wrong with the figures that are stored of each query."""
-    for name, values in found.items():
-        stored = queries.by_query[name]
+    for name, stored in queries.by_query.items():
+        values = found[name]
         wrong = ~(np.abs(stored - values) <= TOLERANCE)  # NaN is wrong too
         if wrong.any():
             row = int(wrong.argmax())
@@ -137,6 +137,13 @@ def _lists(column: Any) -> tuple[NDArray[Any], Integers]:
     """Return the values of all lists of a column, and how many each has."""
     values = column.flatten().to_numpy(zero_copy_only=False)
     return values, np.diff(column.offsets.to_numpy()).astype(np.int64)
+
+
+def _read_top(columns: Mapping[str, Any]) -> Top:
+    rows, scores = (_matrix(name, columns[name]) for name in FIRST_IMAGES)
+    if rows.shape != scores.shape:
+        raise Unreadable(f"has lists of {' and '.join(FIRST_IMAGES)} of unequal length")
+    return Top(rows, scores)
 
 
 def _matrix(name: str, column: Any) -> NDArray[Any]:

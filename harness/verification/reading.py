@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ MOST_BYTES = 1 << 32  # of a table on disk
 MOST_VALUES = 1 << 27  # of a table, in all columns: a small file can hold very many equal ones
 MOST_TEXT = 1 << 26  # bytes of a JSON file
 LARGEST = 1 << 63  # of a number
+
+Choose = Callable[[Columns, Collection[str]], Columns]
 
 
 def read_json(file: Path) -> Any:
@@ -77,15 +79,22 @@ def _refuse_numbers(values: Mapping[str, Any]) -> None:
             raise Unreadable(f"says {told}, which is no such number")
 
 
-def read_table(file: Path, columns: Columns, rows: int | None = None) -> Any:
+def read_table(
+    file: Path,
+    columns: Columns,
+    rows: int | None = None,
+    choose: Choose = lambda columns, names: columns,
+) -> Any:
     """Read columns of a Parquet file, each of one of its types, without a value missing.
 
-    Where `rows` is given, the table must have as many. Raises Unreadable.
+    Where `rows` is given, the table must have as many. `choose` tells which of the columns a table
+    with some names must have. Raises Unreadable.
     """
     _refuse_size(file, MOST_BYTES)
     try:
         # By default a whole column of images would be taken into memory.
         with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as parquet:
+            columns = choose(columns, parquet.schema_arrow.names)
             _refuse_shape(parquet, columns, rows)
             table = parquet.read(columns=list(columns))
         table.validate(full=True)

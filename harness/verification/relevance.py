@@ -20,7 +20,7 @@ from harness.data.declaration import Located
 from harness.data.digest import GALLERY_FILE, QUERIES_FILE
 from harness.results import REVERSE_EVALUATION
 from harness.tie_order import CAPTIONS, IMAGES
-from harness.verification.figures import Integers, Queries, which
+from harness.verification.figures import Integers, Queries, Top, which
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_json, read_table
 
@@ -121,7 +121,8 @@ def check_relevance(queries: Queries, task: Task) -> Iterator[str]:
     """Yield what is wrong with an evaluation, whose queries are as many as the task has."""
     yield from _check_people(queries, task)
     yield from _check_hits(queries, task)
-    yield from _check_top(queries, task)
+    if queries.top is not None:
+        yield from _check_top(queries, queries.top, task)
 
 
 def _check_people(queries: Queries, task: Task) -> Iterator[str]:
@@ -147,8 +148,8 @@ def _check_hits(queries: Queries, task: Task) -> Iterator[str]:
         yield f"hit_ranks beyond the gallery's {len(task.gallery_people)} rows ({which(beyond)})"
 
 
-def _check_top(queries: Queries, task: Task) -> Iterator[str]:
-    rows, scores = queries.top_rows, queries.top_scores  # (Q, T)
+def _check_top(queries: Queries, top: Top, task: Task) -> Iterator[str]:
+    rows, scores = top.rows, top.scores  # (Q, T)
     gallery, length = len(task.gallery_people), rows.shape[1]
     if length != min(TOP, gallery):
         yield f"{length} top_rows a query, of a gallery of {gallery}"

@@ -133,7 +133,7 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
         run.add(Kind.RELEVANCE, f"{file}/{QUERIES}", *check_relevance(queries, task))
     means = average(by_query, queries.tied)
     run.add(Kind.FIGURES, f"{file}/{MEANS}", *_compare_stored(place / MEANS, means))
-    run.figures += sum(map(len, by_query.values())) + len(means)
+    run.figures += sum(map(len, queries.by_query.values())) + len(means)
     return means
 
 

@@ -21,6 +21,7 @@ from harness.data.paperdolls.build import write_paperdolls
 from harness.data.paperdolls.looks import Sizes
 from harness.results import EvaluationRecord
 from harness.results.checksums import CHECKSUMS, hash_folder
+from harness.results.query_table import FIRST_IMAGES, FOLLOWING
 from harness.verification import Kind, Report, verify
 from harness.verification.runs import VerifiedRun
 from harness.verification.staleness import find_stale
@@ -161,6 +162,16 @@ def test_what_was_not_touched_is_in_order(check: Call) -> None:
     assert report.figures == 3 * of_run + further
 
 
+def without(*columns: str) -> Change:
+    """Return what writes a table without some of its columns."""
+
+    def change(file: Path) -> None:
+        table = pyarrow.parquet.read_table(file)
+        pyarrow.parquet.write_table(table.drop_columns(list(columns)), file)
+
+    return change
+
+
 SEMANTIC = [
     (METRICS, in_json(r1=99.0), Kind.FIGURES),
     (METRICS, in_json(map=float("nan")), Kind.FIGURES),
@@ -191,6 +202,9 @@ SEMANTIC = [
     (QUERIES, in_row("top_rows", lambda rows: rows[:-1]), Kind.FIGURES),
     (QUERIES, in_row("top_scores", swap), Kind.RELEVANCE),
     (QUERIES, in_row("top_scores", lambda scores: [float("inf"), *scores[1:]]), Kind.RELEVANCE),
+    (QUERIES, without("first_hit"), Kind.FIGURES),
+    (QUERIES, without("top_scores"), Kind.FIGURES),
+    (QUERIES, without("hit_ranks"), Kind.FIGURES),
     (QUERIES, truncate, Kind.FIGURES),
     (QUERIES, text("PAR1"), Kind.FIGURES),
     (QUERIES, Path.unlink, Kind.FIGURES),
@@ -252,6 +266,21 @@ def test_no_evaluation_names_another_dataset_than_its_place_says(
     seal(folder)
     seal(run)
     assert (Kind.RECORD, f"evaluations/{place}/evaluation.json") in told(check(code=False))
+
+
+@pytest.mark.parametrize("lists", [(), FIRST_IMAGES])
+def test_a_compact_table_is_in_order(check: Call, stored: Path, lists: tuple[str, ...]) -> None:
+    """Of what follows from the ranks, and of lists that are absent, nothing is checked or wrong."""
+    run = run_of(stored)
+    before = check().figures
+    without(*FOLLOWING, *lists)(run / QUERIES)
+    seal(run)
+    report = check()
+    assert report.findings == []
+    assert before - report.figures == 3 * 8 * 4 * 2
+    in_row("hit_ranks", lambda ranks: [ranks[0], *range(300, 299 + len(ranks))])(run / QUERIES)
+    seal(run)
+    assert {(Kind.FIGURES, METRICS), (Kind.RELEVANCE, QUERIES)} <= told(check())
 
 
 @pytest.mark.parametrize("part", ["config", "recipe"])
@@ -565,8 +594,7 @@ def test_figures_are_those_of_the_metrics(tmp_path: Path) -> None:
             by_query={},
             hit_ranks=scored.hit_values,
             hit_counts=np.diff(scored.hit_offsets),
-            top_rows=scored.top_rows,
-            top_scores=scored.top_scores,
+            top=figures.Top(scored.top_rows, scored.top_scores),
             tied=scored.tied,
         )
     )
