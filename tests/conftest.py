@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, settings
 from harness.compatibility import mend_torchvision
 from harness.execution.local import preload
 from harness.registry import find_plugins
+from harness.results import shipped
 
 from .command_line import CommandLine
 from .cores import share_cores
@@ -114,6 +115,17 @@ def environment(cache: Path) -> Mapping[str, str]:
     """The variables that all tests start with."""
     os.environ["WANDB_MODE"] = "offline"
     return dict(os.environ)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_ships(cache: Path) -> Iterator[None]:
+    """No test depends on the results that came with the project; those about them have their own.
+
+    A command in a process of its own sees them all the same.
+    """
+    kept, shipped.FOLDER = shipped.FOLDER, cache / "nothing-ships"
+    yield
+    shipped.FOLDER = kept
 
 
 @pytest.fixture(scope="session")
