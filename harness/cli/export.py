@@ -15,9 +15,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from harness.results import StoredRun
+    from harness.submission.bundle import Bundle
 
 NAMED = 5  # things left out that are named
-PLACES = {"bundle": "submission.zip", "trec": "trec", "model-card": "model-card"}
+PLACES = {
+    "bundle": "submission.zip",
+    "trec": "trec",
+    "model-card": "model-card",
+    "shipped": "shipped",
+}
 
 
 class Format(StrEnum):
@@ -26,6 +32,7 @@ class Format(StrEnum):
     BUNDLE = "bundle"
     TREC = "trec"
     MODEL_CARD = "model-card"
+    SHIPPED = "shipped"
 
 
 def export(
@@ -37,12 +44,16 @@ def export(
         Format,
         typer.Option(
             help="bundle: a zip for `harness import-results`. trec: qrels and run files for "
-            "trec_eval. model-card: weights and a card for the Hugging Face hub."
+            "trec_eval. model-card: weights and a card for the Hugging Face hub. shipped: the "
+            "folder of results that ships with the project (--out harness/shipped), as small as "
+            "ranks allow."
         ),
     ] = Format.BUNDLE,
     out: Annotated[
         Path | None,
-        typer.Option(help="The file or folder to write; submission.zip, trec or model-card."),
+        typer.Option(
+            help="The file or folder to write; submission.zip, trec, model-card or shipped."
+        ),
     ] = None,
     suite: Annotated[str, typer.Option(help="The suite whose runs are exported.")] = "demo",
     dataset: Annotated[
@@ -78,6 +89,8 @@ def export(
     place = out or Path(PLACES[format])
     if format is Format.BUNDLE:
         _write_bundle(results, runs, place, by, weights)
+    elif format is Format.SHIPPED:
+        _write_shipped(results, runs, place)
     elif format is Format.TREC:
         _write_trec(runs, place, plugins or [], depth)
     else:
@@ -94,13 +107,34 @@ def _write_bundle(
     with terminal.steps() as show:
         bundle = make_bundle(results, runs, locate_datasets([], show), by, weights, show)
         write_bundle(bundle.files, out)
+    _tell_left_out(bundle)
+    if not by:
+        terminal.note('Nobody is named: --by "Lab, contact" says who sends it.')
+    print(f"{out}: {len(bundle.runs)} runs, {out.stat().st_size / 1e6:.1f} MB.")
+
+
+def _write_shipped(results: Path, runs: Sequence[StoredRun], out: Path) -> None:
+    from harness.cli.display import terminal
+    from harness.cli.verify import locate_datasets
+    from harness.submission.shipping import make_shipped, write_shipped
+
+    with terminal.steps() as show:
+        located = locate_datasets([], show, results)
+        shipped = make_shipped(results, runs, located, show)
+        write_shipped(shipped.files, out, located)
+    _tell_left_out(shipped)
+    size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())
+    print(f"{out}: {len(shipped.runs)} runs, {size / 1e6:.1f} MB.")
+
+
+def _tell_left_out(bundle: Bundle) -> None:
+    """Say what was not taken into a bundle."""
+    from harness.cli.display import terminal
+
     for told in bundle.left_out[:NAMED]:
         terminal.note(f"Left out: {told}.")
     if (more := len(bundle.left_out) - NAMED) > 0:
         terminal.note(f"{more} more things were left out.")
-    if not by:
-        terminal.note('Nobody is named: --by "Lab, contact" says who sends it.')
-    print(f"{out}: {len(bundle.runs)} runs, {out.stat().st_size / 1e6:.1f} MB.")
 
 
 def _write_trec(

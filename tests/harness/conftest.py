@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from harness.data.catalogue import find_declaration, locate
+from harness.results.selection import select_runs
+from harness.submission.shipping import make_shipped, write_shipped
+
 from ..command_line import CommandLine
 from ..made_once import Make, write_text
 
@@ -121,6 +125,26 @@ def made_results(
         assert done.returncode == 0, done.stderr
 
     return once("made-results", fill) / "results"
+
+
+@pytest.fixture(scope="session")
+def packed(made_results: Path, small_dolls: Path, once: Make) -> Path:
+    """The methods as published as they would ship; copy them before changing them."""
+
+    def fill(folder: Path) -> None:
+        datasets = [locate(find_declaration(str(small_dolls)))]
+        shipped = make_shipped(made_results, select_runs(made_results, "demo"), datasets)
+        write_shipped(shipped.files, folder / "shipped", datasets)
+
+    return once("packed", fill) / "shipped"
+
+
+@pytest.fixture
+def ships(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of them, which ships in this test."""
+    folder = Path(shutil.copytree(packed, tmp_path / "ships"))
+    monkeypatch.setattr("harness.results.shipped.FOLDER", folder)
+    return folder
 
 
 @pytest.fixture
