@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow
@@ -30,6 +30,9 @@ from harness.data.declaration import Located
 from harness.data.decoding_key import decoding_key
 from harness.data.rows import place
 from harness.files import slug, whole_folder, write_json, write_table
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 HEIGHT = 96  # of a thumbnail, in pixels
 QUALITY = 70  # of its JPEG
@@ -74,6 +77,7 @@ class Digest:
     person_of_image: Integers  # (M,)
     cameras: list[str | None]  # M; None where the dataset tells none
     thumbnails: list[bytes | None]  # M, JPEG; None where not to be shown or not to be decoded
+    bare: str = ""  # why there is no thumbnail, of a digest that ships without and may show them
 
 
 def digest_path(folder: Path, suite: str, dataset: str, fingerprint: str) -> Path:
@@ -209,17 +213,21 @@ def _condensed(row: Row, thumbnails: bool) -> Row:
 
 
 def _thumbnail(encoded: bytes | None, file: str | None) -> bytes | None:
-    from PIL import Image
-
     from harness.data.decoding import decode_whole, read_file
 
-    small = io.BytesIO()
     try:
-        image = decode_whole(read_file(Path(str(file))) if encoded is None else encoded)
+        return shrink(decode_whole(read_file(Path(str(file))) if encoded is None else encoded))
     except (ValueError, OSError):
         return None
+
+
+def shrink(image: Image) -> bytes:
+    """Return the thumbnail of an image as a JPEG."""
+    from PIL.Image import Resampling
+
+    small = io.BytesIO()
     width = max(1, round(image.width * HEIGHT / image.height))
-    image.resize((width, HEIGHT), Image.Resampling.BICUBIC).save(small, "JPEG", quality=QUALITY)
+    image.resize((width, HEIGHT), Resampling.BICUBIC).save(small, "JPEG", quality=QUALITY)
     return small.getvalue()
 
 
