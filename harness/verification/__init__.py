@@ -28,6 +28,7 @@ def verify(
     datasets: Sequence[Located],
     show: Show = lambda what, done, total: None,
     beside: Path | None = None,
+    promised: Sequence[Located] = (),
 ) -> Report:
     """Verify every run below a results folder.
 
@@ -35,11 +36,14 @@ def verify(
         listings: the methods that are here, whose code is compared with what made the runs.
         datasets: those that are here; of others the digests among the results are believed.
         beside: the results folder that these are to be taken into, whose digests they must fit.
+        promised: datasets that would be drawn here as they are told of, and have no files yet.
 
     Raises:
         HarnessError: there is no such folder, or no run in it.
     """
     folders = _find_runs(results)
+    names = {one.declaration.name for one in datasets}
+    known = [*datasets, *(one for one in promised if one.declaration.name not in names)]
     library = Library.open(results, datasets, beside)
     runs: list[VerifiedRun] = []
     for folder in folders:
@@ -53,7 +57,7 @@ def verify(
             *(finding for run in runs for finding in run.findings),
             *find_mixed(runs),
             *find_apart(runs),
-            *find_stale(runs, listings, datasets),
+            *find_stale(runs, listings, known),
             *find_left_overs(results),
         ],
     )

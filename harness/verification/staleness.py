@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,10 @@ from typing import Any
 from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
+from harness.plan import keys
 from harness.plan.keys import without_options
 from harness.plan.spec import RunSpec
-from harness.registry import Listing
+from harness.registry import Listing, Plugin
 from harness.results import (
     EVALUATION,
     EVALUATIONS,
@@ -71,6 +72,26 @@ def find_outdated(
         elif finding.kind is Kind.NOT_CHECKED:
             told.setdefault(path, None)
     return told
+
+
+def find_of_other_code(runs: Sequence[StoredRun], plugins: Iterable[Plugin]) -> list[StoredRun]:
+    """Return the finished runs whose keys no plugin's code gives, with the settings they had.
+
+    Sources are read and nothing else, not even a description, for which a method is imported where
+    none is cached: to change what a method has by default is to change its code.
+    """
+    codes = keys.Codes()
+    here = [codes.of(plugin) for plugin in plugins]
+    return [run for run in runs if run.record.status == "ok" and not _is_of_code(run.record, here)]
+
+
+def _is_of_code(record: RunRecord, codes: Iterable[keys.Code]) -> bool:
+    settings = record.method, record.config, record.recipe
+    data = str(record.data.get("fingerprint")), record.seed
+    try:
+        return any(keys.make_keys(one, *settings, *data).figures == record.key for one in codes)
+    except (KeyError, TypeError):  # of a recipe like no other
+        return False
 
 
 @dataclass(frozen=True)
