@@ -23,17 +23,18 @@ MAKERS: tuple[Callable[[Site], Mapping[str, File]], ...] = (
 )
 
 
-def build_site(results: Path, out: Path, reported: Path = FOLDER) -> Path:
+def build_site(results: Path, out: Path, reported: Path = FOLDER, shipped: bool = False) -> Path:
     """Write the pages of every run below `results` into the folder `out`; return the index.
 
-    What papers print is read from the folder `reported`, one file a paper.
-    A site that is already there is replaced at once or, where anything fails, not at all.
+    Beside them stand the runs that ship: of the suites that ran here or, where nothing did or
+    `shipped` asks for them, of all. What papers print is read from the folder `reported`, one file
+    a paper. A site that is already there is replaced at once or, where anything fails, not at all.
 
     Raises:
         ValueError: there is no run to show, or a file of reported figures is wrong.
         FileExistsError: `out` holds files and is not a site that this function wrote.
     """
-    site = load_site(results, reported)
+    site = load_site(results, reported, shipped)
     files: dict[str, File] = {}
     for make in MAKERS:
         files |= make(site)

@@ -113,6 +113,7 @@ class Agreement:
     figures: tuple[PrintedFigure, ...]  # from the best in print
     pairs: tuple[TriedClaim, ...]  # of methods as published, the one that is better in print first
     rows: tuple[TriedClaim, ...]  # of ablation tables: row less base, full method less row
+    shipped: str  # how many of the runs came with the project; empty where none did
     order: Order | None  # of the pairs that claim one
     misprints: int  # differences of rows that count no claim, because a figure of them is suspect
     left_out: tuple[tuple[str, str], ...]  # methods and rows that ran, and why nothing is of them

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from harness.results import METRICS
 from harness.significance import Comparison
@@ -36,15 +35,15 @@ NO_PAIR = DifferenceCell(None, ABSENT)
 SILENT = DifferenceCell(None, "not compared")
 
 
-def open_ledger(contest: Contest, results: Path) -> Ledger:
+def open_ledger(contest: Contest) -> Ledger:
     """Return the comparisons of a ground, with why some entries of it are not compared."""
     ledger = contest.ledger
-    silent = {entry: _why_silent(contest, entry, results) for entry in contest.silent}
+    silent = {entry: _why_silent(contest, entry) for entry in contest.silent}
     return Ledger(ledger.answers, ledger.spreads, silent)
 
 
-def _why_silent(contest: Contest, entry: Entry, results: Path) -> str:
-    """Say why an entry is not compared; its files are named as seen from the folder of results."""
+def _why_silent(contest: Contest, entry: Entry) -> str:
+    """Say why an entry is not compared."""
     runs = contest.ground.methods[entry[0]][entry[1]]
     seeds = [str(run.record.seed) for run in runs if run.finished]
     if not seeds:
@@ -54,7 +53,7 @@ def _why_silent(contest: Contest, entry: Entry, results: Path) -> str:
     may_lack = entry[1] != FULL and set(seeds) & set(taken)
     if seeds != taken and not may_lack:
         return f"finished with {unpaired(seeds, taken)}"
-    return contest.silent[entry].replace(f"{results}/", "").rstrip(".")
+    return contest.silent[entry].rstrip(".")
 
 
 def unpaired(seeds: Sequence[str], taken: Sequence[str]) -> str:

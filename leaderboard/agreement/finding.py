@@ -10,6 +10,7 @@ from harness.data.catalogue import read_catalogue
 from harness.errors import unknown
 from harness.results import variant_name
 from harness.results.agreement import Agreement, Claim, PrintedFigure, TriedClaim
+from harness.results.shipped import say_shipped
 from harness.significance import Order, measure_order
 from leaderboard.agreement.printed import Papers, Printed, find_printed, printed_datasets
 from leaderboard.agreement.rows import RowClaims, find_row_claims
@@ -30,7 +31,8 @@ def find_agreements(
     """Hold the results of a folder against papers, by suite and dataset.
 
     A dataset that papers measured is compared with what they print for it, any other with what they
-    print for the dataset `on`. Takes the suite and the datasets to look at, by default all.
+    print for the dataset `on`. Takes the suite and the datasets to look at, by default all; the
+    runs of a suite that ship are looked at where it is named, or ran here, or nothing did.
 
     Raises:
         ValueError: there is no run.
@@ -39,7 +41,7 @@ def find_agreements(
     papers = load_papers(FOLDER)
     if on not in (known := printed_datasets(papers)):
         raise unknown("dataset that papers print", on, known)
-    grounds = _chosen(load_grounds(results), suite, datasets)
+    grounds = _chosen(load_grounds(results, suite is not None), suite, datasets)
     return [find_agreement(one, Contest(one, results), papers, on) for one in grounds]
 
 
@@ -71,6 +73,7 @@ def find_agreement(
         figures=tuple(_figure(contest, method, found) for method, found in compared.items()),
         pairs=pairs,
         rows=_try_rows(contest, claims),
+        shipped=say_shipped([run.stored for run in ground.runs]),
         order=_order(contest, compared, [one.claim for one in pairs if not one.claim.is_tie]),
         misprints=sum(of_paper.misprints for of_paper in claims),
         left_out=(

@@ -119,10 +119,7 @@ def _say_tau(found: Concordance) -> list[str]:
 def _remarks(site: Site, agreement: Agreement) -> list[str]:
     """Say what is not counted, and why."""
     titles = site.addresses.titles
-    said = [
-        f"Left out: {_title(name, titles)}; {why.replace(f'{site.results}/', '')}."
-        for name, why in agreement.left_out
-    ]
+    said = [f"Left out: {_title(name, titles)}; {why}." for name, why in agreement.left_out]
     if agreement.misprints:
         differences = counted(agreement.misprints, "difference")
         said.append(f"Not counted, because of a suspect figure: {differences} between rows.")

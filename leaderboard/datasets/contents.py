@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.data.digest import Digest, digest_path, read_digest
+from harness.data.digest import Digest
+from harness.data.shipped_digest import find_digest
 from harness.files import slug
 from leaderboard.records.load import Ground, Run, finite
 from leaderboard.site.site import Site
@@ -79,5 +80,5 @@ def _digest(results: Path, ground: Ground, fingerprint: str) -> Digest | None:
     """Read the digest of a content; what a folder of its name holds may be of another."""
     if slug(fingerprint) != fingerprint:  # no file of ours has such a name
         return None
-    digest = read_digest(digest_path(results, ground.suite, ground.dataset, fingerprint))
+    digest = find_digest(results, ground.suite, ground.dataset, fingerprint)
     return digest if digest and digest.about.get("fingerprint") == fingerprint else None

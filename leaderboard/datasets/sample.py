@@ -55,6 +55,8 @@ def explain_sample(digest: Digest) -> str:
         f"An image each of {size} of the {people:,} people in the test split, at equal steps"
         " through it; nobody chose them."
     )
+    if digest.bare:
+        return f"{chosen} The images are not shown: {digest.bare}."
     if shown(digest):
         return chosen
     return (
@@ -75,7 +77,9 @@ def _exhibit(digest: Digest, anchor: str, row: int, pictures: dict[str, bytes]) 
     known = [
         f"person {int(digest.person_of_image[row])}",
         f"camera {camera}" if camera is not None else "",
-        "" if file in pictures or not shown(digest) else "no picture: it could not be decoded",
+        ""
+        if file in pictures or not shown(digest) or digest.bare
+        else "no picture: it could not be decoded",
     ]
     return Exhibit(
         source=file if file in pictures else "",

@@ -27,5 +27,6 @@ COLUMNS = (
     ("wins, ties, losses", "Queries on which a is better, equal or worse, on means over seeds."),
     ("query_milliseconds, cosine_milliseconds", "To rank the gallery for one query, re-ranked and"
      " by cosine alone, encoding left aside."),
+    ("shipped", "Whether the run came with the project: it was made, and timed, elsewhere."),
     ("key", "The content key: runs with one key have the same result."),
 )  # fmt: skip

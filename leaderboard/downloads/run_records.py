@@ -30,6 +30,7 @@ def run_line(run: Run) -> Record:
     line: dict[str, Value] = {name: getattr(record, name) for name in FLAT}
     line |= {metric: run.metric(metric) for metric in METRICS}
     return line | {
+        "shipped": run.is_shipped,
         "fingerprint": record.data.get("fingerprint"),
         "commit": record.environment.get("commit"),
         "error": error.get("kind"),
@@ -42,6 +43,7 @@ def run_object(run: Run) -> Mapping[str, Value]:
     """Return a run's whole record, with the metrics of its other evaluations and their records."""
     return {
         **asdict(run.record),
+        "shipped": run.is_shipped,
         "evaluations": run.evaluations or {},
         "further_evaluations": {name: asdict(one) for name, one in run.further.items()},
     }

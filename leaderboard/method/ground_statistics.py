@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from leaderboard.ablations.corrected import open_ledger
 from leaderboard.ablations.parts import Contribution, find_contributions
@@ -31,9 +30,7 @@ class GroundStatistics:
     sliced: SlicedFigures
 
 
-def measure(
-    contest: Contest, results: Path, papers: Mapping[str, ReportedPaper]
-) -> GroundStatistics:
+def measure(contest: Contest, papers: Mapping[str, ReportedPaper]) -> GroundStatistics:
     """Find what the tables of all methods compare."""
     ground = contest.ground
     ablations = {
@@ -44,7 +41,7 @@ def measure(
         contest=contest,
         ablations=ablations,
         contributions=contributions,
-        ledger=open_ledger(contest, results),
+        ledger=open_ledger(contest),
         places=find_places(contest),
         curves=draw_curves(contest),
         sliced=slice_queries(contest),

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from harness.results import TIED, RunRecord
 from harness.results.paper import UNDISCLOSED
+from harness.results.shipped import say_shipped
 from leaderboard.ablations.corrected import ABOUT_DIFFERENCES
 from leaderboard.ablations.parts import part_table
 from leaderboard.ablations.section import Hrefs
@@ -32,6 +33,7 @@ from leaderboard.method.slices import slice_table
 from leaderboard.method.statement import judge
 from leaderboard.method.training_curves import pair_charts, seed_legend, training_charts
 from leaderboard.method.views import MethodPage, MethodSection, SweepView
+from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import summarize
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run, Variants
@@ -39,16 +41,14 @@ from leaderboard.reported.figures import OwnFigures, explain_reported, own_figur
 from leaderboard.site.addresses import list_failures
 from leaderboard.site.render import render_page
 from leaderboard.site.site import File, Site
-from leaderboard.strips.section import strip_section
+from leaderboard.strips.section import strip_section, why_nothing_retrieved
 from leaderboard.typography import web_address
 from leaderboard.views import Note
 
 
 def make_files(site: Site) -> dict[str, File]:
     """Return the page of every method."""
-    statistics = [
-        measure(site.contests[ground.label], site.results, site.papers) for ground in site.grounds
-    ]
+    statistics = [measure(site.contests[ground.label], site.papers) for ground in site.grounds]
     return {
         file: render_page("method", method_page(method, site, statistics), file)
         for method, file in site.addresses.files.items()
@@ -146,7 +146,7 @@ def _section(subject: Subject) -> MethodSection:
             subject.site.addresses.titles,
         ),
         results=results,
-        notes=_notes(full),
+        notes=(*_notes(full), *_why_no_strips(contest, method)),
         failed_evaluations=evaluations.failures,
         about_reported=explain_reported(subject.site.papers, method, ground),
         about_differences=_about_differences(results, ablations, sweeps),
@@ -166,6 +166,7 @@ def _section(subject: Subject) -> MethodSection:
         about_pairs=_about_pairs(latest(full or runs).record.supervision),
         settings=tuple(setting_groups(latest(full or runs))),
         environment=environments.pop() if len(environments) == 1 else "",
+        shipped=say_shipped([run.stored for run in runs]),
         runs=run_groups(subject.variants, subject.run_anchors, failures),
         failures=failures,
     )
@@ -182,6 +183,11 @@ def _notes(runs: Sequence[Run]) -> tuple[Note, ...]:
     share = f"Of all queries {found.mean:.3g} %" if found.mean else "No query"
     verb = "hang" if found.mean else "hangs"
     return (Note(f"{share} {verb} on how ties break."),)
+
+
+def _why_no_strips(contest: Contest, method: str) -> tuple[Note, ...]:
+    why = why_nothing_retrieved(contest, (method, FULL))
+    return (Note(why),) if why else ()
 
 
 def _evaluations(subject: Subject) -> Evaluations:

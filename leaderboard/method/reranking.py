@@ -15,7 +15,7 @@ from leaderboard.ablations.corrected import unpaired
 from leaderboard.ablations.views import Cost
 from leaderboard.records.contest import check_usable
 from leaderboard.records.ledger import Entry, Ledger, Pair
-from leaderboard.records.load import FULL, Run, finite
+from leaderboard.records.load import FULL, Run, as_seen_from, finite
 from leaderboard.typography import fixed
 
 NEVER_ENDED = "it left no figures that can be read"
@@ -136,7 +136,7 @@ def _read(runs: Sequence[Run], evaluation: str) -> Answers:
 
 
 def _shown(error: HarnessError, results: Path) -> str:
-    return str(error).replace(f"{results}/", "").rstrip(".")
+    return as_seen_from(results, str(error)).rstrip(".")
 
 
 def _seeds(runs: Sequence[Run]) -> list[str]:

@@ -15,6 +15,7 @@ from leaderboard.typography import ABSENT, day, fixed, plain
 from leaderboard.views import Failure
 
 DEEPEST = 4  # levels of nested settings that are laid out; what lies deeper is written in a line
+SHIPPED = "came with the project"
 HARDWARE = ("hardware", "device", "cpu", "gpu")  # what an environment may call its machine
 
 
@@ -89,7 +90,7 @@ def _row(run: Run, failures: Mapping[tuple[str, int], str]) -> RunRow:
         variant=record.variant,
         seed=record.seed,
         status=record.status,
-        origin=str(read_origin(run.stored.path) or ""),
+        origin=SHIPPED if run.is_shipped else str(read_origin(run.stored.path) or ""),
         failure=failures.get((record.variant, record.seed), ""),
         primary=ABSENT if primary is None else fixed(primary, 2),
         selected_epoch=ABSENT if record.selected_epoch is None else str(record.selected_epoch),

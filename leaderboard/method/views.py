@@ -65,7 +65,7 @@ class RunRow:
     variant: str
     seed: int
     status: str
-    origin: str  # who submitted it; empty where it was made here
+    origin: str  # who submitted it, or that it came with the project; empty where it was made here
     failure: str  # the address of its failure, empty where it went well
     primary: str
     selected_epoch: str
@@ -151,6 +151,7 @@ class MethodSection:
     about_pairs: str
     settings: tuple[Setting, ...]
     environment: str  # where all runs share one; else each run names its own
+    shipped: str  # how many of the runs came with the project; empty where none did
     runs: tuple[RunGroup, ...]
     failures: tuple[Failure, ...]
 

@@ -122,16 +122,17 @@ def make_board(site: Site, ground: Ground) -> Board:
 
 
 def notes(board: Board, competitor: Competitor) -> tuple[Note, ...]:
-    """Say what a row with figures lacks: seeds, runs or metrics."""
+    """Say what a row with figures lacks, seeds, runs or metrics, and what of it ships."""
     missing = missing_notes(competitor.summaries, competitor.seeds)
-    return (*_seeds(board, competitor), *_failed(board, competitor), *missing)
+    shipped = _shipped(competitor)
+    return (*_seeds(board, competitor), *shipped, *_failed(board, competitor), *missing)
 
 
 def reasons(board: Board, competitor: Competitor) -> tuple[Note, ...]:
     """Say why a method is not ranked."""
     silent = board.contest.silent.get((competitor.method, FULL), "")
     if competitor.scores[PRIMARY] is not None:
-        return (Note(silent.replace(f"{board.site.results}/", "")),)
+        return (Note(silent),)
     failed = _failed(board, competitor)
     if competitor.seeds:
         reason = "finished, but recorded no R1"
@@ -148,6 +149,15 @@ def _seeds(board: Board, competitor: Competitor) -> Sequence[Note]:
     if competitor.is_fixed and most > 1:
         return [Note("one run: other people only")]
     return [Note(f"others have {most}")] if competitor.seeds < most else []
+
+
+def _shipped(competitor: Competitor) -> Sequence[Note]:
+    """Say how many of the runs behind a row came with the project."""
+    finished = [run for run in competitor.runs if run.finished]
+    count = sum(run.is_shipped for run in finished)
+    if not count:
+        return []
+    return [Note("shipped" if count == len(finished) else f"{count} shipped")]
 
 
 def _failed(board: Board, competitor: Competitor) -> Sequence[Note]:

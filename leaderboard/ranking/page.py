@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from harness.results import METRICS, TIED
+from harness.results.shipped import say_shipped
 from leaderboard.agreement.section import agreement_line, section_anchor
 from leaderboard.dataset_card import dataset_card
 from leaderboard.ranking.cells import figure_decimals, rank_cells, score_cells
@@ -16,8 +17,17 @@ from leaderboard.ranking.differences import (
     pack_comparisons,
 )
 from leaderboard.ranking.panels import Panel, Point, draw_panel
-from leaderboard.ranking.views import Column, DifferenceCell, IndexPage, RankCell, Ranking, Row
+from leaderboard.ranking.views import (
+    Column,
+    DifferenceCell,
+    IndexPage,
+    RankCell,
+    Ranking,
+    Row,
+    Shipped,
+)
 from leaderboard.records.estimates import PRIMARY, summarize
+from leaderboard.records.load import FULL
 from leaderboard.reported.figures import own_figures
 from leaderboard.site.addresses import list_failures
 from leaderboard.site.render import render_page
@@ -72,6 +82,7 @@ def _ranking(board: Board) -> Ranking:
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
         ties=_ties(board),
+        shipped=_shipped(board),
         agreement=_agreement(board) if card.drawn else None,
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
@@ -130,6 +141,22 @@ def _single(board: Board) -> str:
     titles = board.site.addresses.titles
     names = [titles[one.method] for one in board.ranked if one.is_fixed and board.most_seeds > 1]
     return listed(names) if names else ""
+
+
+def _shipped(board: Board) -> Shipped | None:
+    """Say how many of the runs came with the project, and what makes them here."""
+    runs = board.ground.runs
+    text = say_shipped([run.stored for run in runs])
+    if not text:
+        return None
+    variants = {run.record.variant for run in runs if run.is_shipped}
+    rows = " --ablations" if variants - {FULL} else ""
+    published = {run.is_shipped for one in board.ranked for run in one.runs if run.finished}
+    return Shipped(
+        text=text,
+        command=f"harness run --all --suite {board.ground.suite}{rows}",
+        is_mixed=len(published) > 1,
+    )
 
 
 def _agreement(board: Board) -> Note | None:

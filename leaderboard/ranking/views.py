@@ -82,6 +82,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Shipped:
+    """Which runs of a ranking came with the project."""
+
+    text: str  # how many, and what made them
+    command: str  # makes them anew here
+    is_mixed: bool  # methods as published were timed there and here
+
+
+@dataclass(frozen=True)
 class Ranking:
     """One table of the index, with what must be said beside it."""
 
@@ -96,6 +105,7 @@ class Ranking:
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     ties: str  # whose queries hang on how ties break; empty where nobody's do
+    shipped: Shipped | None  # None where no run of it ships
     agreement: Note | None  # how many pairs stand as papers report, of drawn people
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.data.digest import Digest, digest_path, read_digest
+from harness.data.digest import Digest
+from harness.data.shipped_digest import find_digest
 from harness.errors import HarnessError
 from harness.results import METRICS
 from harness.results.answers import Answers, check_comparable, read_answers, restrict
@@ -17,7 +18,7 @@ from harness.results.seed_spread import read_spread
 from harness.results.versions import why_apart
 from harness.significance import Comparison, Family, compare_all
 from leaderboard.records.ledger import Entry, Ledger, family_name
-from leaderboard.records.load import FULL, Ground
+from leaderboard.records.load import FULL, Ground, as_seen_from
 
 
 class Contest:
@@ -25,7 +26,8 @@ class Contest:
 
     def __init__(self, ground: Ground, results: Path) -> None:
         self.ground = ground
-        self.silent: dict[Entry, str] = {}  # entries whose answers cannot be used, and why
+        # Entries whose answers cannot be used, and why; files are named from the results on.
+        self.silent: dict[Entry, str] = {}
         self._results = results
         self._families: dict[str, Family] = {}  # by metric
 
@@ -52,8 +54,7 @@ class Contest:
         if not self.answers:
             return None
         first = next(iter(self.answers.values()))
-        place = digest_path(self._results, first.suite, first.dataset, first.fingerprint)
-        digest = read_digest(place)
+        digest = find_digest(self._results, first.suite, first.dataset, first.fingerprint)
         return digest if digest and len(digest.words) == len(first.queries) else None
 
     @cached_property
@@ -84,7 +85,7 @@ class Contest:
             check_usable(answers)
             found[entry] = answers
         except HarnessError as error:
-            self.silent[entry] = str(error)
+            self.silent[entry] = as_seen_from(self._results, str(error))
 
     def _alike(self, found: Mapping[Entry, Answers]) -> dict[Entry, Answers]:
         """Keep what can be compared with the most common kind of answers; note why others not."""
@@ -102,7 +103,7 @@ class Contest:
                 check_comparable(_paired(first, answers, may_lack_seeds=entry[1] != FULL))
                 alike[entry] = answers
             except HarnessError as error:
-                self.silent[entry] = str(error)
+                self.silent[entry] = as_seen_from(self._results, str(error))
         return alike
 
     def _of_newest_protocol(self, found: Mapping[Entry, Answers]) -> dict[Entry, Answers]:

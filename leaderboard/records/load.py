@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow
 
 from harness.files import UNFINISHED, slug
-from harness.results import EvaluationRecord, RunRecord, StoredRun, load_runs
+from harness.results import EvaluationRecord, RunRecord, StoredRun, shipped
 
 FULL = "full"  # the variant that is the method as published
 LARGEST = 1e100  # beyond it the arithmetic of an axis may overflow
@@ -29,6 +29,11 @@ class Run:
     @property
     def finished(self) -> bool:
         return self.record.status == "ok"
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it came with the project."""
+        return shipped.is_shipped(self.stored)
 
     def metric(self, name: str, evaluation: str | None = None) -> float | None:
         """Return a percentage of the primary evaluation, or of a named one; None without any."""
@@ -70,12 +75,14 @@ class Ground:
         return self.methods.get(method, {}).get(FULL, [])
 
 
-def load_grounds(results: Path) -> list[Ground]:
-    """Read a results folder. Variants stand in the order in which they were first started.
+def load_grounds(results: Path, always: bool = False) -> list[Ground]:
+    """Read a results folder, with the shipped runs that join its own, or always all of them.
 
-    Raises ValueError where the folder holds no run.
+    Variants stand in the order in which they were first started.
+
+    Raises ValueError where there is no run.
     """
-    runs = [_with_tables(stored) for stored in load_runs(results)]
+    runs = [_with_tables(stored) for stored in shipped.load_layered(results, always)]
     if not runs:
         raise ValueError(
             f'there is no run below {results} to report; make some with "harness run --all"'
@@ -89,6 +96,11 @@ def _unread(ground: Ground, results: Path) -> tuple[str, ...]:
     began = (results / slug(ground.suite) / slug(ground.dataset)).glob("*/*/seed-*")
     known = set(map(slug, ground.methods))
     return tuple(sorted({run.parent.parent.name for run in began} - known))
+
+
+def as_seen_from(results: Path, text: str) -> str:
+    """Return a text in which files are named from the folder of results, or of what ships, on."""
+    return text.replace(f"{results}/", "").replace(f"{shipped.FOLDER}/", "")
 
 
 def finite(value: Any) -> float | None:

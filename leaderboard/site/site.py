@@ -25,13 +25,15 @@ class Site:
     papers: Mapping[str, ReportedPaper]  # by method
 
 
-def load_site(results: Path, reported: Path) -> Site:
+def load_site(results: Path, reported: Path, always: bool = False) -> Site:
     """Read a results folder and a folder of reported figures.
+
+    Shipped runs join those of the results; `always` all of them, else as `load_layered` says.
 
     Raises:
         ValueError: there is no run to show, or a file of reported figures is wrong.
     """
-    grounds = tuple(load_grounds(results))
+    grounds = tuple(load_grounds(results, always))
     return Site(
         results=results,
         grounds=grounds,

@@ -29,6 +29,7 @@ class Gallery:
     people: Integers  # (M,)
     cameras: list[str | None]  # M
     thumbnails: Mapping[int, bytes]  # JPEG, by row
+    bare: str = ""  # why there is none of them, where that is not the licence
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def find_exhibits(contest: Contest) -> Exhibits | None:
             people=digest.person_of_image,
             cameras=digest.cameras,
             thumbnails=_thumbnails(digest) if shown else {},
+            bare=digest.bare,
         ),
     )
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow
 import pyarrow.compute  # an attribute of pyarrow only once it is imported
+import pyarrow.parquet
 from numpy.typing import NDArray
 
 from harness.results import (
@@ -19,7 +20,7 @@ from harness.results import (
     QUERIES,
     StoredRun,
 )
-from harness.results.query_table import read_queries
+from harness.results.query_table import FIRST_IMAGES, read_queries
 
 DEPTH = 10  # images of a strip
 NOTHING = -1  # in place of a gallery row, where a gallery has fewer images
@@ -49,6 +50,16 @@ def read_retrieved(run: StoredRun) -> Retrieved | None:
         return None
     retrieved = Retrieved(rows, right, first)
     return retrieved if _agrees(retrieved) else None
+
+
+def lacks_lists(run: StoredRun) -> bool:
+    """Tell whether a run was stored without its lists of first images, as most that ship are."""
+    file = run.path / EVALUATIONS / PRIMARY_EVALUATION / QUERIES
+    try:
+        names = pyarrow.parquet.read_schema(file).names
+    except (OSError, ValueError, pyarrow.ArrowException):
+        return False
+    return not {*FIRST_IMAGES} & {*names}
 
 
 def _read(run: StoredRun, columns: list[str]) -> Any:

@@ -10,12 +10,13 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.results import StoredRun
 from leaderboard.records.contest import Contest
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
 from leaderboard.strips.names import entry_names, thumbnail_file
-from leaderboard.strips.retrieved import NOTHING, Retrieved, read_retrieved
+from leaderboard.strips.retrieved import NOTHING, Retrieved, lacks_lists, read_retrieved
 from leaderboard.strips.views import Shot, Strip, StripFilter, StripSection
 from leaderboard.typography import listed
 
@@ -48,13 +49,31 @@ def first_retrieved(contest: Contest, entry: Entry, exhibits: Exhibits | None) -
 
     None where there is nothing to read, or where it is not about the queries and the gallery.
     """
-    if exhibits is None or entry not in contest.answers:
+    stored = _first_run(contest, entry)
+    if exhibits is None or stored is None:
+        return None
+    retrieved = read_retrieved(stored)
+    return retrieved if retrieved and _fits(retrieved, exhibits) else None
+
+
+def _first_run(contest: Contest, entry: Entry) -> StoredRun | None:
+    """Return the run with an entry's first seed; None where it has no answers."""
+    if entry not in contest.answers:
         return None
     seed = contest.answers[entry].seeds[0]
     runs = contest.ground.methods[entry[0]][entry[1]]
-    stored = next(run.stored for run in runs if run.finished and run.record.seed == seed)
-    retrieved = read_retrieved(stored)
-    return retrieved if retrieved and _fits(retrieved, exhibits) else None
+    return next(run.stored for run in runs if run.finished and run.record.seed == seed)
+
+
+def why_nothing_retrieved(contest: Contest, entry: Entry) -> str:
+    """Say why strips of an entry are missing where its run kept no lists; empty otherwise."""
+    stored = _first_run(contest, entry)
+    if stored is None or not lacks_lists(stored):
+        return ""
+    return (
+        f"What it finds is not shown: the run with seed {stored.record.seed} was stored without the"
+        " lists of first images."
+    )
 
 
 def all_fail(contest: Contest) -> Flags:
@@ -141,4 +160,6 @@ def explain_withheld(exhibits: Exhibits) -> str:
         return ""
     if gallery is None:
         return f"The results do not hold the {withheld} of this dataset: numbers stand for them."
+    if gallery.bare:
+        return f"The {withheld} of this dataset are not shown: {gallery.bare}. Ids stand for them."
     return f"The {withheld} of this dataset may not be shown here: numbers and ids stand for them."

@@ -54,7 +54,7 @@ def statistics(results: Path) -> Callable[[], GroundStatistics]:
 
     def read() -> GroundStatistics:
         site = load_site(results, FOLDER)
-        return measure(next(iter(site.contests.values())), results, site.papers)
+        return measure(next(iter(site.contests.values())), site.papers)
 
     return read
 

@@ -85,7 +85,7 @@ def test_a_curve_has_its_values_band_and_mark(results: Path, add_answers: Add) -
                 tables=(("Figure 3", f"share {value}", position),),
             )  # fmt: skip
     site = load_site(results, FOLDER)
-    statistics = measure(next(iter(site.contests.values())), results, site.papers)
+    statistics = measure(next(iter(site.contests.values())), site.papers)
     sweep = find_sweep(statistics.ablations["one"][0])
     assert sweep is not None
     charts = sweep_charts(sweep, statistics.ledger, "sweep")
@@ -120,7 +120,7 @@ def test_no_band_is_drawn_across_a_value_without_an_interval(
                 tables=(("Figure 3", f"share {value}", position),),
             )  # fmt: skip
     site = load_site(results, FOLDER)
-    statistics = measure(next(iter(site.contests.values())), results, site.papers)
+    statistics = measure(next(iter(site.contests.values())), site.papers)
     sweep = find_sweep(statistics.ablations["one"][0])
     assert sweep is not None
     root = ElementTree.fromstring(sweep_charts(sweep, statistics.ledger, "sweep")[0])

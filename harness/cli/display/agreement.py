@@ -109,6 +109,8 @@ def _print_counts(
 
 
 def _note_left_out(agreement: Agreement) -> None:
+    if agreement.shipped:
+        note(agreement.shipped)
     if not agreement.is_same:
         holds = "photographs" if agreement.is_drawn else "another dataset"
         note(f"No paper measured {agreement.dataset}; what holds on {holds} need not there.")
@@ -155,6 +157,7 @@ def _plain(agreement: Agreement) -> dict[str, Any]:
         "dataset": agreement.dataset,
         "printed_on": agreement.printed_on,
         **_figures(agreement.concordance, agreement.pairs, agreement.rows),
+        "shipped": agreement.shipped,
         "misprints": agreement.misprints,
         "methods": [_plain_figure(one) for one in agreement.figures],
         "pairs_of_methods": [_plain_claim(one) for one in agreement.pairs],
