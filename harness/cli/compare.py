@@ -51,6 +51,8 @@ def compare(
     intervals follow from one standard error and are for all pairs compared at once: an interval
     holds zero exactly where p is 0.05 or more. How far seeds spread is learnt from all methods that
     ran on the dataset; of a mean over datasets, from those that are compared.
+
+    Results that came with the project stand beside your own of the suite, and are marked.
     """
     from harness.cli.display.comparisons import show_families
     from harness.results.comparison import compare_methods
@@ -76,7 +78,10 @@ def plan_power(
     as_json: AsJson = False,
     results: Results = Path("results"),
 ) -> None:
-    """Say how small a difference the runs at hand can find, and what a smaller one would take."""
+    """Say how small a difference the runs at hand can find, and what a smaller one would take.
+
+    Results that came with the project count among those of their suite.
+    """
     from harness.cli.display.comparisons import show_power
     from harness.results.comparison import plan_comparison
 

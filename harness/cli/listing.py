@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from harness.cli.options import AsJson, Plugins, Results
+from harness.cli.options import AsJson, Plugins, Results, Shipped
 
 if TYPE_CHECKING:
     from harness.results import StoredRun
@@ -45,13 +45,18 @@ def list_suites(as_json: AsJson = False) -> None:
 
 @app.command("runs")
 def list_runs(
-    as_json: AsJson = False, plugins: Plugins = None, results: Results = Path("results")
+    as_json: AsJson = False,
+    plugins: Plugins = None,
+    results: Results = Path("results"),
+    shipped: Shipped = False,
 ) -> None:
     """Show every recorded run, and which of them the code and data that are here would repeat."""
     from harness.cli.display import lists
     from harness.results import load_runs
+    from harness.results.shipped import find_shipped
 
-    runs = list(load_runs(results))
+    own = list(load_runs(results))
+    runs = [*own, *find_shipped(own, shipped)]
     lists.show_runs(runs, find_outdated(runs, plugins or []), as_json)
 
 
@@ -61,8 +66,11 @@ def find_outdated(runs: Sequence[StoredRun], plugins: Sequence[Path]) -> dict[Pa
     from harness.data.catalogue import find_all_here
     from harness.results.origin import folders_of
     from harness.verification import staleness
+    from harness.verification.shipped import promised
 
     if not runs:
         return {}
-    located = find_all_here(folders_of(runs))
+    here = find_all_here(folders_of(runs))
+    named = {one.declaration.name for one in here}
+    located = [*here, *(one for one in promised(runs) if one.declaration.name not in named)]
     return staleness.find_outdated(runs, registry.list_methods(plugins), located)

@@ -52,6 +52,16 @@ Results = Annotated[
     Path, typer.Option("--results", help="The folder of the results.", rich_help_panel=WHERE)
 ]
 
+Shipped = Annotated[
+    bool,
+    typer.Option(
+        "--shipped",
+        help="Also the results that came with the project, of every suite; else they stand beside "
+        "your own of the same suite, and alone where you have none.",
+        rich_help_panel=WHERE,
+    ),
+]
+
 # Of the commands that execute runs.
 Methods = Annotated[
     list[str] | None,

@@ -113,7 +113,17 @@ def _build(results: Path, folder: Path) -> Page:
 
 
 def _verify(results: Path) -> None:
-    """Refuse results that `harness verify` objects to."""
+    """Refuse results that `harness verify` objects to, one's own and those that join them."""
+    from harness.results.shipped import FOLDER, is_shipped, load_layered
+
+    ships = any(map(is_shipped, load_layered(results)))
+    if not ships or any(results.glob("*/*/*/*/seed-*")):
+        _refuse_problems(results, str(results))
+    if ships:
+        _refuse_problems(FOLDER, "--shipped")
+
+
+def _refuse_problems(results: Path, argument: str) -> None:
     from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
     from harness.printable import printable
@@ -128,17 +138,19 @@ def _verify(results: Path) -> None:
     more = f"; and {len(problems) - NAMED} more" if len(problems) > NAMED else ""
     raise HarnessError(
         f"Not published: {_count(len(problems), 'problem')} in {results}: {named}{more}. "
-        f"`harness verify {results}` tells what to do; --unverified publishes all the same."
+        f"`harness verify {argument}` tells what to do; --unverified publishes all the same."
     )
 
 
 def _describe(results: Path) -> str:
     """Return what a commit says by itself."""
-    from harness.results import load_runs
+    from harness.results.shipped import is_shipped, load_layered
 
-    runs = [stored.record for stored in load_runs(results)]
-    methods = {record.method for record in runs}
-    return f"Leaderboard of {_count(len(methods), 'method')}, {_count(len(runs), 'run')}"
+    runs = load_layered(results)
+    methods = {stored.record.method for stored in runs}
+    shipped = sum(map(is_shipped, runs))
+    known = f" ({shipped:,} shipped with the project)" if shipped else ""
+    return f"Leaderboard of {_count(len(methods), 'method')}, {_count(len(runs), 'run')}{known}"
 
 
 def _count(number: int, what: str) -> str:

@@ -11,48 +11,78 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from harness.cli.options import AsJson, Plugins
+from harness.errors import HarnessError
 from harness.progress import Show
 
 if TYPE_CHECKING:
     from harness.data.declaration import Located
     from harness.verification import Finding, Report
 
+RESULTS = Path("results")
 TOLD = 3  # findings of a run that its line tells
 LINES = 20  # of a kind of finding
 LONGEST = 1000  # characters of a line
 
 
 def verify(
-    results: Annotated[Path, typer.Argument(help="The folder of the results.")] = Path("results"),
+    results: Annotated[Path, typer.Argument(help="The folder of the results.")] = RESULTS,
     dataset: Annotated[
         list[str] | None,
         typer.Option(help="A dataset to compare with: a name or a folder; may be given again."),
     ] = None,
     plugins: Plugins = None,
     as_json: AsJson = False,
+    shipped: Annotated[
+        bool, typer.Option("--shipped", help="What came with the project, instead of results.")
+    ] = False,
 ) -> None:
     """Recompute every stored figure and compare every file with its checksum.
 
     Tells what was damaged or changed by hand, what must not be compared, and what other code than
     this would give. Ends with status 1 where something is wrong; runs that are only stale, and
-    what killed processes left, are told too.
+    what killed processes left, are told too. Where there are no results yet, those that came with
+    the project are verified.
 
     Example: **harness verify results --dataset data/cuhk-pedes**
     """
     from harness import registry
+    from harness.cli.display import shipped as display
     from harness.cli.display import terminal
+    from harness.results import load_runs
+    from harness.results.shipped import load_layered
     from harness.verification import verify as verify_results
+    from harness.verification.shipped import check_about, promised
 
-    listings = registry.list_methods(plugins or []) if results.is_dir() else []
+    folder = _choose(results, shipped)
+    is_own = folder == results
+    listings = registry.list_methods(plugins or []) if folder.is_dir() else []
+    drawn = () if is_own else promised(load_runs(folder))
     with terminal.steps() as show:
-        located = locate_datasets(dataset or [], show, results)
-        report = verify_results(results, listings, located, show)
+        located = locate_datasets(dataset or [], show, folder)
+        report = verify_results(folder, listings, located, show, promised=drawn)
+    report.findings += () if is_own else check_about()
     if as_json:
         print(json.dumps(_plain(report), indent=1))
     else:
         _show(report)
+    if is_own:
+        display.say_outdated(load_layered(results))
     if report.problems:
         raise typer.Exit(1)
+
+
+def _choose(results: Path, shipped: bool) -> Path:
+    """Return the folder to verify: before there are results, the one that ships."""
+    from harness.cli.display import terminal
+    from harness.results.shipped import FOLDER
+
+    ships = any(FOLDER.glob("*/*/*/*/seed-*"))
+    if shipped and not ships:
+        raise HarnessError("No results came with this copy of the project.")
+    if not shipped and ships and results == RESULTS and not results.is_dir():
+        terminal.note(f"There is no folder {results}: what came with the project is verified.")
+        return FOLDER
+    return FOLDER if shipped else results
 
 
 def locate_datasets(names: list[str], show: Show, results: Path | None = None) -> list[Located]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.errors import HarnessError, unknown
-from harness.results import METRICS, RunRecord, StoredRun, load_runs
+from harness.results import METRICS, RunRecord, StoredRun
 from harness.results.answers import (
     Answers,
     average_datasets,
@@ -16,6 +16,7 @@ from harness.results.answers import (
     restrict,
 )
 from harness.results.seed_spread import read_spread
+from harness.results.shipped import is_shipped, load_layered, say_shipped
 from harness.significance import (
     Family,
     Spread,
@@ -37,6 +38,8 @@ class ComparedFamily:
     metric: str
     seeds: tuple[int, ...]
     family: Family
+    shipped: Mapping[str, int]  # by method: runs that came with the project; of one dataset alone
+    origin: str  # what made those; empty where there is none
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class PowerPlan:
     wanted: float  # points
     identities: int | None  # that show it with the seeds at hand; None: only more seeds could
     seeds: int | None  # that show it on the people at hand; None: only more people could
+    shipped: str  # how many of the runs came with the project; empty where none did
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class Cell:
     """What some methods answered on one dataset, and the records of everything that ran on it."""
 
     answers: Mapping[str, Answers]  # by name
+    runs: Mapping[str, Sequence[StoredRun]]  # of these names, finished or not
     board: Sequence[RunRecord]
 
     def spread(self, metric: str) -> Spread | None:
@@ -81,10 +86,11 @@ def compare_methods(
     """
     cells = read_cells(results, suite, names, datasets, seeds)
     families = [
-        _family(list(cell.answers.values()), metric, cell.spread(metric)) for cell in cells.values()
+        _family(list(cell.answers.values()), metric, cell.spread(metric), [cell])
+        for cell in cells.values()
     ]
     if average:
-        families.append(_family(_averages(cells), metric, None))
+        families.append(_family(_averages(cells), metric, None, list(cells.values())))
     return families
 
 
@@ -115,7 +121,8 @@ def read_cells(
         HarnessError: as `compare_methods`; a method that lacks a dataset which another has is
             refused where it was named, and left out there otherwise.
     """
-    groups = _grouped(run for run in load_runs(results) if run.record.suite == suite)
+    runs = load_layered(results, always=True)
+    groups = _grouped(run for run in runs if run.record.suite == suite)
     if not groups:
         raise HarnessError(f"There is no run of suite {suite!r} in {results}.")
     chosen = datasets or list(groups)
@@ -149,7 +156,8 @@ def _cell(group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int]
     answers = {name: read_answers(name, group[name]) for name in wanted}
     if seeds is not None:
         answers = {name: restrict(found, seeds) for name, found in answers.items()}
-    return Cell(answers, [run.record for runs in group.values() for run in runs])
+    board = [run.record for runs in group.values() for run in runs]
+    return Cell(answers, {name: group[name] for name in wanted}, board)
 
 
 def _is_finished(runs: Sequence[StoredRun]) -> bool:
@@ -175,12 +183,31 @@ def _averages(cells: Mapping[str, Cell]) -> list[Answers]:
     return [average_datasets([of_all[name] for of_all in answers.values()]) for name in names]
 
 
-def _family(answers: Sequence[Answers], metric: str, spread: Spread | None) -> ComparedFamily:
+def _family(
+    answers: Sequence[Answers], metric: str, spread: Spread | None, cells: Sequence[Cell]
+) -> ComparedFamily:
     first = _seeded(answers)
     values = {found.name: found.values[metric] for found in answers}
     _check_people(first)
     family = compare_all(values, first.people, spread)
-    return ComparedFamily(first.suite, first.dataset, METRICS[metric], first.seeds, family)
+    alone = len(cells) == 1
+    compared = {name: [run for cell in cells for run in _compared(cell, name)] for name in values}
+    return ComparedFamily(
+        suite=first.suite,
+        dataset=first.dataset,
+        metric=METRICS[metric],
+        seeds=first.seeds,
+        family=family,
+        shipped={name: sum(map(is_shipped, of)) for name, of in compared.items() if alone},
+        origin=say_shipped([run for of in compared.values() for run in of]),
+    )
+
+
+def _compared(cell: Cell, name: str) -> list[StoredRun]:
+    """Return the runs of a name whose answers are compared."""
+    seeds = cell.answers[name].seeds
+    runs = cell.runs[name]
+    return [run for run in runs if run.record.status == "ok" and run.record.seed in seeds]
 
 
 def _check_people(answers: Answers) -> None:
@@ -212,4 +239,5 @@ def _plan(cell: Cell, metric: str, wanted: float) -> PowerPlan:
         wanted=wanted,
         identities=identities_needed(components, wanted),
         seeds=seeds_needed(components, wanted) if several else None,
+        shipped=say_shipped([run for name in cell.answers for run in _compared(cell, name)]),
     )

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from itertools import combinations
 from typing import Any
 
-from harness.cli.display.terminal import note, print_table
+from harness.cli.display.terminal import note, print_table, write_runs
 from harness.results.comparison import ComparedFamily, PowerPlan
 from harness.significance import Comparison, cut_probability, round_end
 
@@ -41,6 +41,8 @@ def show_power(plans: Sequence[PowerPlan], as_json: bool) -> None:
             "seeds spread far, it must be larger."
         )
         print(f"  To find {plan.wanted:g} points: {_needed(plan)}.")
+        if plan.shipped:
+            note(plan.shipped)
 
 
 def _needed(plan: PowerPlan) -> str:
@@ -61,7 +63,7 @@ def _print_ranks(compared: ComparedFamily) -> None:
             one.name,
             f"{one.mean:.{decimals}f}",
             write_span(*family.intervals[one.name], decimals),
-            str(compared.family.runs[one.name]),
+            write_runs(compared.family.runs[one.name], compared.shipped.get(one.name, 0)),
             ", ".join(_undecided(one.name, groups)) or "-",
         )
         for one in family.standings()
@@ -70,6 +72,8 @@ def _print_ranks(compared: ComparedFamily) -> None:
     title = f"{compared.dataset} ({compared.suite}), test, seeds {seeds}"
     header = ("rank", "method", compared.metric, "95 %", "runs", "not told apart from")
     print_table(header, rows, title)
+    if compared.origin:
+        note(compared.origin)
 
 
 def _print_pairs(compared: ComparedFamily) -> None:
@@ -143,6 +147,7 @@ def _plain(compared: ComparedFamily) -> dict[str, Any]:
         "ranks": [asdict(standing) for standing in compared.family.standings()],
         "intervals": dict(compared.family.intervals),
         "runs": dict(compared.family.runs),
+        "shipped": dict(compared.shipped),
         "not_told_apart": [list(group) for group in compared.family.undecided()],
         "pairs": [
             {"a": a, "b": b, **asdict(found), "holds_for": found.holds_for}

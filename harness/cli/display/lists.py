@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.results import StoredRun
 from harness.results.origin import read_origin
+from harness.results.shipped import is_shipped, say_shipped
 
 if TYPE_CHECKING:
     from harness.data.declaration import Declaration
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 from harness.cli.display.terminal import note, print_table
 
 OUTDATED, NOT_COMPARED = "outdated", "ok?"
+SHIPPED = "shipped"  # where others name who submitted a run
 
 
 def show_methods(listings: Sequence[Listing], as_json: bool) -> None:
@@ -97,13 +99,17 @@ def show_runs(
         r1 = f"{record.metrics['r1']:.2f}" if "r1" in record.metrics else ""
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
-        who = (origin.by or "nobody named") if origin else ""
+        who = (origin.by or "nobody named") if origin else SHIPPED if is_shipped(run) else ""
         rows.append((*name, _status(run, outdated), r1, seconds, who))
     headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
-    if any(row[-1] for row in rows):
-        print_table((*headers, "submitted by"), rows)
+    origins = {row[-1] for row in rows} - {""}
+    if origins:
+        print_table((*headers, "origin" if SHIPPED in origins else "submitted by"), rows)
     else:
         print_table(headers, [row[:-1] for row in rows])
+    if said := say_shipped(runs):
+        count = sum(row[-1] == SHIPPED and row[5] == OUTDATED for row in rows)
+        note(f"{said} Outdated of those: {count:,}." if count else said)
     found = {row[5] for row in rows}
     if OUTDATED in found:
         note(
@@ -124,7 +130,13 @@ def _status(run: StoredRun, outdated: Mapping[Path, str | None]) -> str:
 def _run(run: StoredRun, outdated: Mapping[Path, str | None]) -> dict[str, Any]:
     why = outdated.get(run.path)
     compared = run.record.status == "ok" and outdated.get(run.path, "") is not None
-    own = {"path": str(run.path), "origin": _origin(run), "outdated": why, "compared": compared}
+    own = {
+        "path": str(run.path),
+        "origin": _origin(run),
+        "shipped": is_shipped(run),
+        "outdated": why,
+        "compared": compared,
+    }
     return {**asdict(run.record), **own}
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun, load_runs
+from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun
+from harness.results.shipped import is_shipped, load_layered
 from harness.results.versions import newest_version, why_record_apart
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from harness.plan.spec import RunSpec
     from harness.progress import Update
     from harness.registry import Listing
-from harness.cli.display.terminal import escape, fail, messages, note, print_table
+from harness.cli.display.terminal import escape, fail, messages, note, print_table, write_runs
 
 TO_AUDIT = "to do, audited"  # the state of a run whose epochs are to be scored on test too
 
@@ -92,26 +93,43 @@ def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
 
     In it are the methods as published, and of their variants those that were planned. Runs on the
     same dataset with another content have no place in it; what an older version of the protocol
-    scored stands below, unranked, unless no tie decides it.
+    scored stands below, unranked, unless no tie decides it. Runs that came with the project stand
+    beside one's own of the suite, and are marked.
     """
     planned = {(spec.suite, spec.dataset, spec.method, spec.variant) for spec in specs}
     content = {(spec.suite, spec.dataset): spec.located.fingerprint for spec in specs}
     groups: dict[tuple[str, str], dict[str, list[StoredRun]]] = {}
     others: set[tuple[str, str, str, str]] = set()
-    for run in load_runs(results):
+    runs = load_layered(results)
+    for run in runs:
         record = run.record
         name = (record.suite, record.dataset, record.method, record.variant)
         same = name[:2] in content and record.data.get("fingerprint") == content[name[:2]]
         if not same or record.status != "ok":
             continue
         if record.variant != FULL and name not in planned:
-            others.add(name)
+            others |= set() if is_shipped(run) else {name}
             continue
         groups.setdefault(name[:2], {}).setdefault(record.name, []).append(run)
     for place, group in sorted(groups.items()):
         _print_ranking(place, group)
     if others:
         note(f"Variants beside these in {results}: {len(others)}. `harness list runs` shows them.")
+    _say_other_content(runs, content)
+
+
+def _say_other_content(runs: Sequence[StoredRun], content: Mapping[tuple[str, str], str]) -> None:
+    """Say which runs that ship have no place in a table: they saw other data of its name."""
+    for place, here in content.items():
+        shipped = [run.record for run in runs if is_shipped(run)]
+        prints = [str(one.data.get("fingerprint")) for one in shipped
+                  if (one.suite, one.dataset) == place]  # fmt: skip
+        if apart := [one for one in prints if one != here]:
+            note(
+                f"Not shown: {len(apart)} runs that ship, which saw another content of {place[1]} "
+                f"({apart[0][:12]}) than is here ({here[:12]}), so that nothing can be compared. "
+                "Other versions of Pillow may draw other people."
+            )
 
 
 def _print_ranking(place: tuple[str, str], group: Group) -> None:
@@ -128,7 +146,8 @@ def _print_ranking(place: tuple[str, str], group: Group) -> None:
         r1 = [run.record.metrics["r1"] for run in group[name]]
         values = [f"{value:.2f}" for value in means[name]]
         shown = "-" if name in apart else str(rank)
-        rows.append((shown, name, _mean_val(group[name]), *values, spread(r1), str(len(r1))))
+        seeds = write_runs(len(r1), sum(map(is_shipped, group[name])))
+        rows.append((shown, name, _mean_val(group[name]), *values, spread(r1), seeds))
     print_table(("", "method", "val R1", *METRICS.values(), "R1 range", "seeds"), rows, title)
     for name, why in apart.items():
         note(f"Not ranked: {name} {why}.")

@@ -63,3 +63,10 @@ def print_table(
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table, highlight=False)
+
+
+def write_runs(count: int, shipped: int) -> str:
+    """Write how many runs a figure is of, and how many of them came with the project."""
+    if not shipped:
+        return str(count)
+    return f"{count} shipped" if shipped == count else f"{count}, {shipped} shipped"
