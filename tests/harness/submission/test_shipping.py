@@ -182,7 +182,7 @@ def test_what_is_not_in_order_leaves_what_was_there(
 
 
 def test_it_is_a_fifth_of_what_was_stored(packed: Path, made_results: Path) -> None:
-    """Of tables this small the most is overhead; of thousands of queries it is a twentieth."""
+    """Even of tables this small, of which the most is overhead."""
     tables = "demo/*/glance/full/seed-1/evaluations/text-to-image/queries.parquet"
     before, after = (next(folder.glob(tables)).stat().st_size for folder in (made_results, packed))
     assert after < before / 5
