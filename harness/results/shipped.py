@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from harness.printable import printable
+from harness.results.record import RunRecord
 from harness.results.store import StoredRun, load_runs
 
 FOLDER = Path(__file__).parents[1] / "shipped"
@@ -73,10 +74,7 @@ def find_shipped(own: Iterable[StoredRun], always: bool = False) -> list[StoredR
         run
         for run in load_runs(FOLDER)
         if (always or not suites or run.record.suite in suites)
-        and (
-            (record := held.get(_place(run))) is None
-            or (record.status != "ok" and record.key == run.record.key)
-        )
+        and _is_free(held.get(_place(run)), run.record)
     ]
 
 
@@ -97,6 +95,11 @@ def say_shipped(runs: Sequence[StoredRun]) -> str:
     verb = "ships" if count == 1 else "ship"
     which = f"All {count:,} runs" if 1 < count == len(runs) else f"Of {len(runs):,} runs, {count:,}"
     return f"{which} {verb} with {read_about() or 'the project'}."
+
+
+def _is_free(held: RunRecord | None, shipped: RunRecord) -> bool:
+    """Tell whether a run that ships may stand in a place, of which the own record is given."""
+    return held is None or (held.status != "ok" and held.key == shipped.key)
 
 
 def _place(run: StoredRun) -> Place:
