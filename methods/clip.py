@@ -111,7 +111,7 @@ class ClipContrastive(Clip):
             *TINY,
             stages=(
                 Stage(
-                    epochs=24, learning_rate=1e-3, warmup_epochs=2,
+                    epochs=12, learning_rate=1e-3, warmup_epochs=1,
                     eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
                 ),
             ),

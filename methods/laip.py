@@ -204,12 +204,12 @@ class Laip(Method):
             (96, 32),
             stages=(
                 Stage(
-                    epochs=12, learning_rate=5e-4, batch_size=128, optimizer="adamw",
+                    epochs=6, learning_rate=5e-4, batch_size=128, optimizer="adamw",
                     weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
                     schedule_end=0.1, losses=STAGE_1, unread=STAGE_2_ALONE,
                 ),
                 Stage(
-                    epochs=6, learning_rate=5e-4, batch_size=128, optimizer="adamw",
+                    epochs=3, learning_rate=5e-4, batch_size=128, optimizer="adamw",
                     weight_decay=0.02, undecayed=("biases", "norms"), warmup_epochs=0.5,
                     schedule_end=0.1,
                 ),

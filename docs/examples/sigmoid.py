@@ -48,7 +48,7 @@ class Sigmoid(Method):
     spreads = True
     recipes = {
         "tiny": Recipe("tiny-clip", (96, 32), (Stage(3, learning_rate=4e-3),), threads=1),
-        "small": Recipe("tiny-clip", (96, 32), (Stage(24, learning_rate=1e-3),), threads=1),
+        "small": Recipe("tiny-clip", (96, 32), (Stage(12, learning_rate=1e-3),), threads=1),
     }
     ablations = {"Bias": {"starts at 0": {"bias": 0.0}, "starts at -10": {}}}
 

@@ -35,7 +35,7 @@ class CLASS(Method):
     spreads = True
     recipes = {
         "tiny": Recipe("tiny-clip", (96, 32), (Stage(epochs=3, learning_rate=2e-3),), threads=1),
-        "small": Recipe("tiny-clip", (96, 32), (Stage(epochs=24, learning_rate=1e-3),), threads=1),
+        "small": Recipe("tiny-clip", (96, 32), (Stage(epochs=12, learning_rate=1e-3),), threads=1),
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai",
             (384, 128),

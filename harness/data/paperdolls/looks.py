@@ -236,7 +236,7 @@ CROWDDOLLS = Look(
         light_jitter=0.1, shade_jitter=7.0, occlusion=0.3, pose=1.4, cut=0.16, changes=0.12
     ),
     families=Families(size=3, share=0.25),
-    sizes=Sizes(train=2500, val=300, test=1000, images=(3, 6), captions=1),
+    sizes=Sizes(train=5000, val=300, test=1000, images=(3, 6), captions=1),
     seed=2,
 )  # fmt: skip
 
