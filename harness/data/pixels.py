@@ -22,7 +22,6 @@ from harness.errors import HarnessError
 
 DECODING_THREADS = 4  # Pillow lets go of the interpreter while it decodes
 CHUNK = 256
-ROOM = 10**8  # bytes that are left free beside a cache
 
 Pixels = Callable[[Integers], Tensor]  # rows (B,) -> (B, 3, H, W) uint8
 
@@ -91,10 +90,10 @@ def _refuse_too_large(needed: int, folder: Path, name: str) -> None:
         HarnessError: with what is needed, what is free, and what to do.
     """
     free = shutil.disk_usage(folder).free
-    if needed + ROOM > free:
+    if needed > free:
         raise HarnessError(
-            f"The decoded images of split {name} take {needed / 1e9:.1f} GB, and {folder} has "
-            f"{free / 1e9:.1f} GB free. Set HARNESS_CACHE to a folder on a larger disk, or give "
+            f"The decoded images of split {name} take {needed / 1e6:,.1f} MB, and {folder} has "
+            f"{free / 1e6:,.1f} MB free. Set HARNESS_CACHE to a folder on a larger disk, or give "
             "--pixel-cache off, which decodes images at every access."
         )
 

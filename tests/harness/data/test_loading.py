@@ -214,9 +214,9 @@ def test_a_cache_that_does_not_fit_is_refused(
 ) -> None:
     """Before anything is written, with what it takes and what is free; without a cache it goes."""
     split = load(tmp_path / "d", rows())
-    usage = shutil.disk_usage(tmp_path)._replace(free=10**8 + 100)
+    usage = shutil.disk_usage(tmp_path)._replace(free=cache_bytes(2, (16, 8)) - 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
-    with pytest.raises(HarnessError, match=r"take 0.0 GB, and .*cache has 0.1 GB free.*CACHE"):
+    with pytest.raises(HarnessError, match=r"take 0.0 MB, and .*cache has 0.0 MB free.*CACHE"):
         open_pixels(split, (16, 8), tmp_path / "cache")
     assert not list((tmp_path / "cache").glob("*.npy"))
     assert len(open_pixels(split, (16, 8), None)(np.zeros(1, np.int64))) == 1
