@@ -79,9 +79,8 @@ def options(
 ) -> None:
     """Benchmark text-to-image person retrieval: train and score methods under one protocol.
 
-    Start with **harness report**: it writes the leaderboard of the results that ship to ./site.
-    **harness run --all** trains every method on the drawn demo dataset and writes the leaderboard
-    of that. Nothing that is complete is ever run again.
+    Start with **harness run --all**: it trains every method on the drawn demo dataset and writes
+    the leaderboard to ./site. Nothing that is complete is ever run again.
     """
 
 

@@ -96,7 +96,7 @@ def runs_at_a_time(device: str, specs: Sequence[RunSpec]) -> int:
     if wanted > cards:
         raise HarnessError(
             f"{widest}: each of its {wanted} processes wants a graphics card of its own, and "
-            f"{cards} {'is' if cards == 1 else 'are'} visible here. Give --set processes={cards}."
+            f"{cards} {'is' if cards == 1 else 'are'} visible here. Give --processes {cards}."
         )
     return cards // wanted
 

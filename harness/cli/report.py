@@ -25,9 +25,8 @@ def report(
 ) -> None:
     """Write the leaderboard, a folder of plain HTML, from the results.
 
-    Results of the suite `standard` ship with the project, and can be looked at before anything is
-    run here. They are marked as what they are. A run of your own stands in the place of the one
-    that ships.
+    Where results came with the project, they can be looked at before anything is run here. They
+    are marked as what they are. A run of your own stands in the place of the one that ships.
     """
     write_reports(results, out, shipped)
 

@@ -76,7 +76,7 @@ def count_nodes(settings: Settings, specs: Sequence[RunSpec]) -> int:
         if processes % nodes:
             raise HarnessError(
                 f"{spec}: {processes} process{'es' * (processes > 1)} cannot be divided over "
-                f"{nodes} nodes. Give --set processes={nodes}, or another multiple of it, or "
+                f"{nodes} nodes. Give --processes {nodes}, or another multiple of it, or "
                 "leave out --slurm nodes."
             )
     return nodes

@@ -17,7 +17,6 @@ from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan import keys
-from harness.plan.keys import without_options
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
 from harness.results import (
@@ -191,7 +190,7 @@ def _plan(group: Sequence[_Known]) -> dict[tuple[str, str, int], RunSpec]:
 
 def _settings(config: Mapping[str, Any], recipe: Mapping[str, Any]) -> Any:
     """Return what a key stands for, as it is stored: how a run is executed is no part of it."""
-    return json.loads(json.dumps([config, without_options(recipe)]))
+    return json.loads(json.dumps([config, keys.without_options(recipe)]))
 
 
 def _located(dataset: str, fingerprint: Any) -> Located:

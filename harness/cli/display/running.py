@@ -120,8 +120,8 @@ def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
 
 def _say_other_content(runs: Sequence[StoredRun], content: Mapping[tuple[str, str], str]) -> None:
     """Say which runs that ship have no place in a table: they saw other data of its name."""
+    shipped = [run.record for run in runs if is_shipped(run)]
     for place, here in content.items():
-        shipped = [run.record for run in runs if is_shipped(run)]
         prints = [str(one.data.get("fingerprint")) for one in shipped
                   if (one.suite, one.dataset) == place]  # fmt: skip
         if apart := [one for one in prints if one != here]:

@@ -58,7 +58,7 @@ def test_runs_share_no_card(processes: tuple[int, ...], jobs: int) -> None:
 def test_a_run_that_wants_more_cards_than_there_are_is_refused() -> None:
     """Before it starts, and with what would do."""
     specs: Any = [Spec(), Spec(8)]
-    with pytest.raises(HarnessError, match=r"a run of 8: .* 4 are visible.*processes=4"):
+    with pytest.raises(HarnessError, match=r"a run of 8: .* 4 are visible.*--processes 4"):
         runs_at_a_time("cuda", specs)
     assert runs_at_a_time("cpu", specs) >= 1  # processes of the CPU share its cores
 

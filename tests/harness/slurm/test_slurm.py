@@ -490,7 +490,7 @@ def test_a_setting_is_an_option_of_sbatch(setting: str) -> None:
 @pytest.mark.parametrize(
     ("nodes", "processes", "told"),
     [
-        ("2", 1, "1 process cannot be divided over 2 nodes. Give --set processes=2,"),
+        ("2", 1, "1 process cannot be divided over 2 nodes. Give --processes 2,"),
         ("2", 3, "3 processes cannot be divided over 2 nodes"),
         ("1-2", 4, "--slurm nodes=1-2: give one number"),
         ("0", 4, "--slurm nodes=0: give one number"),
