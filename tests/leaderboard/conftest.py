@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
@@ -14,6 +15,7 @@ from axe_playwright_python.sync_playwright import Axe
 from leaderboard.site.folder import MARKER
 
 from . import recorder as finished
+from .windows import Windows
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -120,38 +122,50 @@ def small_results(recorder: finished.Recorder) -> Path:
     return recorder.results
 
 
+@pytest.fixture(scope="session")
+def windows(browser: playwright.Browser) -> Windows:
+    """Return the windows that the tests of a process share."""
+    return Windows(browser)
+
+
 @pytest.fixture
-def open_page(browser: playwright.Browser) -> Iterator[Callable[..., playwright.Page]]:
+def open_page(windows: Windows) -> Iterator[Callable[..., playwright.Page]]:
     """Return a function that opens a page of a built site from its file.
 
     The test fails at its end where a page logged an error, raised one, or asked for anything but
     files of its own site. `scripts=False` opens the page in a browser that runs none.
     """
     problems: list[str] = []
-    contexts: list[playwright.BrowserContext] = []
 
     def open_file(
         path: Path, width: int = 1440, dark: bool = False, scripts: bool = True, anchor: str = ""
     ) -> playwright.Page:
         site = next(folder for folder in path.resolve().parents if (folder / MARKER).is_file())
-        context = browser.new_context(
-            offline=True,
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            java_script_enabled=scripts,
-        )
-        contexts.append(context)
-        context.on("console", partial(_note_message, problems))
-        context.on("weberror", lambda raised: problems.append(f"raised: {raised.error}"))
-        context.on("request", partial(_note_request, problems, site))
-        page = context.new_page()
+        page = lent.enter_context(windows.lend(width, dark, scripts))
+        lent.enter_context(_noting(page, site, problems))
         page.goto(path.resolve().as_uri() + (f"#{anchor}" if anchor else ""))
         return page
 
-    yield open_file
-    for context in contexts:
-        context.close()
+    with ExitStack() as lent:
+        yield open_file
     assert not problems, problems
+
+
+@contextmanager
+def _noting(page: playwright.Page, site: Path, problems: list[str]) -> Iterator[None]:
+    """Note what goes wrong on a page until it is left."""
+    listeners: dict[str, Callable[..., None]] = {
+        "console": partial(_note_message, problems),
+        "weberror": lambda raised: problems.append(f"raised: {raised.error}"),
+        "request": partial(_note_request, problems, site),
+    }
+    for event, listener in listeners.items():
+        page.context.on(event, listener)
+    yield
+    with suppress(playwright.Error):  # the test closed it
+        page.evaluate("0")  # whatever it has told by now is heard before the answer
+    for event, listener in listeners.items():
+        page.context.remove_listener(event, listener)
 
 
 def _note_message(problems: list[str], message: playwright.ConsoleMessage) -> None:
