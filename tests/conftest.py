@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import signal
@@ -96,6 +97,11 @@ def pytest_configure() -> None:
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, lambda number, frame: None)  # not handed on, unlike SIG_IGN
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is imported by now out of every search for cycles: each training asks for one."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

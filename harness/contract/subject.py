@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -81,6 +82,7 @@ class Subject:
         began = time.monotonic()
         case = self.case()
         building = time.monotonic() - began
+        _leave_out_what_is_imported()
         before = {name: value.clone() for name, value in case.method.state_dict().items()}
         if not case.recipe.stages:
             return TrainedCase(case, before, before)
@@ -175,6 +177,12 @@ class Subject:
     def labels(self) -> list[str]:
         """The labels of the variants, in their order."""
         return [str(variant["label"]) for variant in self.variants]
+
+
+def _leave_out_what_is_imported() -> None:
+    """Leave what is in memory out of searches for cycles: each stage of a training makes one."""
+    gc.collect()
+    gc.freeze()
 
 
 def _where(observer: Observer) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import gc
 import multiprocessing
 import os
 import resource
@@ -46,6 +47,9 @@ def work(
     """Execute a run, as the main function of its process; does not return."""
     status = 1
     try:
+        # What the fork server had in memory stays: looking through it for cycles, as each stage of
+        # a training does, takes longer than a small run, and copies all that is shared with it.
+        gc.freeze()
         os.setsid()  # what the run starts belongs to its group, and ends with it
         adopt_orphans()  # and what leaves the group is still found
         _print_to(output)
