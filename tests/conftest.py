@@ -173,9 +173,19 @@ def toy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def harness_in(temporary: Path, environment: Mapping[str, str]) -> Callable[[Path], CommandLine]:
+def fork_server(environment: Mapping[str, str]) -> None:
+    """Start the one fork server of this process, with what any run imports in its memory.
+
+    Whoever starts it first decides what it imports; what it lacks, each run imports for itself.
+    """
+    preload(find_plugins())
+
+
+@pytest.fixture(scope="session")
+def harness_in(
+    temporary: Path, environment: Mapping[str, str], fork_server: None
+) -> Callable[[Path], CommandLine]:
     """Return what runs the command line in a folder."""
-    preload(find_plugins())  # one fork server for all runs of this process
     return lambda folder: CommandLine(folder, temporary, environment)
 
 

@@ -36,7 +36,7 @@ def case(dolls: Path, name: str, variant: dict[str, Any], **how: Any) -> Case:
 
 
 @pytest.fixture(scope="module")
-def subject(small_dolls: Path) -> Callable[[str], Subject]:
+def subject(small_dolls: Path, fork_server: None) -> Callable[[str], Subject]:
     """Return a function that returns a method as it is checked: one of each, trained once."""
     return cache(lambda name: Subject(LISTINGS[name], "tiny", small_dolls))
 

@@ -107,7 +107,7 @@ def outcome(
     specs = dict(zip(seeds, plan_seeds(plugin, small_dolls, *seeds), strict=True))
     options = Options(folder / "slurm", jobs=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEST_STEP_SECONDS", "0.7")
+        patch.setenv("TEST_STEP_SECONDS", "0.7" if every else "0")
         patch.setenv("TEST_HELD", str(tmp_path_factory.mktemp("held")))
         patch.setattr(queue, "SETTLE_SECONDS", 2.0)
         patch.setattr(queue, "POLL_SECONDS", (0.5, 1.0))
@@ -117,7 +117,7 @@ def outcome(
         if every:
             _interfere(cluster, list(specs.values()), folder / "slurm", told)
         else:
-            _kill_with_checkpoint(cluster, specs[KILLED], folder / "slurm")
+            _hold_and_kill(cluster, specs[KILLED], folder / "slurm")
         call.join(240)
         assert not call.is_alive()
     finishing = [spec for seed, spec in specs.items() if seed != DOOMED]
@@ -129,9 +129,7 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     """Kill a job, requeue one, end one's time; stop daemons for a while; kill one's every job."""
     doomed, killed, requeued, timed, last = specs
     wait_until(lambda: len(cluster.jobs()) == 5)
-    held = [Path(os.environ["TEST_HELD"]) / job_of(spec, folder) for spec in (requeued, timed)]
-    for file in held:  # they do not end before they are interfered with, however slow this is
-        file.touch()
+    held = [_hold(spec, folder) for spec in (requeued, timed)]
     first = job_of(doomed, folder)
     kill(cluster, first)
     _kill_with_checkpoint(cluster, killed, folder)
@@ -150,6 +148,23 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     cluster.start_controller()
     wait_until(lambda: job_of(doomed, folder) != first)
     kill(cluster, job_of(doomed, folder), folder)
+
+
+def _hold_and_kill(cluster: Cluster, spec: RunSpec, folder: Path) -> None:
+    """Kill the only job there is, which waits for it."""
+    wait_until(lambda: any(folder.glob(".slurm/*.json")))  # it is submitted, and told as what
+    _hold(spec, folder)
+    _kill_with_checkpoint(cluster, spec, folder)
+
+
+def _hold(spec: RunSpec, folder: Path) -> Path:
+    """Let the job of a run not end before it is interfered with, however slow this is.
+
+    Returns the file that holds it.
+    """
+    file = Path(os.environ["TEST_HELD"]) / job_of(spec, folder)
+    file.touch()
+    return file
 
 
 def _kill_with_checkpoint(cluster: Cluster, spec: RunSpec, folder: Path) -> None:

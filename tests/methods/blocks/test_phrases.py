@@ -336,6 +336,7 @@ def test_the_lexicon_agrees_on_drawn_captions(perceptron: str, small_dolls: Path
     assert phrases_found > 0.87
 
 
+@pytest.mark.usefixtures("fork_server")
 def test_many_captions_are_tagged_on_all_cores(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the same order and with the same tags as one after the other."""
     captions = [f"A man in a red coat holds {number} bags." for number in range(40)]
