@@ -17,6 +17,10 @@ Completed = subprocess.CompletedProcess[str]
 SECONDS = 240.0  # no command may take longer
 # They start processes, which have the environment that the first of them was started with.
 STARTING = {"run", "tune", "evaluate"}
+# Whose values say nothing of a test: pytest sets the first, and what is imported the others.
+UNASKED = {
+    "PYTEST_CURRENT_TEST", "KMP_INIT_AT_FORK", "TOKENIZERS_PARALLELISM", "TORCHINDUCTOR_CACHE_DIR",
+}  # fmt: skip
 
 
 class CommandLine:
@@ -61,8 +65,7 @@ class CommandLine:
         )
 
     def _is_seen_by_runs(self, environment: Mapping[str, str]) -> bool:
-        of_pytest = {"PYTEST_CURRENT_TEST"}
-        names = (environment.keys() | self._environment.keys()) - of_pytest
+        names = (environment.keys() | self._environment.keys()) - UNASKED
         return all(environment.get(name) == self._environment.get(name) for name in names)
 
     @contextlib.contextmanager
