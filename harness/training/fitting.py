@@ -2,14 +2,39 @@
 
 from __future__ import annotations
 
+import copy
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 
+from harness.data.schema import TrainView
 from harness.errors import HarnessError
+from harness.method import Batch, Method, Stage
+from harness.training.checkpoints import load_state
+from harness.training.feeding import feed
+from harness.training.handed import TrainingRun
 
 SHARE = 0.9  # of the memory that there is: batches differ, and so does what others take of a card
+
+
+class Training(Protocol):
+    """What moves the weights in a stage."""
+
+    @property
+    def stage(self) -> Stage: ...
+
+    @property
+    def optimizer(self) -> Any: ...
+
+    @property
+    def scaler(self) -> Any: ...  # of half-precision gradients; None in full precision
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 def fewest_chunks(device: torch.device, step: Callable[[int], None], most: int) -> int:
@@ -62,3 +87,50 @@ def _smallest(fits: Callable[[int], bool], most: int) -> int | None:
         else:
             too_few = middle
     return count
+
+
+def try_steps(
+    method: Method,
+    view: TrainView,
+    run: TrainingRun,
+    training: Training,
+    step: Callable[[Batch, Any], object],
+    chunks: int,
+) -> None:
+    """Take steps in so many chunks on the longest captions there are, and undo them.
+
+    Two, since the first one makes what the optimiser remembers, beside which the second works.
+    """
+    longest = sorted(range(len(view.captions)), key=lambda row: len(view.captions[row]))
+    rows = torch.tensor(longest[-training.stage.batch_size :])
+    with undone(method, run, training):
+        if training.scaler:  # a step whose gradients overflow would be left out
+            training.scaler.load_state_dict({**training.scaler.state_dict(), "scale": 1.0})
+        run.epoch = run.step = 0
+        run.chunks = chunks
+        method.train().begin_epoch(run)
+        for batch in feed(view, [rows, rows], run.device):
+            step(batch, training)
+
+
+@contextmanager
+def undone(method: Method, run: TrainingRun, training: Training) -> Iterator[None]:
+    """Leave a method, and what moves its weights, as they were, whatever steps do within.
+
+    Weights are kept in the processor's memory. What a method holds that is neither weight nor
+    buffer is put back, not copied.
+    """
+    held, before = dict(vars(method)), copy.deepcopy(training.state_dict())
+    buffers = [(module, dict(module._buffers)) for module in method.modules()]
+    weights = {name: value.to("cpu", copy=True) for name, value in method.state_dict().items()}
+    try:
+        yield
+    finally:
+        training.optimizer.zero_grad(set_to_none=True)
+        vars(method).clear()
+        vars(method).update(held)
+        for module, own in buffers:  # one may have been None, or of another size
+            module._buffers |= own
+        load_state(method, weights)
+        training.load_state_dict(before)
+        run.pairs.clear()

@@ -7,7 +7,6 @@ same bits: what a step draws depends on the seed and its number alone.
 
 from __future__ import annotations
 
-import copy
 import time
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +36,7 @@ from harness.training.checkpoints import (
     write_checkpoint,
 )
 from harness.training.feeding import Reading, feed, reading_delay, send_back
-from harness.training.fitting import fewest_chunks
+from harness.training.fitting import fewest_chunks, try_steps
 from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 
@@ -213,7 +212,7 @@ class _Loop:
             training.load_state_dict(self.resumed["training"])
         elif self.recipe.chunks == "auto":
             self.watchers.tell("trying how many chunks fit")
-            tried = partial(self._try_step, training)
+            tried = partial(try_steps, self.method, self.view, self.run, training, self._run_step)
             self.chunks = max(self.chunks, fewest_chunks(self.run.device, tried, stage.batch_size))
         self.run.chunks, self.resumed = self.chunks, {}
         for epoch in range(self.epoch, stage.epochs):
@@ -225,35 +224,6 @@ class _Loop:
             self._save(training)
             self._end_where_asked()
         self.stage, self.epoch = number + 1, 0
-
-    def _try_step(self, training: _Training, chunks: int) -> None:
-        """Take steps in so many chunks on the longest captions there are, and undo them.
-
-        Two, since the first one makes what the optimiser remembers, beside which the second works.
-        """
-        method, run = self.method, self.run
-        held, before = dict(vars(method)), copy.deepcopy(training.state_dict())
-        buffers = [(module, dict(module._buffers)) for module in method.modules()]
-        weights = {name: value.to("cpu", copy=True) for name, value in method.state_dict().items()}
-        longest = sorted(range(len(self.view.captions)), key=lambda n: len(self.view.captions[n]))
-        try:
-            if training.scaler:  # a step whose gradients overflow would be left out
-                training.scaler.load_state_dict({**before["scaler"], "scale": 1.0})
-            run.epoch = run.step = 0
-            run.chunks = chunks
-            method.train().begin_epoch(run)
-            rows = torch.tensor(longest[-training.stage.batch_size :])
-            for batch in feed(self.view, [rows, rows], run.device):
-                self._run_step(batch, training)
-        finally:
-            training.optimizer.zero_grad(set_to_none=True)
-            vars(method).clear()
-            vars(method).update(held)
-            for module, own in buffers:  # one may have been None, or of another size
-                module._buffers |= own
-            load_state(method, weights)
-            training.load_state_dict(before)
-            run.pairs.clear()
 
     def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
         """Train one epoch, or what is left of it, and return the mean of each loss over it."""
