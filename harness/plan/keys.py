@@ -98,8 +98,8 @@ class Codes:
         """Return what the runs of a plugin's methods stand on."""
         scope = Scope(plugin.roots, frozenset(LEFT_OUT))
         reading = self._readings.setdefault(plugin.roots, Reading(scope))
-        own = reading.hash([Definition(plugin.module, WHOLE)])
         modules = plugin.sources()
+        own = reading.hash(Definition(module, WHOLE) for module in plugin.own(modules))
         files = [*sources.weight_files(modules), *sources.data_files(modules)]
         weights = sources.bytes_hash(files)
         trains, scores = (f"{code} {own} {weights}" for code in (self._trains, self._scores))

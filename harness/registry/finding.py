@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness import sources
 from harness.errors import HarnessError
-from harness.sources import Folder, find_spec
+from harness.sources import Folder, Module, find_spec
 
 ENTRY_POINTS = "harness.methods"
 
@@ -31,6 +31,14 @@ class Plugin:
         """Return the modules whose code the plugin's methods run, the harness's own left out."""
         found = sources.closure([self.module], self.roots)
         return [module for module in found if module.name.split(".")[0] != "harness"]
+
+    def own(self, modules: Iterable[Module]) -> list[Module]:
+        """Return those of its sources that are the plugin itself: its module, or all of a package.
+
+        So a method may be cut into the modules of a package and keep its key.
+        """
+        inner = f"{self.module.name}."
+        return [one for one in modules if one == self.module or one.name.startswith(inner)]
 
     def content(self) -> str:
         """Hash the files that its methods stand on, as they are now."""

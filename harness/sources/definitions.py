@@ -109,7 +109,10 @@ class Reading:
         self._near: dict[Definition, list[Definition]] = {}
 
     def hash(self, start: Iterable[Definition]) -> str:
-        """Hash what definitions compute, with all that they read."""
+        """Hash what definitions compute, with all that they read.
+
+        That a module holds them is no part of it: what it holds may lie elsewhere.
+        """
         found = self.reach(start)
         codes = {one: self._read(one).code for one in found}
         for _ in range(ROUNDS):  # each looks one step further at what reads what
@@ -117,7 +120,8 @@ class Reading:
                 one: _hash(" ".join([code, *(codes[near] for near in self._read_by(one))]))
                 for one, code in codes.items()
             }
-        return _hash("\n".join(sorted(set(codes.values()))))
+        computing = {code for one, code in codes.items() if one.name != WHOLE}
+        return _hash("\n".join(sorted(computing)))
 
     def reach(self, start: Iterable[Definition]) -> set[Definition]:
         """Return what definitions read, directly or not, and what runs before, themselves included.

@@ -12,7 +12,7 @@ import pytest
 
 import methods
 from harness.plan import keys
-from harness.registry import Plugin
+from harness.registry import Plugin, find_plugins
 from harness.sources import HARNESS_FOLDER, Module, Roots
 
 # What makes the weights of a run, and what makes figures of them: a change in one of these modules
@@ -213,6 +213,48 @@ def test_a_module_that_is_renamed_moves_no_key(copy: Copy, tmp_path: Path) -> No
         text = file.read_text(encoding="utf-8")
         file.write_text(text.replace("harness.seeding", "harness.data.sowing"), encoding="utf-8")
     assert renamed.code() == copy.code()
+
+
+METHOD = """
+from harness.method import Batch, Method, Run
+from harness.registry import register
+LIMIT = 2
+def unread() -> None:
+    return 3
+def scaled(x: float) -> float:
+    return x * LIMIT
+@register("mine", title="Mine")
+class Mine(Method):
+    ablations = {"Table 1": {}}
+    def training_losses(self, batch: Batch, run: Run):
+        return {"a": scaled(1)}
+"""
+
+
+def test_a_method_that_is_cut_into_a_package_keeps_its_key(tmp_path: Path) -> None:
+    """Wherever its parts lie, and whatever they are called; a change of any of them shows."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "one" / "mine.py").write_text(METHOD)
+    package = tmp_path / "other" / "ours"
+    package.mkdir(parents=True)
+    head, parts = METHOD.split("LIMIT", 1)
+    parts, method = parts.split("@register", 1)
+    (package / "__init__.py").write_text('"""A paper."""\nfrom .whole import Mine\n')
+    (package / "whole.py").write_text(f"{head}from .parts import scaled\n@register{method}")
+    (package / "parts.py").write_text(f"LIMIT{parts}")
+    one, other = (
+        code_in(tmp_path / "one"),
+        code_in(tmp_path / "other"),
+    )
+    assert one == other
+    (package / "parts.py").write_text(f"LIMIT{parts}".replace("return 3", "return 4"))
+    assert code_in(tmp_path / "other") != other
+
+
+def code_in(folder: Path) -> keys.Code:
+    """Return what the one method in a folder of plugins stands on."""
+    (plugin,) = (one for one in find_plugins([folder]) if one.module.folder)
+    return keys.code_of(plugin)
 
 
 def test_every_reason_names_a_module() -> None:
