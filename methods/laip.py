@@ -142,6 +142,169 @@ class Pairs:
         return self._laip.fuse_phrases(self.phrases, self.images)
 
 
+class Baseline(Method):
+    """ALBEF fine-tuned on people: contrast with queues, matching with hard negatives, re-scoring.
+
+    The first stage trains it alone; with nothing else it is the "Baseline" of Table IV.
+    """
+
+    def __init__(self, config: LaipConfig, train: TrainSummary) -> None:
+        super().__init__(config, train)
+        self.albef, start = load_albef(config.backbone, config.weights, config.image_size)
+        tau = start.temperature if config.temperature is None else config.temperature
+        self.temperature = nn.Parameter(torch.tensor(tau))
+        self.momentum_copy = MomentumCopy(start.encoder, config.momentum)
+        self.image_queue = self._queue(start.images)
+        self.text_queue = self._queue(start.texts)
+        self.seen: Pairs | None = None  # what the queues take up after the step
+
+    def _queue(self, features: Tensor) -> FeatureQueue:
+        """Return a queue that goes on from features (Q, E), the oldest first.
+
+        Of more than it has slots for the newest stay; of fewer, the other slots do not count. A
+        batch that does not divide the slots goes on at the first one, over the oldest.
+        """
+        queue = FeatureQueue(self.config.queue, self.albef.encoder.width)
+        queue.push(features, torch.full((len(features),), NOBODY))
+        return queue
+
+    def encode_images(self, images: Tensor) -> Encoded:
+        return self.albef.encoder.encode_images(images)  # type: ignore[no-any-return]  # a module
+
+    def encode_texts(self, captions: Sequence[str]) -> Encoded:
+        return self.albef.encoder.encode_texts(captions)  # type: ignore[no-any-return]  # a module
+
+    def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
+        """sim_fine: two logits stand for W^O = w_1 - w_0 (eq. 18). Probabilities would tie."""
+        fused = self.albef.fuse(texts, images, image_of_text)  # (P, L, D)
+        logits = self.albef.matching_head(fused[:, 0])  # (P, 2)
+        difference: Tensor = logits[:, 1] - logits[:, 0]  # (P,)
+        return difference
+
+    def _labels(self, batch: Batch) -> Tensor:
+        if self.config.positives == "pair":
+            return batch.image_index
+        assert batch.person_ids is not None  # given to every IDENTITY method
+        return batch.person_ids
+
+    def contrast(self, x: Pairs) -> Tensor:
+        """L_itc against the batch and the queues, with momentum distillation (eq. 15 to 17)."""
+        images, texts = x.momentum  # (B, E) each
+        old_images, labels = self.image_queue.filled()  # (q, E), (q,)
+        old_texts, _ = self.text_queue.filled()
+        matches = x.labels[:, None] == torch.cat([x.labels, labels])[None, :]  # (B, C)
+        target = matches / matches.sum(dim=1, keepdim=True)  # (B, C)
+        share = self._distillation(x.run)
+        sides = (
+            (x.images.embedding, images, torch.cat([texts, old_texts])),
+            (x.texts.embedding, texts, torch.cat([images, old_images])),
+        )
+        terms = [
+            self._soft_contrast(rows, taught, columns, target, share)
+            for rows, taught, columns in sides
+        ]
+        return torch.stack(terms).mean()
+
+    def _soft_contrast(
+        self, rows: Tensor, taught: Tensor, columns: Tensor, target: Tensor, share: float
+    ) -> Tensor:
+        """Cross-entropy of a direction, towards the matches and the momentum model's view."""
+        with torch.no_grad():
+            view = (cosine(taught, columns) / self.tau).softmax(dim=1)  # (B, C)
+            target = share * view + (1 - share) * target  # (B, C)
+        log_p = (cosine(rows, columns) / self.tau).log_softmax(dim=1)  # (B, C)
+        return -(target * log_p).sum(dim=1).mean()
+
+    @property
+    def tau(self) -> Tensor:
+        return self.temperature.clamp(0.001, 0.5)
+
+    def _distillation(self, run: Run) -> float:
+        """Return the share of the momentum model's targets: it rises over the first epoch."""
+        risen = 1.0 if run.stage or run.epoch else run.step / run.steps_per_epoch
+        return float(self.config.distillation * risen)
+
+    @torch.no_grad()
+    def encode_with_momentum(self, images: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
+        encoder: Any = self.momentum_copy.module
+        found = encoder.encode_images(images), encoder.encode_tokens(words)
+        visual, textual = (F.normalize(precise(one.embedding), dim=-1) for one in found)
+        return visual, textual
+
+    def matching(self, x: Pairs) -> Tensor:
+        """L_itm: pairs against hard negatives of either side (eq. 18 and 19)."""
+        logits = torch.cat([x.fused.own, x.fused.other_image, x.fused.other_text])  # (M, 2)
+        labels = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
+        labels[: len(x.fused.own)] = 1
+        return F.cross_entropy(precise(logits), labels)
+
+    def fuse_with_negatives(self, x: Pairs) -> Fused:
+        """Fuse each pair, and what is most mistaken for its image and for its text."""
+        images, texts, rows = self.draw_negatives(x)
+        own = torch.arange(len(x.labels), device=rows.device)  # (B,)
+        other_image = own.index_copy(0, rows, images)  # (B,), itself where there is no negative
+        other_text = own.index_copy(0, rows, texts)  # (B,)
+        sides = (
+            *(own, x.texts, x.images),
+            *(other_image, select_rows(x.texts, other_text), select_rows(x.images, other_image)),
+        )
+        logits: Tensor = x.run.spread(self.fuse_rows, *sides)  # (B, 3, 2)
+        return Fused(logits[:, 0], logits[rows, 1], logits[rows, 2], rows)
+
+    def fuse_rows(
+        self,
+        own: Tensor,
+        texts: Encoded,
+        images: Encoded,
+        other: Tensor,
+        other_texts: Encoded,
+        other_images: Encoded,
+    ) -> Tensor:
+        """Return the matching logits of pairs, with another image, and with another text.
+
+        `own` and `other` (B,) number the images, so that each is mapped to keys and values once.
+        """
+        both = join_rows(images, other_images)
+        first, number = first_of_each(torch.cat([own, other]))  # (M,), (2 B,)
+        of_own, of_other = number.chunk(2)
+        fused = self.albef.fuse(
+            join_rows(texts, texts, other_texts),
+            select_rows(both, first),
+            torch.cat([of_own, of_other, of_own]),
+        )  # (3 B, L, D)
+        logits: Tensor = self.albef.matching_head(fused[:, 0])  # (3 B, 2)
+        return logits.view(3, -1, 2).transpose(0, 1)
+
+    @torch.no_grad()
+    def draw_negatives(self, x: Pairs) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw an image and a text of another label for each row by how alike they look.
+
+        Returns them (B',) with the rows (B',) that have a negative: positives are left out before
+        the softmax, so that none can be drawn.
+        """
+        images, texts = x.momentum  # (B, E)
+        same = x.labels[:, None] == x.labels[None, :]  # (B, B)
+        rows = (~same).any(dim=1).nonzero()[:, 0]  # (B',)
+        generator = x.run.generator("negatives")
+        drawn = []
+        for anchors, others in ((x.texts.embedding, images), (x.images.embedding, texts)):
+            logits = (cosine(anchors, others) / self.tau).masked_fill(same, -torch.inf)[rows]
+            odds = logits.softmax(dim=1).cpu()  # (B', B)
+            found = torch.multinomial(odds, 1, generator=generator) if len(odds) else odds.long()
+            drawn.append(found[:, 0].to(rows.device))
+        return drawn[0], drawn[1], rows
+
+    def after_step(self, batch: Batch, run: Run) -> None:
+        """Move the momentum encoders, and queue what they gave."""
+        assert self.seen is not None
+        if "itc" in run.losses or "itm" in run.losses:
+            images, texts = self.seen.momentum
+            self.image_queue.push(images, self.seen.labels)
+            self.text_queue.push(texts, self.seen.labels)
+            self.momentum_copy.update(self.albef.encoder)
+        self.seen = None
+
+
 STAGE_1 = ("itc", "itm")
 STAGE_2_ALONE = (
     "attention", "layer", "margin", "masked_share", "most_phrases", "phrase_losses", "tagger",
@@ -170,7 +333,7 @@ def _weights(*names: str) -> dict[str, dict[str, float]]:
     ),
     extra_data=OF_ENCODERS,
 )
-class Laip(Method):
+class Laip(Baseline):
     """Phrases aligned with the patches that they attend to, forward and backward, on ALBEF.
 
     At retrieval a cosine finds candidates, which the fusion encoder scores again.
@@ -273,25 +436,8 @@ class Laip(Method):
 
     def __init__(self, config: LaipConfig, train: TrainSummary) -> None:
         super().__init__(config, train)
-        self.albef, start = load_albef(config.backbone, config.weights, config.image_size)
         self._refuse_layer(config.layer)
-        tau = start.temperature if config.temperature is None else config.temperature
-        self.temperature = nn.Parameter(torch.tensor(tau))
-        self.momentum_copy = MomentumCopy(start.encoder, config.momentum)
-        self.image_queue = self._queue(start.images)
-        self.text_queue = self._queue(start.texts)
         self.phrases_of_caption: list[list[Phrase]] = []
-        self.seen: Pairs | None = None  # what the queues take up after the step
-
-    def _queue(self, features: Tensor) -> FeatureQueue:
-        """Return a queue that goes on from features (Q, E), the oldest first.
-
-        Of more than it has slots for the newest stay; of fewer, the other slots do not count. A
-        batch that does not divide the slots goes on at the first one, over the oldest.
-        """
-        queue = FeatureQueue(self.config.queue, self.albef.encoder.width)
-        queue.push(features, torch.full((len(features),), NOBODY))
-        return queue
 
     def _refuse_layer(self, layer: int) -> None:
         last = len(self.albef.fusion.layers)
@@ -301,19 +447,6 @@ class Laip(Method):
                 f"cross-attention of the last layer, {last}, a masked word is read from its own "
                 "row alone, so the row of the whole phrase gets no gradient."
             )
-
-    def encode_images(self, images: Tensor) -> Encoded:
-        return self.albef.encoder.encode_images(images)  # type: ignore[no-any-return]  # a module
-
-    def encode_texts(self, captions: Sequence[str]) -> Encoded:
-        return self.albef.encoder.encode_texts(captions)  # type: ignore[no-any-return]  # a module
-
-    def rescore(self, texts: Encoded, images: Encoded, image_of_text: Tensor) -> Tensor:
-        """sim_fine: two logits stand for W^O = w_1 - w_0 (eq. 18). Probabilities would tie."""
-        fused = self.albef.fuse(texts, images, image_of_text)  # (P, L, D)
-        logits = self.albef.matching_head(fused[:, 0])  # (P, 2)
-        difference: Tensor = logits[:, 1] - logits[:, 0]  # (P,)
-        return difference
 
     def prepare(self, train: TrainSet, run: Run) -> None:
         """Parse the noun phrases of every training caption."""
@@ -356,63 +489,6 @@ class Laip(Method):
             mlm=self.masked_words,
         )
 
-    def _labels(self, batch: Batch) -> Tensor:
-        if self.config.positives == "pair":
-            return batch.image_index
-        assert batch.person_ids is not None  # given to every IDENTITY method
-        return batch.person_ids
-
-    def contrast(self, x: Pairs) -> Tensor:
-        """L_itc against the batch and the queues, with momentum distillation (eq. 15 to 17)."""
-        images, texts = x.momentum  # (B, E) each
-        old_images, labels = self.image_queue.filled()  # (q, E), (q,)
-        old_texts, _ = self.text_queue.filled()
-        matches = x.labels[:, None] == torch.cat([x.labels, labels])[None, :]  # (B, C)
-        target = matches / matches.sum(dim=1, keepdim=True)  # (B, C)
-        share = self._distillation(x.run)
-        sides = (
-            (x.images.embedding, images, torch.cat([texts, old_texts])),
-            (x.texts.embedding, texts, torch.cat([images, old_images])),
-        )
-        terms = [
-            self._soft_contrast(rows, taught, columns, target, share)
-            for rows, taught, columns in sides
-        ]
-        return torch.stack(terms).mean()
-
-    def _soft_contrast(
-        self, rows: Tensor, taught: Tensor, columns: Tensor, target: Tensor, share: float
-    ) -> Tensor:
-        """Cross-entropy of a direction, towards the matches and the momentum model's view."""
-        with torch.no_grad():
-            view = (cosine(taught, columns) / self.tau).softmax(dim=1)  # (B, C)
-            target = share * view + (1 - share) * target  # (B, C)
-        log_p = (cosine(rows, columns) / self.tau).log_softmax(dim=1)  # (B, C)
-        return -(target * log_p).sum(dim=1).mean()
-
-    @property
-    def tau(self) -> Tensor:
-        return self.temperature.clamp(0.001, 0.5)
-
-    def _distillation(self, run: Run) -> float:
-        """Return the share of the momentum model's targets: it rises over the first epoch."""
-        risen = 1.0 if run.stage or run.epoch else run.step / run.steps_per_epoch
-        return float(self.config.distillation * risen)
-
-    @torch.no_grad()
-    def encode_with_momentum(self, images: Tensor, words: Tensor) -> tuple[Tensor, Tensor]:
-        encoder: Any = self.momentum_copy.module
-        found = encoder.encode_images(images), encoder.encode_tokens(words)
-        visual, textual = (F.normalize(precise(one.embedding), dim=-1) for one in found)
-        return visual, textual
-
-    def matching(self, x: Pairs) -> Tensor:
-        """L_itm: pairs against hard negatives of either side (eq. 18 and 19)."""
-        logits = torch.cat([x.fused.own, x.fused.other_image, x.fused.other_text])  # (M, 2)
-        labels = torch.zeros(len(logits), dtype=torch.long, device=logits.device)
-        labels[: len(x.fused.own)] = 1
-        return F.cross_entropy(precise(logits), labels)
-
     def fusion_triplet(self, x: Pairs) -> Tensor:
         """L_tri on matching probabilities (eq. 20; its signs are printed the wrong way round)."""
         own, other_image, other_text = (
@@ -420,62 +496,6 @@ class Laip(Method):
             for logits in (x.fused.own[x.fused.rows], x.fused.other_image, x.fused.other_text)
         )  # (B',)
         return fusion_triplet(own, other_image, other_text, self.config.margin)
-
-    def fuse_with_negatives(self, x: Pairs) -> Fused:
-        """Fuse each pair, and what is most mistaken for its image and for its text."""
-        images, texts, rows = self.draw_negatives(x)
-        own = torch.arange(len(x.labels), device=rows.device)  # (B,)
-        other_image = own.index_copy(0, rows, images)  # (B,), itself where there is no negative
-        other_text = own.index_copy(0, rows, texts)  # (B,)
-        sides = (
-            *(own, x.texts, x.images),
-            *(other_image, _select(x.texts, other_text), _select(x.images, other_image)),
-        )
-        logits: Tensor = x.run.spread(self.fuse_rows, *sides)  # (B, 3, 2)
-        return Fused(logits[:, 0], logits[rows, 1], logits[rows, 2], rows)
-
-    def fuse_rows(
-        self,
-        own: Tensor,
-        texts: Encoded,
-        images: Encoded,
-        other: Tensor,
-        other_texts: Encoded,
-        other_images: Encoded,
-    ) -> Tensor:
-        """Return the matching logits of pairs, with another image, and with another text.
-
-        `own` and `other` (B,) number the images, so that each is mapped to keys and values once.
-        """
-        both = _join(images, other_images)
-        first, number = _first_of_each(torch.cat([own, other]))  # (M,), (2 B,)
-        of_own, of_other = number.chunk(2)
-        fused = self.albef.fuse(
-            _join(texts, texts, other_texts),
-            _select(both, first),
-            torch.cat([of_own, of_other, of_own]),
-        )  # (3 B, L, D)
-        logits: Tensor = self.albef.matching_head(fused[:, 0])  # (3 B, 2)
-        return logits.view(3, -1, 2).transpose(0, 1)
-
-    @torch.no_grad()
-    def draw_negatives(self, x: Pairs) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw an image and a text of another label for each row by how alike they look.
-
-        Returns them (B',) with the rows (B',) that have a negative: positives are left out before
-        the softmax, so that none can be drawn.
-        """
-        images, texts = x.momentum  # (B, E)
-        same = x.labels[:, None] == x.labels[None, :]  # (B, B)
-        rows = (~same).any(dim=1).nonzero()[:, 0]  # (B',)
-        generator = x.run.generator("negatives")
-        drawn = []
-        for anchors, others in ((x.texts.embedding, images), (x.images.embedding, texts)):
-            logits = (cosine(anchors, others) / self.tau).masked_fill(same, -torch.inf)[rows]
-            odds = logits.softmax(dim=1).cpu()  # (B', B)
-            found = torch.multinomial(odds, 1, generator=generator) if len(odds) else odds.long()
-            drawn.append(found[:, 0].to(rows.device))
-        return drawn[0], drawn[1], rows
 
     def mask_phrases(self, batch: Batch, generator: torch.Generator) -> MaskedPhrases:
         """Put the phrases of a batch side by side, one word of each masked."""
@@ -493,7 +513,7 @@ class Laip(Method):
         """Fuse masked phrases with their images; logits of all words, attention of one layer."""
         texts = self.albef.encoder.encode_tokens(phrases.masked)
         fused, attention = self.albef.fusion.watch(
-            texts.tokens, texts.mask, _tokens(images), self.config.layer, phrases.row
+            texts.tokens, texts.mask, tokens_of(images), self.config.layer, phrases.row
         )  # (P, L, D), (P, H, L, 1 + N)
         return Masked(self.albef.masked_word_head(fused), attention)
 
@@ -518,7 +538,7 @@ class Laip(Method):
     def local_alignment(self, x: Pairs) -> Tensor:
         """L_biatt: each phrase against the patches that it attends to (eq. 8 to 10 and 12)."""
         weights = self.weigh_patches(x.masked, x.phrases)  # (P, N)
-        patches = _tokens(x.images)[:, 1:].index_select(0, x.phrases.row)  # (P, N, D)
+        patches = tokens_of(x.images)[:, 1:].index_select(0, x.phrases.row)  # (P, N, D)
         attended = torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
         images = self.albef.project_images(attended)  # (P, E)
         encode = self.albef.encoder.encode_tokens
@@ -579,16 +599,6 @@ class Laip(Method):
         side = math.isqrt(height * width // weights.shape[1])
         return weights.view(-1, height // side, width // side)
 
-    def after_step(self, batch: Batch, run: Run) -> None:
-        """Move the momentum encoders, and queue what they gave."""
-        assert self.seen is not None
-        if "itc" in run.losses or "itm" in run.losses:
-            images, texts = self.seen.momentum
-            self.image_queue.push(images, self.seen.labels)
-            self.text_queue.push(texts, self.seen.labels)
-            self.momentum_copy.update(self.albef.encoder)
-        self.seen = None
-
 
 def fusion_triplet(own: Tensor, other_image: Tensor, other_text: Tensor, margin: float) -> Tensor:
     """Return the mean of squared hinges: a pair is to score higher than both (B',) -> ().
@@ -632,24 +642,24 @@ def normalised(weights: Tensor) -> Tensor:
     return torch.where(total > 0, weights / total.where(total > 0, 1.0), even)
 
 
-def _select(encoded: Encoded, rows: Tensor) -> Encoded:
+def select_rows(encoded: Encoded, rows: Tensor) -> Encoded:
     """Return some rows, each as often as it is named; gradients of the same row add in order."""
     mask = None if encoded.mask is None else encoded.mask[rows]
-    tokens = _tokens(encoded).index_select(0, rows)
+    tokens = tokens_of(encoded).index_select(0, rows)
     return Encoded(encoded.embedding.index_select(0, rows), tokens, mask)
 
 
-def _join(*parts: Encoded) -> Encoded:
+def join_rows(*parts: Encoded) -> Encoded:
     """Put rows one after the other."""
     masks = [part.mask for part in parts if part.mask is not None]
     return Encoded(
         torch.cat([part.embedding for part in parts]),
-        torch.cat([_tokens(part) for part in parts]),
+        torch.cat([tokens_of(part) for part in parts]),
         torch.cat(masks) if masks else None,
     )
 
 
-def _first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
+def first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
     """Return where each of M numbers stands first, (M,), and which of them each is, (B,)."""
     unique: Any = torch.unique  # untyped library
     different, inverse = unique(numbers, return_inverse=True)
@@ -658,7 +668,8 @@ def _first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
     return first.scatter_reduce(0, inverse, places, "amin"), inverse
 
 
-def _tokens(encoded: Encoded) -> Tensor:
+def tokens_of(encoded: Encoded) -> Tensor:
+    """Return the tokens of what is encoded: (B, N, D)."""
     assert encoded.tokens is not None  # every encoder here gives them
     return encoded.tokens
 
