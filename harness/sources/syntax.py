@@ -39,7 +39,12 @@ class Followed(Protocol):
 
 
 def computes(statement: ast.stmt) -> bool:
-    """Tell whether a statement is more than an import, a text, or for those who read types."""
+    """Tell whether a statement is more than an import, a text, or for those who read it.
+
+    So are types and `__all__`: what a star imports is told by the names that are read of it.
+    """
+    if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
+        return False
     if isinstance(statement, ast.If) and not statement.orelse:
         return ast.unparse(statement.test) not in NOT_RUN
     return not isinstance(statement, ast.Import | ast.ImportFrom) and not _is_text(statement)
