@@ -8,7 +8,8 @@ Shapes: B pairs, D the width of a token, E that of the joint space, L text token
 heads, P phrases of the batch, C columns of the contrast (the batch and the queue).
 
 `config` holds its values, `pairs` what is made of a batch, `baseline` ALBEF fine-tuned on people,
-`attention` how phrases weigh patches, `method` LAIP itself with its recipes and tables.
+`attention` how phrases weigh patches, `slots` which caption they belong to, and `method` LAIP itself
+with its recipes and tables.
 """
 
 from methods.laip.attention import attention_gradient, normalised, weigh

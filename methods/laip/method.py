@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -31,6 +32,7 @@ from methods.laip.attention import attention_gradient, weigh
 from methods.laip.baseline import Baseline
 from methods.laip.config import LaipConfig
 from methods.laip.pairs import Masked, Pairs, tokens_of
+from methods.laip.slots import Slots, by_caption
 
 STAGE_1 = ("itc", "itm")
 STAGE_2_ALONE = (
@@ -238,10 +240,34 @@ class Laip(Baseline):
         )  # (P, L, D), (P, H, L, 1 + N)
         return Masked(self.albef.masked_word_head(fused), attention)
 
+    def read_phrases(self, x: Pairs) -> dict[str, Tensor]:
+        """Return what the losses that are on read of all phrases: (P, ...) by loss."""
+        names = [name for name in ("biatt", "mpm") if name in x.run.losses]
+        slots = by_caption(x.phrases, len(x.labels))
+        found = x.run.spread(partial(self.read_captions, names), slots, x.images)
+        return {name: slots.take(values) for name, values in found.items()}
+
+    def read_captions(
+        self, names: Sequence[str], slots: Slots, images: Encoded
+    ) -> dict[str, Tensor]:
+        """Fuse the phrases of captions with their images once, and read what losses ask for.
+
+        Returns (B, K, ...) by loss. What a phrase attends to is a gradient of its own score: it
+        hangs on no other row.
+        """
+        phrases = slots.phrases()
+        masked = self.fuse_phrases(phrases, images)
+        kinds = {"biatt": self.attended_patches, "mpm": self.masked_word}
+        return {name: slots.fill(kinds[name](masked, phrases, images)) for name in names}
+
     def masked_phrases(self, x: Pairs) -> Tensor:
         """L_mpm: predict the masked word of each phrase with the image in view (eq. 11, 12)."""
-        words = _log_probabilities(x.masked.logits, x.phrases.ids)  # (P, L)
-        return self._of_captions(-(words * x.phrases.chosen).sum(dim=1), x)
+        return self._of_captions(x.phrased["mpm"], x)
+
+    def masked_word(self, masked: Masked, phrases: MaskedPhrases, images: Encoded) -> Tensor:
+        """Return minus the log-probability of the masked word of each phrase: (P,)."""
+        words = _log_probabilities(masked.logits, phrases.ids)  # (P, L)
+        return -(words * phrases.chosen).sum(dim=1)
 
     def masked_words(self, x: Pairs) -> Tensor:
         """L_mlm, in its place in Table V: masked words of the whole text."""
@@ -258,14 +284,17 @@ class Laip(Baseline):
 
     def local_alignment(self, x: Pairs) -> Tensor:
         """L_biatt: each phrase against the patches that it attends to (eq. 8 to 10 and 12)."""
-        weights = self.weigh_patches(x.masked, x.phrases)  # (P, N)
-        patches = tokens_of(x.images)[:, 1:].index_select(0, x.phrases.row)  # (P, N, D)
-        attended = torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
-        images = self.albef.project_images(attended)  # (P, E)
+        images = self.albef.project_images(x.phrased["biatt"])  # (P, E)
         encode = self.albef.encoder.encode_tokens
         texts = x.run.spread(encode, x.phrases.ids).embedding  # (P, E)
         similarity = F.cosine_similarity(precise(images), precise(texts), dim=1)  # (P,)
         return self._of_captions(1 - similarity, x)
+
+    def attended_patches(self, masked: Masked, phrases: MaskedPhrases, images: Encoded) -> Tensor:
+        """Return the patches that each phrase attends to, weighed and summed: (P, D) (eq. 8)."""
+        weights = self.weigh_patches(masked, phrases)  # (P, N)
+        patches = tokens_of(images)[:, 1:].index_select(0, phrases.row)  # (P, N, D)
+        return torch.einsum("pn,pnd->pd", weights.to(patches.dtype), patches)  # (P, D)
 
     def _of_captions(self, terms: Tensor, x: Pairs) -> Tensor:
         """Sum the losses of phrases (P,) caption by caption, or average them: the batch's mean."""

@@ -6,6 +6,7 @@ heads, P phrases of the batch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -75,8 +76,9 @@ class Pairs:
         return self._laip.mask_phrases(self.batch, self.run.generator("phrases"))
 
     @cached_property
-    def masked(self) -> Masked:
-        return self._laip.fuse_phrases(self.phrases, self.images)
+    def phrased(self) -> Mapping[str, Tensor]:
+        """What losses read of phrases with their images, (P, ...), by loss."""
+        return self._laip.read_phrases(self)
 
 
 def select_rows(encoded: Encoded, rows: Tensor) -> Encoded:

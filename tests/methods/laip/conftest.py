@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from methods.laip import Laip, Pairs
+from methods.laip import Laip, Masked, Pairs
 
-from .scenes import PHRASE_ROWS, Phrase, encoded, find_out, method
+from .scenes import PHRASE_ROWS, Phrase, encoded, find_out, masked_of, method
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +36,12 @@ def scene(model: Laip) -> Pairs:
     assert max(counts) > 7  # a word of several pieces
     assert not x.phrases.chosen[:, 0].any()
     return x
+
+
+@pytest.fixture(scope="session")
+def masked(model: Laip, scene: Pairs) -> Masked:
+    """Its phrases, fused with their images."""
+    return masked_of(model, scene)
 
 
 @pytest.fixture(scope="session")

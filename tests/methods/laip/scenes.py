@@ -15,7 +15,7 @@ from scipy.special import erf
 from torch import Tensor
 
 from harness.method import Batch, Encoded, Run, TrainSet, TrainSummary
-from methods.laip import Fused, Laip, LaipConfig, Pairs
+from methods.laip import Fused, Laip, LaipConfig, Masked, Pairs
 
 Array = NDArray[np.float64]
 
@@ -282,9 +282,16 @@ def encoded(
     model: Laip, names: Sequence[str] = (), seed: int = 0, batch: Batch | None = None
 ) -> Pairs:
     """Return the encoded batch of a step whose losses are those named."""
-    model.training_losses(batch or batch_of(), cast(Run, Step(names, seed=seed)))
+    step = Step(names, seed=seed)
+    model.training_losses(batch or batch_of(), cast(Run, step))
     assert model.seen is not None
+    step.losses = dict.fromkeys(ALL, 1.0)  # a test may ask for any
     return model.seen
+
+
+def masked_of(model: Laip, x: Pairs) -> Masked:
+    """Return the phrases of a batch, fused with their images."""
+    return model.fuse_phrases(x.phrases, x.images)
 
 
 def tokens(found: Encoded) -> Tensor:

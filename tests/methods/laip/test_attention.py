@@ -21,6 +21,7 @@ from .scenes import (
     encoded,
     find_out,
     fuse,
+    masked_of,
     method,
     text_tokens,
     tokens,
@@ -45,24 +46,26 @@ def test_equations_2_to_4_forward_attention(model: Laip, scene: Pairs, layer: in
         close(masked.logits[number, :length], word_logits(model, fused), 1e-8, 1e-10)
 
 
-def test_equation_4_forward_weights(scene: Pairs, reference: list[Phrase]) -> None:
+def test_equation_4_forward_weights(scene: Pairs, masked: Masked, reference: list[Phrase]) -> None:
     """+ForAtt: the mean over heads of A's first row, its class token dropped, sums to 1."""
-    weights = method(attention="forward").weigh_patches(scene.masked, scene.phrases)
+    weights = method(attention="forward").weigh_patches(masked, scene.phrases)
     close(weights, [phrase.weights("forward") for phrase in reference])
 
 
-def test_equations_5_and_6_backward_attention(scene: Pairs, reference: list[Phrase]) -> None:
+def test_equations_5_and_6_backward_attention(
+    scene: Pairs, masked: Masked, reference: list[Phrase]
+) -> None:
     """+BackAtt: ds/dA[0, j] of the summed logits of the masked word, clamped, sums to 1."""
     assert any(min(phrase.backward) < 0 < max(phrase.backward) for phrase in reference)
-    weights = method(attention="backward").weigh_patches(scene.masked, scene.phrases)
+    weights = method(attention="backward").weigh_patches(masked, scene.phrases)
     close(weights, [phrase.weights("backward") for phrase in reference], 1e-5, 1e-8)
 
 
 def test_equation_5_the_score_is_the_true_words_logit(
-    scene: Pairs, reference: list[Phrase]
+    scene: Pairs, masked: Masked, reference: list[Phrase]
 ) -> None:
     """The logits of all pieces of a masked word are summed, of unequally long phrases too."""
-    true = scene.masked.logits.gather(2, scene.phrases.ids[..., None])[..., 0]
+    true = masked.logits.gather(2, scene.phrases.ids[..., None])[..., 0]
     for number, phrase in enumerate(reference):
         close(true[number][scene.phrases.chosen[number]].sum(), phrase.score, 1e-8)
 
@@ -72,7 +75,7 @@ def test_equations_6_and_7_at_another_layer(model: Laip, scene: Pairs, layer: in
     """The layer of the config weighs the patches."""
     other = method(layer=layer)
     x = encoded(other, seed=3)
-    weights = other.weigh_patches(x.masked, x.phrases)
+    weights = other.weigh_patches(masked_of(other, x), x.phrases)
     expected = find_out(model, scene, 3, layer).weights("bidirectional")
     close(weights[3], expected, 1e-5, 1e-8)
 
@@ -100,7 +103,7 @@ def gradient_of_attention(model: Laip, x: Pairs, monkeypatch: pytest.MonkeyPatch
         return found[-1]
 
     monkeypatch.setattr("methods.laip.method.attention_gradient", recorded)
-    model.weigh_patches(x.masked, x.phrases)
+    model.weigh_patches(masked_of(model, x), x.phrases)
     (gradient,) = found
     return gradient
 
@@ -268,12 +271,12 @@ def test_backward_attention_in_half_precision(factors: list[float]) -> None:
         assert len(plain.unique()) < 4  # so that patches could not be told apart
 
 
-def test_the_factor_of_backward_attention_is_exact(model: Laip, scene: Pairs) -> None:
+def test_the_factor_of_backward_attention_is_exact(scene: Pairs, masked: Masked) -> None:
     """In full precision it changes no bit of the gradient."""
-    true = scene.masked.logits.gather(2, scene.phrases.ids[..., None])[..., 0]
+    true = masked.logits.gather(2, scene.phrases.ids[..., None])[..., 0]
     score = true[scene.phrases.chosen].sum()
-    (plain,) = torch.autograd.grad(score, scene.masked.attention, retain_graph=True)
-    assert torch.equal(attention_gradient(score, scene.masked.attention), plain)
+    (plain,) = torch.autograd.grad(score, masked.attention, retain_graph=True)
+    assert torch.equal(attention_gradient(score, masked.attention), plain)
 
 
 def test_weights_of_patches_under_mixed_precision() -> None:
@@ -283,7 +286,7 @@ def test_weights_of_patches_under_mixed_precision() -> None:
         head: Any = model.albef.masked_word_head
         head[3].weight.mul_(1e-4)
     x = encoded(model, seed=3)
-    expected = model.weigh_patches(x.masked, x.phrases)
+    expected = model.weigh_patches(masked_of(model, x), x.phrases)
     with torch.autocast("cpu", dtype=torch.float16):
         found = model.weigh_patches(model.fuse_phrases(x.phrases, x.images), x.phrases)
     assert found.dtype == torch.float32
