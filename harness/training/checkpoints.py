@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import os
 import shutil
 import zipfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +52,62 @@ def _save(state: Any, out: BinaryIO) -> None:
         raise
     finally:
         set_crc32_options(before)
+
+
+class Writer:
+    """Writes checkpoints while training goes on, in their order and at most one behind.
+
+    What is written is as it was when it was handed over. An error, such as a full disk, is raised
+    by whatever is called next; leaving the context waits for the last one.
+    """
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "checkpoints")
+        self._under_way: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        with self._thread, contextlib.suppress(*((Exception,) if kind else ())):
+            self.wait()  # where training failed, its own error is the one to tell
+
+    def write(self, file: Path, state: Any) -> None:
+        """Write a checkpoint as `write_checkpoint` does, as soon as the one before it is there."""
+        if not distributed.is_main():
+            return
+        self.wait()
+        self._under_way = self._thread.submit(write_checkpoint, file, copied(state, {}))
+
+    def wait(self) -> None:
+        """Return when all is written."""
+        under_way, self._under_way = self._under_way, None
+        if under_way:
+            under_way.result()
+
+    def check(self) -> None:
+        """Raise what has failed meanwhile; wait for nothing."""
+        if self._under_way and self._under_way.done():
+            self.wait()
+
+
+def copied(state: Any, known: dict[tuple[Any, ...], Tensor]) -> Any:
+    """Return plain data with tensors, copied into the processor's memory.
+
+    What shares memory there shares it in the copy; `known` holds what is copied already.
+    """
+    if isinstance(state, Tensor):
+        place = state.device, state.data_ptr(), state.dtype, state.shape, state.stride()
+        if not state.numel() or place not in known:
+            known[place] = state.detach().to("cpu", copy=True)
+        return known[place]
+    if isinstance(state, dict):
+        found = copy.copy(state)  # torch keeps versions of modules in an attribute
+        found.update((name, copied(part, known)) for name, part in state.items())
+        return found
+    if isinstance(state, list | tuple):
+        return type(state)(copied(part, known) for part in state)
+    return state
 
 
 def load_state(

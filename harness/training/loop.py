@@ -29,11 +29,11 @@ from harness.results.audit import best_on_test
 from harness.seeding import derive, seed_everything
 from harness.training.checkpoints import (
     LAST,
+    Writer,
     is_whole,
     load_state,
     share_stage,
     take_up_stage,
-    write_checkpoint,
 )
 from harness.training.feeding import Reading, feed, reading_delay, send_back
 from harness.training.fitting import fewest_chunks, try_steps
@@ -111,11 +111,13 @@ def train(
     preparing = seconds(device) - began
     loop = _Loop(method, view, recipe, run, folder, watchers)
     loop.resume(shared)
-    for number, stage in enumerate(recipe.stages):
-        if number >= loop.stage:
-            loop.run_stage(number, stage)
-            if number < len(shared) and distributed.is_main():
-                share_stage(folder, shared[number], loop.state())
+    with loop.writer:
+        for number, stage in enumerate(recipe.stages):
+            if number >= loop.stage:
+                loop.run_stage(number, stage)
+                if number < len(shared) and distributed.is_main():
+                    loop.writer.wait()
+                    share_stage(folder, shared[number], loop.state())
     distributed.wait_for_all()  # what the first wrote is there for the others
     audit = loop.audit if watchers.audit else []
     took, epoch = preparing + loop.seconds, len(loop.history)
@@ -174,6 +176,7 @@ class _Loop:
         self.seconds = 0.0  # of epochs, validation left aside
         self.chunks = 1 if recipe.chunks == "auto" else recipe.chunks
         self.resumed: dict[str, Any] = {}
+        self.writer = Writer()
         folder.mkdir(parents=True, exist_ok=True)
 
     def resume(self, shared: Sequence[Path]) -> None:
@@ -251,6 +254,7 @@ class _Loop:
             run.step = epoch * run.steps_per_epoch + step
             late.append(send_back(step, self._run_step(batch, training)))
             read(reading_delay(run.device))
+            self.writer.check()
             if step + 1 < len(batches) and self._has_to_save():
                 read(0)
                 self.seconds += seconds(run.device) - began
@@ -283,6 +287,7 @@ class _Loop:
 
     def _end_where_asked(self) -> None:
         if self.watchers.asked_to_end():
+            self.writer.wait()
             raise Interrupted("it was asked to end; the next call goes on from its checkpoint")
 
     def _end_epoch(self, row: dict[str, Any]) -> None:
@@ -296,7 +301,7 @@ class _Loop:
             best = max(((r["val_r1"], r["val_map"]) for r in self.history), default=(-1.0, -1.0))
             if (row["val_r1"], row["val_map"]) > best:
                 self.selected_epoch = row["epoch"]
-                write_checkpoint(self.folder / SELECTED, self.method.state_dict())
+                self.writer.write(self.folder / SELECTED, self.method.state_dict())
         if self.watchers.audit:
             self._add_to_audit(row["epoch"], self.watchers.audit(self.method, row["epoch"]))
         self.history.append(row)
@@ -306,7 +311,7 @@ class _Loop:
         """Keep what test says apart from the history: what is ranked never sees it."""
         self.audit.append({"epoch": epoch, "test_r1": metrics["r1"], "test_map": metrics["map"]})
         if best_on_test(self.audit) == epoch:
-            write_checkpoint(self.folder / TEST_SELECTED, self.method.state_dict())
+            self.writer.write(self.folder / TEST_SELECTED, self.method.state_dict())
 
     def _judge_pairs(self) -> dict[str, float]:
         """Score what the method reported against the identities that it was not shown."""
@@ -323,7 +328,7 @@ class _Loop:
 
     def _save(self, training: _Training) -> None:
         state = {**self.state(), "stage": self.run.stage, "training": training.state_dict()}
-        write_checkpoint(self.folder / LAST, state)
+        self.writer.write(self.folder / LAST, state)
         self.saved_at = time.monotonic()
 
     def state(self) -> dict[str, Any]:

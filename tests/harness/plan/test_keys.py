@@ -239,7 +239,9 @@ def test_a_method_that_is_cut_into_a_package_keeps_its_key(tmp_path: Path) -> No
     package.mkdir(parents=True)
     head, parts = METHOD.split("LIMIT", 1)
     parts, method = parts.split("@register", 1)
-    (package / "__init__.py").write_text('"""A paper."""\nfrom .whole import Mine\n__all__ = ["Mine"]\n')
+    (package / "__init__.py").write_text(
+        '"""A paper."""\nfrom .whole import Mine\n__all__ = ["Mine"]\n'
+    )
     (package / "whole.py").write_text(f"{head}from .parts import scaled\n@register{method}")
     (package / "parts.py").write_text(f"LIMIT{parts}")
     one, other = (
