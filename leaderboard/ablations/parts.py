@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from harness.limits import RUN_OPTIONS
 from harness.results import RunRecord
 from leaderboard.ablations.components import LOSSES, losses_of, parts_of, setting_of
 from leaderboard.ablations.corrected import correct
@@ -105,12 +106,15 @@ def _contribution(a: Entry, first: RunRecord, b: Entry, second: RunRecord) -> Co
 
 
 def _rest(record: RunRecord, other: RunRecord) -> Mapping[str, Any]:
-    """Return what two variants must have in common: all that is no component of either alone."""
+    """Return what two variants must have in common: all that is no component of either alone.
+
+    How they were executed may differ, as it makes no other variant.
+    """
     settings = {name: setting_of(record, name) for name in record.config if name != LOSSES}
     weights, shared = losses_of(record) or {}, losses_of(other) or {}
     return {
         "scale": record.scale,
-        "recipe": record.recipe,
+        "recipe": {name: v for name, v in record.recipe.items() if name not in RUN_OPTIONS},
         "settings": {name: v for name, v in settings.items() if not isinstance(v, bool)},
         "losses": {name: weight for name, weight in weights.items() if name in shared},
     }

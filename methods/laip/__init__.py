@@ -8,7 +8,7 @@ Shapes: B pairs, D the width of a token, E that of the joint space, L text token
 heads, P phrases of the batch, C columns of the contrast (the batch and the queue).
 
 `config` holds its values, `pairs` what is made of a batch, `baseline` ALBEF fine-tuned on people,
-`attention` how phrases weigh patches, `slots` which caption they belong to, and `method` LAIP itself
+`attention` how phrases weigh patches, `slots` whose they are, and `method` LAIP itself
 with its recipes and tables.
 """
 

@@ -327,6 +327,21 @@ def test_variants_that_differ_in_more_than_a_part_tell_nothing(
     assert find_contributions("one", load_grounds(results)[0]) == ()
 
 
+@pytest.mark.parametrize(
+    ("recipe", "is_pair"),
+    [({"chunks": 8}, True), ({"precision": "bf16", "processes": 4}, True), ({"threads": 2}, False)],
+)
+def test_how_variants_were_executed_keeps_none_apart(
+    recipe: dict[str, Any], is_pair: bool, add_run: Callable[..., Path], results: Path
+) -> None:
+    """Chunks, precision and processes, which older records may lack; what else a recipe holds does."""
+    own, changes = {"threads": 1, "candidates": 0}, {"losses": {"itc": 1.0, "wide": 0.5}}
+    add_run("one", 40.0, config=CONFIG, recipe=own)
+    config = {**CONFIG, **changes}
+    add_run("one", 35.0, variant="a", changes=changes, config=config, recipe={**own, **recipe})
+    assert bool(find_contributions("one", load_grounds(results)[0])) is is_pair
+
+
 def test_a_switch_is_a_part_too(add_run: Callable[..., Path], results: Path) -> None:
     """A setting that is on in one variant and off in another is what the one has more."""
     add_run("one", 40.0, config=CONFIG)
