@@ -18,6 +18,9 @@ class Progress:
     steps: int
     loss: float
     val_r1: float | None  # of the best epoch so far
+    images_per_second: float | None = None
+    seconds_left: float | None = None  # of training
+    waiting_share: float | None = None  # of the time, for data
 
 
 @dataclass(frozen=True)

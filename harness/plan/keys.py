@@ -66,6 +66,7 @@ LEFT_OUT = {
     "harness.results.paper": "what pages tell of a method",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
     "harness.training.fitting": "how a run is executed",
+    "harness.training.pace": "how long something takes",
 }
 # Of what a training calls, what only judges: on val, after an epoch. No step depends on it, and the
 # epoch that was selected stays selected where only this has changed.

@@ -80,6 +80,9 @@ class RunRecord:
     weights_key: str = ""  # equal ones mean equal weights; older code did not write it
     # From 1, the best on test; None without --audit-selection. Nothing that is ranked reads it.
     test_selected_epoch: int | None = None
+    images_per_second: float = 0.0  # trained, validation left aside; 0 where nobody measured it
+    waiting_share: float = 0.0  # of the time of training, for data
+    device_memory: float = 0.0  # the most that a graphics card held, beside that of the process
     schema_version: int = SCHEMA_VERSION
 
     @property

@@ -247,6 +247,9 @@ def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
         train_seconds=before.train_seconds,
         total_seconds=before.total_seconds,
         peak_memory=before.peak_memory,
+        device_memory=before.device_memory,
+        images_per_second=before.images_per_second,
+        waiting_share=before.waiting_share,
         environment=before.environment,
     )
 

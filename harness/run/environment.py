@@ -56,3 +56,9 @@ def peak_memory() -> float:
     """Return the most memory that this process has held, in MB."""
     unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, KB elsewhere
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1024**2
+
+
+def device_memory() -> float:
+    """Return the most that tensors of this process have held of its graphics card, in MB."""
+    cards: Any = torch.cuda  # untyped library
+    return float(cards.max_memory_allocated()) / 1024**2 if cards.is_initialized() else 0.0

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import distributed, results
-from harness.errors import HarnessError, describe_error
+from harness.errors import HarnessError
 from harness.files import write_json
 from harness.plan.keys import code_of
 from harness.plan.spec import FurtherEvaluation, RunSpec
@@ -29,9 +29,10 @@ from harness.results import (
     WEIGHTS,
     RunRecord,
 )
+from harness.run.advice import describe_failure
 from harness.run.audit import evaluate_audited, figures_on_test
 from harness.run.determinism import strictly_if_possible
-from harness.run.environment import describe_environment, peak_memory
+from harness.run.environment import describe_environment, device_memory, peak_memory
 from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
 from harness.run.further import add_evaluations, record_failure
@@ -74,7 +75,8 @@ def execute(
         raise
     except BaseException as error:  # sys.exit and what libraries in Rust raise, too
         failing(error)
-        record = replace(record, status="error", error=describe_error(error))
+        how = spec.recipe, bool(spec.description["spreads"]), options.device
+        record = replace(record, status="error", error=describe_failure(error, *how))
     if os.getpid() != process:
         os._exit(1)  # a fork of the method's that came back up here: the run is its parent's
     if record.error:
@@ -89,6 +91,7 @@ def execute(
         record,
         total_seconds=record.total_seconds + time.perf_counter() - began,
         peak_memory=max(record.peak_memory, memory),
+        device_memory=max(record.device_memory, device_memory()),
     )
     write_json(work / RECORD, asdict(record))  # from here on a kill undoes nothing
     finish_folder(record, spec.path(options.results), keep)
@@ -130,6 +133,8 @@ def _execute(
         record,
         parameters=sum(parameter.numel() for parameter in opened.method.parameters()),
         train_seconds=trained.seconds,
+        images_per_second=trained.images_per_second,
+        waiting_share=trained.waiting_share,
         recipe={**record.recipe, **({"chunks": trained.chunks} if trained.chunks else {})},
         selected_epoch=trained.selected_epoch,
         test_selected_epoch=figures.test_selected_epoch,

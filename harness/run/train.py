@@ -44,6 +44,8 @@ def take_over(opened: OpenRun, before: RunRecord, path: Path) -> TrainingResult:
         epoch,
         taken_over=True,
         audit=_take_over_audit(before, path),
+        images_per_second=before.images_per_second,
+        waiting_share=before.waiting_share,
     )
 
 

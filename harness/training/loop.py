@@ -39,11 +39,12 @@ from harness.training.feeding import Reading, feed, reading_delay, send_back
 from harness.training.fitting import fewest_chunks, try_steps
 from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
+from harness.training.pace import Pace
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
 KEPT = (
     "stage", "epoch", "step", "sums", "rate", "history", "selected_epoch", "audit", "seconds",
-    "chunks",
+    "waited", "chunks",
 )  # fmt: skip
 CHECKPOINT_SECONDS = 300.0  # the most that a kill within an epoch undoes
 
@@ -80,6 +81,8 @@ class TrainingResult:
     taken_over: bool = False  # trained by an earlier run
     audit: Sequence[Mapping[str, Any]] = ()  # one dict an epoch, where it was audited
     chunks: int | None = None  # that rows were spread in: the most of any stage
+    images_per_second: float = 0.0  # of epochs, validation left aside
+    waiting_share: float = 0.0  # of their seconds, for data
 
 
 def train(
@@ -122,7 +125,14 @@ def train(
     audit = loop.audit if watchers.audit else []
     took, epoch = preparing + loop.seconds, len(loop.history)
     return TrainingResult(
-        loop.history, loop.selected_epoch, took, epoch, audit=audit, chunks=loop.chunks
+        loop.history,
+        loop.selected_epoch,
+        took,
+        epoch,
+        audit=audit,
+        chunks=loop.chunks,
+        images_per_second=epoch * len(view.captions) / loop.seconds,
+        waiting_share=loop.waited / loop.seconds,
     )
 
 
@@ -174,6 +184,8 @@ class _Loop:
         self.selected_epoch: int | None = None
         self.audit: list[dict[str, Any]] = []
         self.seconds = 0.0  # of epochs, validation left aside
+        self.waited = 0.0  # of them, for data
+        self.pace = Pace()
         self.chunks = 1 if recipe.chunks == "auto" else recipe.chunks
         self.resumed: dict[str, Any] = {}
         self.writer = Writer()
@@ -233,6 +245,7 @@ class _Loop:
         run, done = self.run, self.step
         run.epoch, run.step = epoch, epoch * run.steps_per_epoch + done
         self.method.train()
+        self.pace.begin()
         began = seconds(run.device)
         if not done:
             seed_everything(run.seed, "epoch", run.stage, epoch)
@@ -248,9 +261,11 @@ class _Loop:
                 reading = late.popleft()
                 for name, value in _checked(reading, run).items():
                     sums[name] += value
+                self.pace.step(len(batches[reading.step]))
                 self._report(reading.step, sum(sums.values()) / (reading.step + 1))
 
-        for step, batch in enumerate(feed(self.view, batches[done:], run.device), start=done):
+        fed = self.pace.waiting(feed(self.view, batches[done:], run.device))
+        for step, batch in enumerate(fed, start=done):
             run.step = epoch * run.steps_per_epoch + step
             late.append(send_back(step, self._run_step(batch, training)))
             read(reading_delay(run.device))
@@ -258,11 +273,14 @@ class _Loop:
             if step + 1 < len(batches) and self._has_to_save():
                 read(0)
                 self.seconds += seconds(run.device) - began
+                self.waited += self.pace.take_waited()
                 self.step, self.sums, began = step + 1, dict(sums), seconds(run.device)
                 self._save(training)
                 self._end_where_asked()
         read(0)
         self.seconds += seconds(run.device) - began
+        self.waited += self.pace.take_waited()
+        self.pace.end()
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
 
@@ -338,8 +356,11 @@ class _Loop:
     def _report(self, step: int, loss: float) -> None:
         epochs = sum(stage.epochs for stage in self.recipe.stages)
         best = max((row["val_r1"] for row in self.history if "val_r1" in row), default=None)
-        done = len(self.history) + 1
-        self.watchers.report(Progress(done, epochs, step + 1, self.run.steps_per_epoch, loss, best))
+        done, steps = len(self.history) + 1, self.run.steps_per_epoch
+        share = epochs - done + 1 - (step + 1) / steps  # of the epochs, still to do
+        left = self.pace.seconds_left(round(share * len(self.view.captions)), epochs - done)
+        pace = self.pace.images_per_second, left, self.pace.waiting_share
+        self.watchers.report(Progress(done, epochs, step + 1, steps, loss, best, *pace))
 
 
 def _active(losses: Mapping[str, float], stage: Stage) -> Losses:

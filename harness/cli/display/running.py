@@ -16,9 +16,17 @@ if TYPE_CHECKING:
 
     from harness.execution.watch import Watch
     from harness.plan.spec import RunSpec
-    from harness.progress import Update
+    from harness.progress import Progress, Update
     from harness.registry import Listing
-from harness.cli.display.terminal import escape, fail, messages, note, print_table, write_runs
+from harness.cli.display.terminal import (
+    escape,
+    fail,
+    messages,
+    note,
+    print_table,
+    write_duration,
+    write_runs,
+)
 
 TO_AUDIT = "to do, audited"  # the state of a run whose epochs are to be scored on test too
 
@@ -210,6 +218,20 @@ def _figures(run: StoredRun) -> str:
     return ", ".join(f"{told} {found[name]:.2f}" for name, told in names.items() if name in found)
 
 
+def tell_progress(now: Progress) -> str:
+    """Say where training stands, how fast it goes, and when it ends at that pace."""
+    told = [f"epoch {now.epoch}/{now.epochs}", f"loss {now.loss:.3f}"]
+    if now.val_r1 is not None:
+        told.append(f"val R1 {now.val_r1:.1f}")
+    if now.images_per_second is not None:
+        told.append(f"{now.images_per_second:.0f} images/s")
+    if now.waiting_share is not None:
+        told.append(f"{100 * now.waiting_share:.0f} % waiting for data")
+    if now.seconds_left is not None:
+        told.append(f"{write_duration(now.seconds_left)} left")
+    return ", ".join(told)
+
+
 class RunsDisplay:
     """Progress bars for runs under way, and what has failed so far."""
 
@@ -263,12 +285,11 @@ class RunsDisplay:
             self._progress.update(task, state=escape(update.doing))
             return
         now = update.progress
-        best = "" if now.val_r1 is None else f", val R1 {now.val_r1:.1f}"
         self._progress.update(
             task,
             total=now.epochs * now.steps,
             completed=(now.epoch - 1) * now.steps + now.step,
-            state=f"epoch {now.epoch}/{now.epochs}, loss {now.loss:.3f}{best}",
+            state=tell_progress(now),
         )
 
     def _queue(self, queued: int, running: int) -> None:

@@ -65,6 +65,14 @@ def print_table(
     console.print(table, highlight=False)
 
 
+def write_duration(seconds: float) -> str:
+    """Write a time as people say it: 45 s, 12 min, 3 h 05 min."""
+    minutes = round(seconds / 60)
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
+
+
 def write_runs(count: int, shipped: int) -> str:
     """Write how many runs a figure is of, and how many of them came with the project."""
     if not shipped:
