@@ -112,7 +112,7 @@ def train(
     began = seconds(device)
     method.prepare(view, run)
     preparing = seconds(device) - began
-    loop = _Loop(method, view, recipe, run, folder, watchers)
+    loop = Loop(method, view, recipe, run, folder, watchers)
     loop.resume(shared)
     with loop.writer:
         for number, stage in enumerate(recipe.stages):
@@ -137,7 +137,7 @@ def train(
 
 
 @dataclass(frozen=True)
-class _Training:
+class Training:
     """What moves the weights in one stage."""
 
     stage: Stage
@@ -156,7 +156,7 @@ class _Training:
             parts[name].load_state_dict(saved)
 
 
-class _Loop:
+class Loop:
     """The state of one training: what a checkpoint holds."""
 
     def __init__(
@@ -212,6 +212,19 @@ class _Loop:
 
     def run_stage(self, number: int, stage: Stage) -> None:
         """Train one stage, or what a checkpoint left of it."""
+        training = self.begin_stage(number, stage)
+        for epoch in range(self.epoch, stage.epochs):
+            if not self.step:
+                self.rate = float(training.schedule.get_last_lr()[0])
+            losses = self._run_epoch(epoch, training)
+            self.epoch, self.step, self.sums = epoch + 1, 0, {}
+            self._end_epoch({"stage": number + 1, "learning_rate": self.rate, **losses})
+            self._save(training)
+            self._end_where_asked()
+        self.stage, self.epoch = number + 1, 0
+
+    def begin_stage(self, number: int, stage: Stage) -> Training:
+        """Return what moves the weights in a stage, as it begins or as a checkpoint left it."""
         steps = -(-len(self.view.captions) // stage.batch_size)
         # Else the optimisers of earlier stages stay in memory, and clipping scales gradients back
         # once for each of them.
@@ -222,25 +235,17 @@ class _Loop:
         module, prepared = self.run.accelerator.prepare(self.method, optimizer)
         self.run.stage, self.run.steps_per_epoch = number, steps
         self.run.losses = _active(self.method.config.losses, stage)
-        training = _Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
+        training = Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
         if self.resumed.get("stage") == number and "training" in self.resumed:
             training.load_state_dict(self.resumed["training"])
         elif self.recipe.chunks == "auto":
             self.watchers.tell("trying how many chunks fit")
-            tried = partial(try_steps, self.method, self.view, self.run, training, self._run_step)
+            tried = partial(try_steps, self.method, self.view, self.run, training, self.run_step)
             self.chunks = max(self.chunks, fewest_chunks(self.run.device, tried, stage.batch_size))
         self.run.chunks, self.resumed = self.chunks, {}
-        for epoch in range(self.epoch, stage.epochs):
-            if not self.step:
-                self.rate = float(schedule.get_last_lr()[0])
-            losses = self._run_epoch(epoch, training)
-            self.epoch, self.step, self.sums = epoch + 1, 0, {}
-            self._end_epoch({"stage": number + 1, "learning_rate": self.rate, **losses})
-            self._save(training)
-            self._end_where_asked()
-        self.stage, self.epoch = number + 1, 0
+        return training
 
-    def _run_epoch(self, epoch: int, training: _Training) -> dict[str, float]:
+    def _run_epoch(self, epoch: int, training: Training) -> dict[str, float]:
         """Train one epoch, or what is left of it, and return the mean of each loss over it."""
         run, done = self.run, self.step
         run.epoch, run.step = epoch, epoch * run.steps_per_epoch + done
@@ -252,7 +257,7 @@ class _Loop:
             self.method.begin_epoch(run)
         sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
-        batches = list(_rows(order, len(self.view.captions), training.stage.batch_size))
+        batches = list(rows_of_epoch(order, len(self.view.captions), training.stage.batch_size))
         late: deque[Reading] = deque()  # losses of the last steps, which nothing waits for
 
         def read(most: int) -> None:
@@ -267,7 +272,7 @@ class _Loop:
         fed = self.pace.waiting(feed(self.view, batches[done:], run.device))
         for step, batch in enumerate(fed, start=done):
             run.step = epoch * run.steps_per_epoch + step
-            late.append(send_back(step, self._run_step(batch, training)))
+            late.append(send_back(step, self.run_step(batch, training)))
             read(reading_delay(run.device))
             self.writer.check()
             if step + 1 < len(batches) and self._has_to_save():
@@ -284,7 +289,7 @@ class _Loop:
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
 
-    def _run_step(self, batch: Batch, training: _Training) -> Mapping[str, Tensor]:
+    def run_step(self, batch: Batch, training: Training) -> Mapping[str, Tensor]:
         """Take one step on a batch and return the losses."""
         run = self.run
         seed_everything(run.seed, "step", run.stage, run.step)
@@ -344,7 +349,7 @@ class _Loop:
         self.run.pairs.clear()
         return judged
 
-    def _save(self, training: _Training) -> None:
+    def _save(self, training: Training) -> None:
         state = {**self.state(), "stage": self.run.stage, "training": training.state_dict()}
         self.writer.write(self.folder / LAST, state)
         self.saved_at = time.monotonic()
@@ -368,9 +373,15 @@ def _active(losses: Mapping[str, float], stage: Stage) -> Losses:
     return Losses({name: weight for name, weight in losses.items() if name in names})
 
 
-def _rows(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
+def rows_of_epoch(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
     """Yield the caption indices of each batch of one epoch; the last may be smaller."""
     yield from torch.split(torch.from_numpy(order.permutation(count)), size)
+
+
+def longest_captions(view: TrainView, count: int) -> Tensor:
+    """Return the indices of so many captions, the longest: what takes most memory."""
+    by_length = sorted(range(len(view.captions)), key=lambda n: len(view.captions[n]))
+    return torch.tensor(by_length[-count:])
 
 
 def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
