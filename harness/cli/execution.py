@@ -23,6 +23,7 @@ from harness.cli.options import Device, Executor, parse_amount
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.cli.display.running import RunsDisplay
     from harness.plan.spec import RunSpec
     from harness.run.options import Options
     from harness.run.tracking import Tracker
@@ -99,14 +100,16 @@ def execute_plan(
     force: bool = False,
     dry_run: bool = False,
     cluster: Settings | None = None,
+    forecast: Callable[[list[RunSpec], Options], None] | None = None,
 ) -> list[Any] | None:
     """Execute the runs of a plan that are not complete, or all, and return those that failed.
 
-    Says first how many there are; a dry run shows them instead, and returns None. What killed
-    processes left of complete runs is cleared.
+    Says first how many there are; a dry run shows them instead, and a forecast what they would
+    take: both return None. What killed processes left of complete runs is cleared.
 
     Args:
         choose: returns how runs are executed; called only where there are some.
+        forecast: is handed what would run in the place of execution.
     """
     from harness.cli.display import running
     from harness.results.locks import clear_unless_taken
@@ -119,6 +122,10 @@ def execute_plan(
     running.say_unaudited(specs if not force else [], results)
     if dry_run:
         running.show_plan(specs, waiting, results)
+        return None
+    if forecast:
+        if waiting:
+            forecast(waiting, choose(waiting))
         return None
     for spec in complete:
         clear_unless_taken(spec.path(results), results)
@@ -136,23 +143,40 @@ def execute_runs(
     specs: list[RunSpec], options: Options, cluster: Settings | None = None
 ) -> list[Any]:
     """Execute runs with progress bars and return the records of those that failed."""
-    from harness.cli.display import running, terminal
     from harness.execution import local
     from harness.slurm import queue
 
     at_once = min(options.jobs, len(specs))
-    display = running.RunsDisplay(len(specs), at_once, options.results)
+    with _display(len(specs), at_once, options.results) as display:
+        if cluster is None:
+            local.execute_all(specs, options, display.watch())
+        else:
+            queue.execute_all(specs, options, display.watch(), cluster)
+    return display.failures
+
+
+def execute_each(specs: Sequence[RunSpec], options: Options) -> None:
+    """Execute runs on this machine one after the other, however many would go at a time."""
+    from harness.execution import local
+
+    with _display(len(specs), 1, options.results) as display:
+        for spec in specs:
+            local.execute_all([spec], options, display.watch())
+
+
+@contextlib.contextmanager
+def _display(count: int, at_once: int, results: Path) -> Iterator[RunsDisplay]:
+    """Show progress bars for runs; an interruption ends the command with what is to be said."""
+    from harness.cli.display import running, terminal
+
+    display = running.RunsDisplay(count, at_once, results)
     with display, _ending_as_interrupted():
         try:
-            if cluster is None:
-                local.execute_all(specs, options, display.watch())
-            else:
-                queue.execute_all(specs, options, display.watch(), cluster)
+            yield display
         except KeyboardInterrupt:
             display.close()
             terminal.note("Stopped. What is finished stays; the same command goes on from here.")
             raise typer.Exit(130) from None
-    return display.failures
 
 
 @contextlib.contextmanager

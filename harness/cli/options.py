@@ -108,6 +108,14 @@ Force = Annotated[
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Show what would run.", rich_help_panel=HOW)
 ]
+ToForecast = Annotated[
+    bool,
+    typer.Option(
+        "--forecast",
+        help="Try a few steps of what would run, and show time, memory and disk of it all.",
+        rich_help_panel=HOW,
+    ),
+]
 OnExecutor = Annotated[
     Executor,
     typer.Option(

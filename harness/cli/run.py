@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.cli.execution import Keep, choose_cluster, choose_options, execute_plan
+from harness.cli.forecast import refuse_cluster, show_forecast
 from harness.cli.options import (
     HOW,
     WHAT,
@@ -34,6 +35,7 @@ from harness.cli.options import (
     SuiteName,
     Switch,
     TimeLimit,
+    ToForecast,
     Trackers,
 )
 from harness.cli.planning import plan_runs
@@ -127,6 +129,7 @@ def run(
     chunks: Chunks = None,
     force: Force = False,
     dry_run: DryRun = False,
+    forecast: ToForecast = False,
     jobs: Jobs = None,
     device: OnDevice = Device.AUTO,
     executor: OnExecutor = Executor.LOCAL,
@@ -158,6 +161,8 @@ def run(
         raise HarnessError("Name methods to run, or --all. `harness list methods` shows them.")
     require_trackers(track or [])  # refused before data is made
     cluster = choose_cluster(executor, slurm or [])
+    if forecast:
+        refuse_cluster(cluster)
     given = {"processes": processes, "precision": precision, "chunks": chunks}
     options = [f"{name}={value}" for name, value in given.items() if value is not None]
     listings = registry.list_methods(plugins or [])
@@ -174,7 +179,7 @@ def run(
             results, jobs, device, keep, pixel_cache is Switch.ON, force, timeout, memory, cluster,
             track or [], waiting,
         ),
-        force, dry_run, cluster,
+        force, dry_run, cluster, show_forecast if forecast else None,
     )  # fmt: skip
     if failures is None:
         return

@@ -36,6 +36,11 @@ def pixel_folder(fingerprint: str) -> Path:
     return paths.cache_folder() / "pixels" / f"{fingerprint[:24]}-{decoding_key()}"
 
 
+def cache_file(folder: Path, split: str, size: tuple[int, int]) -> Path:
+    """Return the file of the decoded images of a split at (height, width)."""
+    return folder / f"{split}-{size[0]}x{size[1]}.npy"
+
+
 def open_pixels(
     split: Split,
     size: tuple[int, int],
@@ -55,7 +60,7 @@ def open_pixels(
     """
     if cache is None:
         return lambda rows: torch.from_numpy(_decode_rows(split, rows, size))
-    file = cache / f"{split.name}-{size[0]}x{size[1]}.npy"
+    file = cache_file(cache, split.name, size)
     if not file.is_file():
         _fill(file, split, size, progress)
     stored = np.load(file, mmap_mode="r")

@@ -14,6 +14,7 @@ from harness.plan.planning import (
     evaluated_on,
     plan,
     plan_grid,
+    probe,
 )
 from harness.plan.suites import (
     Suite,
@@ -31,6 +32,7 @@ __all__ = [
     "list_suites",
     "plan",
     "plan_grid",
+    "probe",
     "read_grid",
     "read_suite",
     "variants_at",

@@ -41,6 +41,7 @@ SCORES: tuple[Name, ...] = (
     ("harness.run.open_run", "open_run"),
     ("harness.run.evaluate", "score_run"),
 )
+PROBES: tuple[Name, ...] = (("harness.run.probe", "probe_run"),)
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
 
 SCORING = ("candidates",)  # fields of a recipe that training does not read
@@ -64,6 +65,7 @@ LEFT_OUT = {
     "harness.registry.finding": "finds it",
     "harness.registry.registration": "names it",
     "harness.results.paper": "what pages tell of a method",
+    "harness.run.costs": "what a run would take",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
     "harness.training.fitting": "how a run is executed",
     "harness.training.pace": "how long something takes",

@@ -13,7 +13,7 @@ from harness.data.declaration import Located
 from harness.errors import HarnessError
 from harness.plan import keys
 from harness.plan.choices import Choice
-from harness.plan.spec import FurtherEvaluation, RunSpec, Trial
+from harness.plan.spec import FurtherEvaluation, Probe, RunSpec, Trial
 from harness.plan.suites import Suite
 from harness.plan.values import write_value
 from harness.plan.variants import Resolved, resolve_variant
@@ -146,6 +146,34 @@ def _changing(
         if _is_equal(resolve_variant(choice.listing, scale, resolved.base, fewer), resolved):
             settings = fewer
     return settings
+
+
+def probe(spec: RunSpec, device: str, jobs: int) -> Probe:
+    """Return the probe of a run: one for all seeds of a variant on a dataset.
+
+    Args:
+        device: what figures are of: a graphics card, or a processor with its cores.
+        jobs: runs at a time, which decide the threads of a run whose recipe does not.
+    """
+    content = {
+        "code": f"{spec.code} {keys.hash_harness(keys.PROBES)}",
+        "config": spec.config,
+        "recipe": spec.recipe,
+        "data": spec.located.fingerprint,
+        "place": [spec.suite, spec.dataset, spec.scale, spec.name],
+        "evaluations": [one.name for one in spec.evaluations if one.on is None],
+        "audited": spec.is_audited,
+        "device": device,
+        "jobs": None if spec.recipe["threads"] else jobs,
+    }
+    values = {
+        **vars(spec),
+        "key": keys.hash_content(content),
+        "stage_keys": (),
+        "evaluations": (),
+        "asked": tuple(one for one in spec.evaluations if one.on is None),
+    }
+    return Probe(**values)
 
 
 def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str) -> Trial:

@@ -240,3 +240,27 @@ class Trial(RunSpec):
         return results.trial_path(
             results_folder, self.suite, self.dataset, self.method, self.settings, self.seed
         )
+
+
+@dataclass(frozen=True)
+class Probe(RunSpec):
+    """A few steps of a run, to tell what all of it would take; there is one for all its seeds.
+
+    Its key is that of what it measures, and its folder lies where what can be made again does.
+    """
+
+    asked: tuple[FurtherEvaluation, ...] = ()  # of the run: a probe has none of its own
+
+    @property
+    def is_tested(self) -> bool:
+        return False  # it reads the test split, and makes no figures of it
+
+    @property
+    def resume_key(self) -> str:
+        return self.key
+
+    def path(self, results_folder: Path) -> Path:
+        return results.probe_path(results_folder, self.method, self.key)
+
+    def __str__(self) -> str:
+        return f"trying steps of {self.dataset} {self.name}"

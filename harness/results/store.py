@@ -144,6 +144,11 @@ def trial_path(
     return place / settings / f"val-{seed}"
 
 
+def probe_path(folder: Path, method: str, key: str) -> Path:
+    """Return the folder of a probe, below that of all probes."""
+    return folder / slug(method) / key
+
+
 def read_record(path: Path) -> RunRecord | None:
     """Read the record of a run folder; None where there is none that this version can read."""
     try:

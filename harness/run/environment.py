@@ -28,14 +28,15 @@ def describe_environment(device: torch.device, jobs: int) -> dict[str, Any]:
     return {
         "packages": versions,
         "commit": _git_commit(),
-        "device": _device_name(device),
+        "device": device_name(device),
         "deterministic": repeats_bits(device),
         "threads": torch.get_num_threads(),
         "jobs": jobs,
     }
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """Return the name of a graphics card, or what there is to say of a processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{device.type}, {os.cpu_count()} cores, {platform.machine()}"

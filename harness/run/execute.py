@@ -19,7 +19,7 @@ from harness import distributed, results
 from harness.errors import HarnessError
 from harness.files import write_json
 from harness.plan.keys import code_of
-from harness.plan.spec import FurtherEvaluation, RunSpec
+from harness.plan.spec import FurtherEvaluation, Probe, RunSpec
 from harness.progress import Update
 from harness.results import (
     EMBEDDINGS,
@@ -39,6 +39,7 @@ from harness.run.further import add_evaluations, record_failure
 from harness.run.highlights import write_highlights
 from harness.run.open_run import OpenRun, open_run
 from harness.run.options import Options
+from harness.run.probe import probe_run
 from harness.run.tracking import Tracking
 from harness.run.train import take_over, train_run, val_figures, write_history
 from harness.training import Interrupted, TrainingResult
@@ -69,7 +70,7 @@ def execute(
     began = time.perf_counter()
     try:
         record = strictly_if_possible(
-            options, lambda how: _execute(spec, how, work, record, say, asked_to_end)
+            options, lambda how: _perform(spec, how, work, record, say, asked_to_end)
         )
     except Interrupted:
         raise
@@ -110,6 +111,15 @@ def execute_beside(spec: RunSpec, options: Options) -> None:
             _train_and_evaluate(opened, spec, how, lambda: False)
 
         strictly_if_possible(options, work)
+
+
+def _perform(
+    spec: RunSpec, options: Options, work: Path, record: RunRecord, *watch: Any
+) -> RunRecord:
+    """Do what is asked of a run: all of it, or a few steps."""
+    if isinstance(spec, Probe):
+        return probe_run(spec, options, work, record, *watch)
+    return _execute(spec, options, work, record, *watch)
 
 
 def _execute(

@@ -308,7 +308,8 @@ class RunsDisplay:
         self._progress.advance(self._all)
         if record.status == "ok":
             run = StoredRun(record, spec.path(self._results))
-            text = f"{_figures(run)}, {record.total_seconds:.0f} s"
+            told = [_figures(run), f"{record.total_seconds:.0f} s"]
+            text = ", ".join(filter(None, told))
         else:
             self.failures.append(record)
             text = f"{record.status}: {(record.error or {}).get('message', '')}"

@@ -73,6 +73,11 @@ def write_duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02} min"
 
 
+def write_size(size: float) -> str:
+    """Write bytes as people say them: 3 MB, 1.9 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+
+
 def write_runs(count: int, shipped: int) -> str:
     """Write how many runs a figure is of, and how many of them came with the project."""
     if not shipped:
