@@ -18,6 +18,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
+from harness.progress import Show
+
 
 class Supervision(StrEnum):
     """What a method may know of the training people."""
@@ -86,6 +88,23 @@ class TrainSet(Protocol):
 
     def pixels(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return images as (B, 3, H, W) uint8."""
+
+
+class Download(Protocol):
+    """Something that is fetched once and then lies here, as `harness.data.downloads` has it."""
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+
+    def is_here(self) -> bool:
+        """Tell whether it is here; asks nobody elsewhere."""
+
+    def size(self) -> int | None:
+        """Return the bytes that would be fetched; None where nobody tells."""
+
+    def fetch(self, show: Show) -> None:
+        """Fetch it, or what is left of it, and show how far that is. Raises HarnessError."""
 
 
 class Run(Protocol):
@@ -221,6 +240,14 @@ class Method(nn.Module, ABC):
         return self.training_losses(batch, run)
 
     # Optional, each with a default that does nothing.
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        """Name what a config needs from elsewhere: it is fetched before anything is trained.
+
+        What is not named is fetched where it is first used, if there is a network then.
+        """
+        return ()
 
     def parameter_groups(self, stage: Stage) -> Iterable[dict[str, Any]]:
         """Return optimiser groups; a group without `lr` takes the stage's.

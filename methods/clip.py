@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor
 
 from harness.method import (
     Batch,
     Config,
+    Download,
     Encoded,
     Method,
     Recipe,
@@ -25,7 +26,7 @@ from harness.method import (
 )
 from harness.registry import Paper, register
 from methods.blocks import losses
-from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.backbones import encoder_downloads, load_dual_encoder
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.objective import weighted
 
@@ -62,6 +63,10 @@ class Clip(Method):
         "small": Recipe(*TINY, threads=1),
         "paper": Recipe(*PAPER),
     }
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        return encoder_downloads(config.backbone)
 
     def __init__(self, config: Config, train: TrainSummary) -> None:
         super().__init__(config, train)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,6 +20,7 @@ from torch import Tensor
 from harness.method import (
     Batch,
     Config,
+    Download,
     Encoded,
     Method,
     Recipe,
@@ -31,7 +33,7 @@ from harness.method import (
 from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
-from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.backbones import encoder_downloads, load_dual_encoder
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import cosine
 from methods.blocks.masking import hide_words
@@ -172,6 +174,10 @@ class Dgia(Method):
 
     image_of_caption: Tensor  # (N,)
     captions_of_image: Tensor  # (M, K), -1 where an image has fewer
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        return encoder_downloads(config.backbone)
 
     def __init__(self, config: DgiaConfig, train: TrainSummary) -> None:
         super().__init__(config, train)

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from harness.method import (
     Batch,
     Config,
+    Download,
     Encoded,
     Method,
     Recipe,
@@ -30,7 +31,7 @@ from harness.method import (
 from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
-from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.backbones import encoder_downloads, load_dual_encoder
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.masking import Masked, mask_words
 from methods.blocks.objective import weighted
@@ -188,6 +189,10 @@ class Irra(Method):
             "masked, as in the code": {"matching_text": "masked"},
         },
     }
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        return encoder_downloads(config.backbone)
 
     def __init__(self, config: IrraConfig, train: TrainSummary) -> None:
         super().__init__(config, train)

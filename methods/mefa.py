@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from harness.method import (
     Batch,
     Config,
+    Download,
     Encoded,
     Highlight,
     Method,
@@ -35,13 +36,13 @@ from harness.method import (
     TrainSummary,
 )
 from harness.registry import Paper, register
-from methods.blocks.backbones import load_dual_encoder
+from methods.blocks.backbones import encoder_downloads, load_dual_encoder
 from methods.blocks.extra_data import OF_MEFA
 from methods.blocks.losses import cosine, identity_target, infonce, precise
 from methods.blocks.objective import weighted
-from methods.blocks.phrases import Word, tag
+from methods.blocks.phrases import Word, tag, tagger_downloads
 from methods.blocks.text_negatives import mine_once
-from methods.blocks.word_fillers import load_filler
+from methods.blocks.word_fillers import filler_downloads, load_filler
 
 EVA = "EVA02-B-16/merged2b_s8b_b131k"
 CLIP = "ViT-B-16-quickgelu/openai"
@@ -190,6 +191,13 @@ class Mefa(Method):
             "VIII": {},
         },
     }
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        encoder = encoder_downloads(config.backbone)
+        if "imr_t" not in config.losses:  # nothing is mined
+            return encoder
+        return [*encoder, *filler_downloads(config.filler), *tagger_downloads(config.tagger)]
 
     def __init__(self, config: MefaConfig, train: TrainSummary) -> None:
         super().__init__(config, train)

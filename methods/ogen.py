@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from harness.method import (
     Batch,
     Config,
+    Download,
     Method,
     Recipe,
     Run,
@@ -31,7 +32,7 @@ from harness.method import (
 from harness.registry import Paper, register
 from methods.blocks import losses
 from methods.blocks.augment import Augmentation, augment
-from methods.blocks.backbones import load_encoder
+from methods.blocks.backbones import encoder_downloads, load_encoder
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.granularity import Heads, ImageParts, TextParts
 from methods.blocks.losses import cosine, precise
@@ -226,6 +227,10 @@ class Ogen(Method):
     }
     # Which re-ranking is not said; each of the harness stands beside the figure.
     evaluations = {"OGEN(RR)": ("k-reciprocal", "visual-neighbours")}
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        return encoder_downloads(config.backbone)
 
     def __init__(self, config: OgenConfig, train: TrainSummary) -> None:
         super().__init__(config, train)

@@ -17,6 +17,7 @@ from harness.cli import (
     evaluate,
     export,
     export_embeddings,
+    fetch,
     import_results,
     inspect,
     listing,
@@ -41,6 +42,7 @@ ON_WINDOWS = "the harness runs on Linux and macOS; on Windows, start it within W
 # What people do with it, in the order in which they come to it: the headings of the help.
 RUN, READ, SHARE, WRITE = "Run", "Read and compare", "Share", "Write a method"
 app.command("run", rich_help_panel=RUN)(run.run)
+app.command("fetch", rich_help_panel=RUN)(fetch.fetch)
 app.command("tune", rich_help_panel=RUN)(tune.tune)
 app.command("evaluate", rich_help_panel=RUN)(evaluate.evaluate)
 app.add_typer(data.app, name="data", rich_help_panel=RUN)

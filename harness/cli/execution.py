@@ -19,6 +19,7 @@ from harness.cli.devices import (
     say_device,
     why_no_card,
 )
+from harness.cli.fetching import require_downloads
 from harness.cli.options import Device, Executor, parse_amount
 from harness.errors import HarnessError
 
@@ -131,6 +132,7 @@ def execute_plan(
         clear_unless_taken(spec.path(results), results)
     if not waiting:
         return []
+    require_downloads(waiting)
     options = choose(waiting)
     failures = execute_runs(waiting, options, cluster)
     if not failures and options.keep != Keep.ALL:

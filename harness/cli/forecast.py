@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from harness.cli.execution import execute_each
+from harness.cli.fetching import missing_by_run, tell_missing
+from harness.data.downloads import names_of
 from harness.errors import HarnessError
 from harness.paths import cache_folder
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from harness.slurm.commands import Settings
 
 SECONDS = 900.0  # that a probe may take where no --timeout is given
+NOT_HERE = "it needs {}, which `harness fetch` brings"
 SEVERAL = "is trained by {} processes, which are not tried: forecast it with --processes 1"
 
 
@@ -34,29 +37,41 @@ def show_forecast(specs: Sequence[RunSpec], options: Options) -> None:
     from harness.cli.display import forecasting
     from harness.run.forecast import forecast_runs, missing_pixels
 
+    lacking = missing_by_run(specs)
+    if lacking:
+        tell_missing(dict.fromkeys(one for of_run in lacking.values() for one in of_run))
     pixels = missing_pixels(specs) if options.pixel_cache else []
     forecasting.show_pixels(pixels, cache_folder())
-    costs = dict(_costs(specs, options))
+    reasons = {name: NOT_HERE.format(names_of(of_run)) for name, of_run in lacking.items()}
+    reasons |= {str(spec): told for spec in specs if (told := _why_not(spec))}
+    costs = dict(_costs(specs, reasons, options))
     forecasts = forecast_runs(specs, costs, options.results)
     forecasting.show_runs(forecasts, options)
 
 
-def _costs(specs: Sequence[RunSpec], options: Options) -> Iterator[tuple[str, Costs | str]]:
-    """Yield each run with the costs of its probe, or with the reason why there are none."""
+def _costs(
+    specs: Sequence[RunSpec], reasons: Mapping[str, str], options: Options
+) -> Iterator[tuple[str, Costs | str]]:
+    """Yield each run with the costs of its probe, or with the reason why there are none.
+
+    `reasons` has those of runs that are not tried.
+    """
     from harness.plan import probe
     from harness.results import read_record
     from harness.run.costs import read_costs
 
     folder = cache_folder() / "forecasts"
     device = _name(options)
-    probes = {str(spec): probe(spec, device, options.jobs) for spec in specs if not _why_not(spec)}
+    probes = {
+        str(spec): probe(spec, device, options.jobs) for spec in specs if str(spec) not in reasons
+    }
     where = replace(
         options, results=folder, keep="none", force=False, trackers=(),
         timeout=options.timeout or SECONDS,
     )  # fmt: skip
     _execute({one.key: one for one in probes.values()}, where)
     for spec in specs:
-        if reason := _why_not(spec):
+        if reason := reasons.get(str(spec)):
             yield str(spec), reason
             continue
         path = probes[str(spec)].path(folder)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError
@@ -35,11 +36,7 @@ def download(declaration: Declaration) -> Path:
     if not COMMIT.fullmatch(revision):
         raise HarnessError(_unpinned(where, repository, revision))
     try:
-        return Path(
-            snapshot_download(
-                repository, repo_type="dataset", revision=revision, allow_patterns="*.parquet"
-            )
-        )
+        return Path(snapshot_download(**arguments_of(declaration)))
     except GatedRepoError as error:
         raise HarnessError(
             f"{where} is gated: ask for access on its page, sign in with `hf auth login` or "
@@ -65,6 +62,16 @@ def download(declaration: Declaration) -> Path:
             f"{where} at {revision} could not be fetched from the hub: {explain(error)}. Files "
             "that are whole stay: call again to go on. `hf auth login` renews a refused token."
         ) from error
+
+
+def arguments_of(declaration: Declaration) -> dict[str, Any]:
+    """Return what names the Parquet files of a dataset to the hub's client."""
+    return {
+        "repo_id": str(declaration.hub),
+        "repo_type": "dataset",
+        "revision": declaration.revision,
+        "allow_patterns": "*.parquet",
+    }
 
 
 def explain(error: Exception) -> str:

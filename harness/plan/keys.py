@@ -50,6 +50,7 @@ SCORING = ("candidates",)  # fields of a recipe that training does not read
 LEFT_OUT = {
     "harness.compatibility": "makes libraries import",
     "harness.data.decoding_key": "names caches by the decoder, which the key holds itself",
+    "harness.data.downloads": "fetches what a method names",
     "harness.data.digest": "what pages tell of a dataset",
     "harness.errors": "words for the user",
     "harness.evaluation.clock": "how long something takes",

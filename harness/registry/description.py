@@ -55,6 +55,7 @@ def describe(registration: Registration) -> dict[str, Any]:
         "scales": scales,
         "variants": variants,
         "spreads": method.spreads,
+        "fetching": _fetching(method, scales, variants),
         "types": _types(method),
         "evaluations": _evaluations(method),
     }
@@ -109,6 +110,19 @@ def _told(source: Paper | ExtraData) -> dict[str, Any]:
     plain = {name: to_plain(value) for name, value in asdict(source).items()}
     build(type(source), plain)
     return plain
+
+
+def _fetching(
+    method: type[Method], scales: Mapping[str, Any], variants: Sequence[Mapping[str, Any]]
+) -> dict[str, list[str]]:
+    """Return the labels of variants that need something from elsewhere, by scale."""
+    found: dict[str, list[str]] = {scale: [] for scale in scales}
+    for scale, of_scale in scales.items():
+        for variant in variants:
+            config = {**of_scale["config"], **variant["changes"]}
+            if method.downloads(build(method.config_class, config)):
+                found[scale].append(variant["label"])
+    return found
 
 
 def _types(method: type[Method]) -> dict[str, Any]:

@@ -28,8 +28,10 @@ from transformers.models.bert.modeling_bert import (
     BertLMPredictionHead,
 )
 
-from harness.method import Encoded
+from harness.data.downloads import HubFiles, WebFile, torch_hub
+from harness.method import Download, Encoded
 from methods.blocks.albef_weights import (
+    PUBLISHED,
     TEXT_LAYERS,
     Published,
     State,
@@ -38,7 +40,7 @@ from methods.blocks.albef_weights import (
 )
 from methods.blocks.dual_encoder import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
 from methods.blocks.fusion import FusionEncoder, additive_mask
-from methods.blocks.pretrained import loading
+from methods.blocks.pretrained import BESIDE_FILES, WORD_FILES, loading
 
 TOKENIZER = "google-bert/bert-base-uncased"
 TEXT_LENGTH = 50
@@ -205,6 +207,19 @@ def load_albef(name: str, weights: str, image_size: tuple[int, int]) -> Pretrain
         return Pretrained(albef, start_anew(albef.encoder))
     with loading(f"{name} ({weights})"):
         return Pretrained(albef, load_published(albef, read_published(weights, folder)))
+
+
+def albef_downloads(name: str, weights: str) -> list[Download]:
+    """Return what is fetched where `load_albef` builds an encoder by this name."""
+    kind, _, folder = name.partition("/")
+    if kind != "albef":
+        return []
+    has_words = folder and (Path(folder) / "vocab.txt").is_file()
+    words: list[Download] = [] if has_words else [HubFiles(TOKENIZER, (WORD_FILES,), BESIDE_FILES)]
+    if folder:
+        return words
+    keys = dict.fromkeys((weights, "albef"))  # its masked-word head is in that file alone
+    return [*words, *(WebFile(PUBLISHED[key], torch_hub()) for key in keys)]
 
 
 def start_anew(encoder: Any) -> Momentum:

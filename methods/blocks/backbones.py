@@ -7,9 +7,14 @@ from pathlib import Path
 import open_clip
 from open_clip.timm_model import TimmModel
 
+from harness.data.downloads import HubFiles, WebFile
+from harness.method import Download
 from methods.blocks import tiny
 from methods.blocks.dual_encoder import DualEncoder, Encoder, Vocabulary
 from methods.blocks.pretrained import loading
+
+OPEN_CLIP = "open_clip_model.safetensors", "open_clip_pytorch_model.bin"  # the first that is there
+OF_URLS = Path("~/.cache/clip")  # where open_clip keeps what lies on no hub
 
 
 def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:
@@ -20,6 +25,24 @@ def load_encoder(name: str, image_size: tuple[int, int]) -> Encoder:
     from methods.blocks.vit_bert import load_vit_bert
 
     return load_vit_bert(name, image_size)
+
+
+def encoder_downloads(name: str) -> list[Download]:
+    """Return what is fetched where `load_encoder` builds an encoder by this name."""
+    model, _, tag = name.partition("/")
+    if name in tiny.NAMES:
+        return []
+    if model not in open_clip.list_models() and "+" in name:
+        from methods.blocks.vit_bert import vit_bert_downloads
+
+        return vit_bert_downloads(name)
+    known = open_clip.get_pretrained_cfg(model, tag) if tag and not Path(tag).is_file() else {}
+    if place := known.get("hf_hub"):
+        repository, _, file = place.rpartition("/")
+        safe = f"{file.rpartition('.')[0]}.safetensors"
+        return [HubFiles(repository, ((safe, file) if file else OPEN_CLIP,))]
+    url = known.get("url")
+    return [WebFile(url, OF_URLS.expanduser())] if url else []
 
 
 def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:

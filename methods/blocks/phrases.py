@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
@@ -22,12 +23,16 @@ from typing import Any, NamedTuple, Protocol
 
 from joblib import cpu_count
 
+from harness.errors import HarnessError
+from harness.method import Download
 from harness.paths import cache_folder
+from harness.progress import Show
 from methods.blocks.lexicon import LexiconTagger
 
 DATA = "averaged_perceptron_tagger_eng"  # NLTK's name for it
 MANY = 8192  # captions that are tagged on all cores, in parts
 PART = 1024
+SIZE = 1_500_000  # bytes of the data, about
 PATIENCE = 20.0  # seconds for a download of 1.5 MB
 
 # Where a sentence ends; in captions often without a space before the next: "a bag.He".
@@ -120,23 +125,66 @@ def best_tagger() -> str:
     return "perceptron"
 
 
-@cache
-def _perceptron() -> Tagger:
-    """Return NLTK's averaged perceptron; its data is downloaded if need be."""
-    from nltk import data
-    from nltk.tag.perceptron import PerceptronTagger
+@dataclass(frozen=True)
+class PerceptronData:
+    """What NLTK's perceptron has learnt, a `harness.method.Download`."""
 
-    folder = str((cache_folder() / "nltk").absolute())
+    name: str = f"NLTK's {DATA}"
+
+    def is_here(self) -> bool:
+        return _find_data(_folder())
+
+    def size(self) -> int | None:
+        return SIZE
+
+    def fetch(self, show: Show) -> None:
+        _try_download(_folder())
+        if not self.is_here():
+            raise HarnessError(
+                f"{self.name} is not here and cannot be fetched: call `harness fetch` where there "
+                "is a network."
+            )
+
+
+def tagger_downloads(name: str | None) -> list[Download]:
+    """Return what `tag` fetches for a tagger; where it takes the best, nothing has to be there."""
+    return [PerceptronData()] if name == "perceptron" else []
+
+
+def _folder() -> str:
+    return str((cache_folder() / "nltk").absolute())
+
+
+def _find_data(folder: str) -> bool:
+    """Tell whether NLTK finds the perceptron's data, in a folder too."""
+    from nltk import data
+
     if folder not in data.path:
         data.path.append(folder)
     try:
         data.find(f"taggers/{DATA}/")
     except LookupError:
-        request = Thread(target=_download, args=(folder,), daemon=True)
-        request.start()
-        request.join(PATIENCE)  # NLTK itself would wait for minutes
+        return False
+    return True
+
+
+@cache
+def _perceptron() -> Tagger:
+    """Return NLTK's averaged perceptron; its data is downloaded if need be."""
+    from nltk.tag.perceptron import PerceptronTagger
+
+    folder = _folder()
+    if not _find_data(folder):
+        _try_download(folder)
     tagger: Tagger = PerceptronTagger()
     return tagger
+
+
+def _try_download(folder: str) -> None:
+    """Download the perceptron's data, or leave it after a while: NLTK would wait for minutes."""
+    request = Thread(target=_download, args=(folder,), daemon=True)
+    request.start()
+    request.join(PATIENCE)
 
 
 def _download(folder: str) -> None:

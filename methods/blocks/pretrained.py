@@ -9,12 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from pickle import UnpicklingError
 from typing import Any
 
+from harness.data.downloads import HubFiles
 from harness.errors import HarnessError
+from harness.method import Download
 
 LONGEST_REASON = 600  # characters; a state dict of another model lacks hundreds of names
+# Of a repository that transformers or timm reads; beside the words what else tokenizers look for.
+WEIGHT_FILES = "model.safetensors", "pytorch_model.bin"  # the first that is there
+WORD_FILES = "tokenizer.json", "vocab.txt", "vocab.json"
+BESIDE_FILES = (
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "merges.txt",
+    *WORD_FILES,
+)  # fmt: skip
 FITS_NOT = "Missing key", "Unexpected key", "size mismatch", "state_dict"
 
 
@@ -35,6 +45,14 @@ def loading(weights: str) -> Iterator[None]:
         raise HarnessError(
             f"The weights {weights} cannot be loaded: {_shortened(reason)}. {_advice(reason)}"
         ) from error
+
+
+def bert_downloads(name: str, is_pretrained: bool = True) -> list[Download]:
+    """Return what transformers fetches for a relative of BERT by its name; of a folder nothing."""
+    if Path(name).is_dir():
+        return []
+    weights = (WEIGHT_FILES,) if is_pretrained else ()
+    return [HubFiles(name, (("config.json",), WORD_FILES, *weights), BESIDE_FILES)]
 
 
 def refuse_other_weights(

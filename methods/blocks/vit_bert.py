@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from transformers import AutoConfig, AutoTokenizer, BertModel
 
-from harness.method import Encoded
+from harness.data.downloads import HubFiles
+from harness.method import Download, Encoded
 from methods.blocks.dual_encoder import REMEMBERED_CAPTIONS, Vocabulary
-from methods.blocks.pretrained import loading, refuse_other_weights
+from methods.blocks.pretrained import WEIGHT_FILES, bert_downloads, loading, refuse_other_weights
 
 TEXT_LENGTH = 100  # tokens; the longest captions of the three benchmarks have about that many
 GRU_WIDTH = 512  # of each direction
@@ -125,6 +126,16 @@ def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:
         return list(ids)
 
     return VitBert(visual, text, vocabulary, words)
+
+
+def vit_bert_downloads(name: str) -> list[Download]:
+    """Return what is fetched where `load_vit_bert` builds an encoder by this name."""
+    vit, _, bert = name.partition("+")
+    model, _, file = vit.partition("/")
+    known = timm.get_pretrained_cfg(model) if "." in model and not file else None
+    repository = known.hf_hub_id if known else None
+    of_vit: list[Download] = [HubFiles(repository, (WEIGHT_FILES,))] if repository else []
+    return [*of_vit, *bert_downloads(bert, is_pretrained=bool(of_vit or file))]
 
 
 def _load_vit(name: str, image_size: tuple[int, int]) -> tuple[Any, bool]:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from methods.blocks.pretrained import loading, refuse_other_weights
+from harness.method import Download
+from methods.blocks.pretrained import bert_downloads, loading, refuse_other_weights
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -205,6 +206,11 @@ def load_filler(name: str, device: torch.device) -> Filler:
     from methods.blocks.tiny import IMAGE_SIZE, WEIGHTS, load_tiny, load_tokenizer
 
     return EncoderFiller(load_tiny("tiny-clip", IMAGE_SIZE).to(device), load_tokenizer(WEIGHTS))
+
+
+def filler_downloads(name: str) -> list[Download]:
+    """Return what is fetched where the filler that `load_filler` returns is first used."""
+    return [] if name == "tiny-clip" else bert_downloads(name)
 
 
 def _window(ids: list[int], place: int, length: int) -> tuple[list[int], int]:

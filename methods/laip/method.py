@@ -9,13 +9,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from harness.method import Batch, Encoded, Highlight, Recipe, Run, Stage, TrainSet, TrainSummary
+from harness.method import (
+    Batch,
+    Download,
+    Encoded,
+    Highlight,
+    Recipe,
+    Run,
+    Stage,
+    TrainSet,
+    TrainSummary,
+)
 from harness.registry import Paper, register
+from methods.blocks.albef import albef_downloads
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import precise
 from methods.blocks.masked_phrases import (
@@ -27,7 +39,7 @@ from methods.blocks.masked_phrases import (
 )
 from methods.blocks.masking import mask_words
 from methods.blocks.objective import weighted
-from methods.blocks.phrases import Word, tag
+from methods.blocks.phrases import Word, tag, tagger_downloads
 from methods.laip.attention import attention_gradient, weigh
 from methods.laip.baseline import Baseline
 from methods.laip.config import LaipConfig
@@ -156,6 +168,13 @@ class Laip(Baseline):
             f"delta {delta}": {"margin": delta} for delta in (0.2, 0.4, 0.6, 0.8, 1.0)
         },
     }
+
+    @classmethod
+    def downloads(cls, config: Any) -> Sequence[Download]:
+        return (
+            *albef_downloads(config.backbone, config.weights),
+            *tagger_downloads(config.tagger),
+        )
 
     def __init__(self, config: LaipConfig, train: TrainSummary) -> None:
         super().__init__(config, train)

@@ -223,6 +223,8 @@ def _resolve(hub: Repositories, request: Request, name: str, revision: str, path
     if not (wanted := re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))):
         return Reply(content, headers=headers)
     start = int(wanted[1])
+    if start >= len(content):
+        return Reply(status=416)
     part = f"bytes {start}-{len(content) - 1}/{len(content)}"
     return Reply(content[start:], 206, {**headers, "Content-Range": part})
 

@@ -244,6 +244,20 @@ def test_the_cache_needs_no_hub(loader: Loader, hub: Repositories) -> None:
     assert len(loader.hub.asked) == asked
 
 
+@pytest.mark.exhaustive  # as above
+def test_what_is_fetched_beforehand_is_all_that_is_loaded(
+    loader: Loader, hub: Repositories
+) -> None:
+    """What the encoders and fillers of methods name, once fetched, loads where no network is."""
+    names = dict.fromkeys(model.name for model in MODELS.values())
+    for name in names:
+        assert loader.load(name, kind="fetch") == {}
+    with Loader(Caller(loader.hub, loader.home), HF_HUB_OFFLINE="1") as offline:
+        asked = len(loader.hub.asked)
+        assert all(offline.all().values())
+    assert len(loader.hub.asked) == asked
+
+
 def without_gru(state: State) -> State:
     """Return the weights that are loaded, not drawn."""
     return {name: value for name, value in state.items() if not name.startswith("gru.")}
