@@ -12,6 +12,12 @@ from leaderboard.views import DatasetCard
 SHORT_KEY = 12  # characters of a fingerprint or content key that tell it from others
 
 
+def dataset_title(ground: Ground) -> str:
+    """Return what pages call the dataset of a ground, as its latest run does."""
+    latest = max(ground.runs, key=lambda run: run.record.started)
+    return plain(latest.record.data.get("title") or ground.dataset)
+
+
 def dataset_card(ground: Ground, anchor: str, runs: Sequence[Run]) -> DatasetCard:
     """Describe a ground by its latest run, with a warning where its runs do not belong together."""
     latest = max(runs, key=lambda run: run.record.started).record

@@ -28,7 +28,7 @@ from leaderboard.agreement.views import (
     MethodRow,
 )
 from leaderboard.dataset_card import dataset_card
-from leaderboard.drawing.whiskers import STEPS, Interval, draw_middle, draw_span
+from leaderboard.drawing.whiskers import STEPS, Interval, draw_dot, draw_middle, draw_span
 from leaderboard.records.estimates import Scale, round_scale
 from leaderboard.records.load import Ground
 from leaderboard.site.site import Site
@@ -234,4 +234,4 @@ def _row(tried: TriedClaim, better: str, other: str, scale: Scale, decimals: int
 
 def _dot(printed: float, scale: Scale) -> str:
     """Return a path without length, which round caps make a dot in any stretched drawing."""
-    return draw_middle(Interval(printed, printed, printed), scale).replace(" 0v10", " 5h0")
+    return draw_dot(Interval(printed, printed, printed), scale)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.results import METRICS
 from leaderboard.datasets.views import Row, Table, TransferTable
+from leaderboard.records.elsewhere import evaluations_elsewhere
 from leaderboard.records.estimates import Summary, summarize
 from leaderboard.records.load import FULL, Ground, Run
 from leaderboard.site.site import Site
@@ -59,18 +60,8 @@ def _trained(ground: Ground) -> Iterator[_Trained]:
             continue
         record = runs[-1].record
         own = plain(record.data.get("title") or ground.dataset)
-        yield _Trained(
-            ground.suite, plain(record.title) or method, own, runs, {own: None, **_others(runs)}
-        )
-
-
-def _others(runs: Sequence[Run]) -> dict[str, str]:
-    return {
-        plain(one.on.get("title") or one.on.get("name", "")): name
-        for run in runs
-        for name, one in run.further.items()
-        if one.on and one.error is None
-    }
+        tested = {own: None, **evaluations_elsewhere(runs)}
+        yield _Trained(ground.suite, plain(record.title) or method, own, runs, tested)
 
 
 def _matrix(metric: str, trained: Sequence[_Trained]) -> Table:

@@ -8,14 +8,17 @@ it as everywhere.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from leaderboard.records.estimates import Scale, round_scale
+from leaderboard.records.estimates import Scale, round_scale, round_step
+from leaderboard.typography import scale_end
 
 WIDTH = 100.0  # of the drawing, whose height is 10
 FAR, LONG = 5.0, 2.0
+MOST_TICKS = 5
 STEPS = 10  # of a scale, at least, so that its round ends lie close
 _MARGIN = 1.0  # keeps the ends inside the drawing
 _ARROWS = {-1: "M6 1L1 5l5 4", 1: "M94 1l5 4l-5 4"}
@@ -40,6 +43,14 @@ def shared_scale(intervals: Sequence[Interval]) -> Scale:
     reach = max(FAR * distance, LONG * length)
     near = [one for one in intervals if abs(one.mean - centre) <= reach]
     return round_scale([end for one in near for end in (one.low, one.high)], STEPS)
+
+
+def scale_ticks(scale: Scale) -> tuple[tuple[str, str], ...]:
+    """Return where round values stand in percent of the width, and how they are written."""
+    step = round_step((scale.high - scale.low) / MOST_TICKS)
+    first, last = math.ceil(scale.low / step - 1e-9), math.floor(scale.high / step + 1e-9)
+    values = [number * step for number in range(first, last + 1)]
+    return tuple((f"{scale.place(one, WIDTH, _MARGIN):.1f}%", scale_end(one)) for one in values)
 
 
 def is_cut(interval: Interval, scale: Scale) -> bool:
@@ -67,6 +78,11 @@ def draw_middle(interval: Interval, scale: Scale) -> str:
     if not scale.low <= interval.mean <= scale.high:
         return ""
     return f"M{scale.place(interval.mean, WIDTH, _MARGIN):.1f} 0v10"
+
+
+def draw_dot(interval: Interval, scale: Scale) -> str:
+    """Return the path of the mean as a point, which a round line end makes a dot."""
+    return draw_middle(interval, scale).replace(" 0v10", " 5h0")
 
 
 def _ends(interval: Interval, scale: Scale) -> tuple[float, float]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
+from urllib.parse import urlencode
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from harness.results import METRICS
 from harness.significance import Comparison, Family
 from leaderboard.drawing.whiskers import (
     Interval,
+    draw_dot,
     draw_middle,
     draw_span,
     is_cut,
+    scale_ticks,
     shared_scale,
 )
 from leaderboard.ranking.competitors import Board, Competitor
@@ -25,12 +28,12 @@ from leaderboard.records.contest import difference
 from leaderboard.records.estimates import PRIMARY, Scale
 from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import pack, pack_flags
+from leaderboard.strips.names import entry_names
 from leaderboard.typography import (
     MINUS,
     fixed,
     interval_end,
     probability,
-    scale_end,
     signed,
     spread_decimals,
 )
@@ -44,7 +47,7 @@ class DifferenceColumn:
     """How each ranked method differs from the first of them, drawn on one scale."""
 
     cells: tuple[DifferenceCell | None, ...]  # None for the first
-    scale: tuple[str, str]  # its ends; empty where nothing is drawn
+    ticks: tuple[tuple[str, str], ...]  # of its scale; none where nothing is drawn
     zero: str  # the path of no difference
     is_cut: bool  # whether an interval goes on beyond the scale
 
@@ -53,16 +56,19 @@ def difference_column(board: Board) -> DifferenceColumn:
     """Write the column of differences to the baseline that a page opens with."""
     family = board.contest.family(PRIMARY)
     if family is None:
-        return DifferenceColumn((None,) * len(board.ranked), ("", ""), "", is_cut=False)
+        return DifferenceColumn((None,) * len(board.ranked), (), "", is_cut=False)
     decimals = difference_decimals(family)
     first, *others = board.ranked
     found = [_between(family, one, first) for one in others]
     intervals = [_printed(one, decimals) for one in found]
     scale = shared_scale([Interval(0.0, 0.0, 0.0), *intervals])
-    cells = (_cell(*of_row, scale, decimals) for of_row in zip(found, intervals, strict=True))
+    cells = (
+        _cell(one, interval, scale, decimals, compare_address(board, other, first))
+        for other, one, interval in zip(others, found, intervals, strict=True)
+    )
     return DifferenceColumn(
         (None, *cells),
-        (scale_end(scale.low), scale_end(scale.high)),
+        scale_ticks(scale),
         draw_middle(Interval(0.0, 0.0, 0.0), scale),
         is_cut=any(is_cut(one, scale) for one in intervals),
     )
@@ -79,8 +85,10 @@ def pack_comparisons(board: Board, ranking: Ranking) -> dict[str, Any]:
     Pairs stand in the order (0, 1), (0, 2) ... (1, 2) ... of the keys. Differences and their ends
     are as printed: in steps of the last decimal, `LARGEST` points added.
     """
+    files = entry_names(board.contest)
     return {
         "keys": [board.key(one) for one in board.ranked],
+        "entries": [files[one.method, FULL] for one in board.ranked],  # for Compare
         "largest": LARGEST,
         "pSteps": P_STEPS,
         "metrics": {
@@ -151,12 +159,22 @@ def _between(family: Family, a: Competitor, b: Competitor) -> Comparison:
     return difference(family, (a.method, FULL), (b.method, FULL))
 
 
-def _cell(found: Comparison, interval: Interval, scale: Scale, decimals: int) -> DifferenceCell:
+def compare_address(board: Board, a: Competitor, b: Competitor) -> str:
+    """Return where a pair is compared query by query."""
+    files = entry_names(board.contest)
+    pair = {"ground": board.anchor, "a": files[a.method, FULL], "b": files[b.method, FULL]}
+    return f"compare.html#{urlencode(pair)}"
+
+
+def _cell(
+    found: Comparison, interval: Interval, scale: Scale, decimals: int, href: str
+) -> DifferenceCell:
     return DifferenceCell(
+        href=href,
         text=signed(found.difference, decimals),
         interval=f"{interval_end(found.low, decimals)} to {interval_end(found.high, decimals)}",
         p_value=probability(found.adjusted),
         is_real=found.is_real,
         span=draw_span(interval, scale),
-        middle=draw_middle(interval, scale),
+        dot=draw_dot(interval, scale),
     )

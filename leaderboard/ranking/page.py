@@ -17,6 +17,7 @@ from leaderboard.ranking.differences import (
     pack_comparisons,
 )
 from leaderboard.ranking.panels import Panel, Point, draw_panel
+from leaderboard.ranking.verdict import say_power, write_switch, write_verdict
 from leaderboard.ranking.views import (
     Column,
     DifferenceCell,
@@ -25,6 +26,7 @@ from leaderboard.ranking.views import (
     Ranking,
     Row,
     Shipped,
+    Verdict,
 )
 from leaderboard.records.estimates import PRIMARY, summarize
 from leaderboard.records.load import FULL
@@ -48,7 +50,12 @@ def make_files(site: Site) -> dict[str, File]:
     """Return the page that opens the site, and for its script all differences on every ground."""
     boards = [make_board(site, ground) for ground in site.grounds]
     rankings = [_ranking(board) for board in boards]
-    page = IndexPage(tuple(rankings), _extent(site))
+    page = IndexPage(
+        verdicts=tuple(_verdict(board) for board in boards),
+        switch=write_switch(boards),
+        rankings=tuple(rankings),
+        extent=_extent(site),
+    )
     files: dict[str, File] = {FILE: render_page("index", page, FILE)}
     for board, ranking in zip(boards, rankings, strict=True):
         name = f"{board.anchor}/ranking"
@@ -61,6 +68,11 @@ def _extent(site: Site) -> str:
     latest = max(run.record.started for run in runs)
     extent = f"{counted(len(runs), 'run')} of {counted(len(site.addresses.titles), 'method')}"
     return f"{extent}, the latest of {day(latest)}" if latest else extent
+
+
+def _verdict(board: Board) -> Verdict:
+    notes = (_agreement(board), Note(say_power(board)))
+    return Verdict(write_verdict(board), tuple(note for note in notes if note and note.text))
 
 
 def _ranking(board: Board) -> Ranking:
@@ -76,14 +88,13 @@ def _ranking(board: Board) -> Ranking:
         rows=rows,
         apart=apart,
         baseline=rows[0].name if len(rows) > 1 else "",
-        scale=column.scale,
+        ticks=column.ticks,
         zero=column.zero,
         single=_single(board),
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
         ties=_ties(board),
         shipped=_shipped(board),
-        agreement=_agreement(board) if card.drawn else None,
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )
@@ -160,7 +171,9 @@ def _shipped(board: Board) -> Shipped | None:
 
 
 def _agreement(board: Board) -> Note | None:
-    """Say how many pairs of methods stand as papers report, with where that is told."""
+    """Say of drawn people how many pairs stand as papers report, with where that is told."""
+    if not board.ground.is_drawn:
+        return None
     said = agreement_line(board.site, board.ground)
     anchor = section_anchor(board.site, board.ground)
     return Note(said, f"protocol.html#{quote(anchor)}") if said else None

@@ -53,12 +53,13 @@ class RankCell:
 class DifferenceCell:
     """How a method differs from the baseline; the drawing is that of `whiskers`."""
 
+    href: str  # where the two are compared query by query
     text: str
     interval: str
     p_value: str
     is_real: bool
     span: str
-    middle: str  # empty where it is beyond the scale
+    dot: str  # empty where it is beyond the scale
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,40 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Phrase:
+    """A part of a sentence; `href` is empty where it leads nowhere."""
+
+    text: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class TopGroup:
+    """Who leads on a ground by a metric."""
+
+    dataset: str  # its title; empty where there is one ground alone
+    figure: str  # the highest mean; empty where there is none
+    names: str  # of all than whom none is better
+
+
+@dataclass(frozen=True)
+class SwitchCell:
+    """A metric with who leads by it."""
+
+    key: str
+    name: str
+    groups: tuple[TopGroup, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a ground answers, with what must be known to believe it."""
+
+    sentence: tuple[Phrase, ...]
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True)
 class Shipped:
     """Which runs of a ranking came with the project."""
 
@@ -99,14 +134,13 @@ class Ranking:
     rows: tuple[Row, ...]
     apart: tuple[Row, ...]
     baseline: str  # the name of the default baseline, empty where nothing is compared
-    scale: tuple[str, str]  # the ends of the differences' scale; empty where nothing is drawn
+    ticks: tuple[tuple[str, str], ...]  # of the differences' scale: where in percent, and text
     zero: str  # where it has no difference
     single: str  # the methods of one run, which can claim what holds for other people alone
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     ties: str  # whose queries hang on how ties break; empty where nobody's do
     shipped: Shipped | None  # None where no run of it ships
-    agreement: Note | None  # how many pairs stand as papers report, of drawn people
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]
 
@@ -115,5 +149,7 @@ class Ranking:
 class IndexPage:
     """The page that opens the site."""
 
+    verdicts: tuple[Verdict, ...]
+    switch: tuple[SwitchCell, ...]
     rankings: tuple[Ranking, ...]
     extent: str  # "12 runs of 3 methods, the latest of 2025-01-31"

@@ -39,7 +39,13 @@ leaderboard.rankingTable = (section) => {
       .filter((row) => row.cells.length === order.length);
     for (const row of full) {
       const cells = new Map(order.map((key, place) => [key, row.cells[place]]));
-      for (const key of metrics) cells.get(key).classList.toggle("primary", key === metric);
+      for (const key of metrics) {
+        const cell = cells.get(key);
+        cell.classList.toggle("primary", key === metric);
+        const link = cell.querySelector("a");
+        if (link && key === metric) link.removeAttribute("tabindex");
+        else link?.setAttribute("tabindex", "-1");
+      }
       if (wanted.some((key, place) => key !== order[place])) {
         row.append(...wanted.map((key) => cells.get(key)));
       }
@@ -70,7 +76,11 @@ leaderboard.rankingTable = (section) => {
     const known = (row) => orderOf(row, key) !== "";
     const sorted = inStanding(metric).sort((a, b) =>
       known(b) - known(a) || sign * compare(orderOf(a, key), orderOf(b, key)));
-    body.append(...sorted);
+    if (sorted.some((row, place) => row !== body.rows[place])) { // else focus would be lost
+      const focused = document.activeElement;
+      body.append(...sorted);
+      if (body.contains(focused)) focused.focus();
+    }
     for (const header of headers.cells) header.removeAttribute("aria-sort");
     headerOf(sort)?.setAttribute("aria-sort", direction);
   };
@@ -153,11 +163,20 @@ leaderboard.rankingTable = (section) => {
     };
   };
 
-  const writeDifference = (cell, found, scale) => {
+  // Returns where two methods are compared query by query.
+  const compareAddress = (data, a, b) => {
+    const [first, second] = [a, b].map((key) => data.entries[data.keys.indexOf(key)]);
+    return `compare.html#${new URLSearchParams({ ground: section.dataset.name, a: first, b: second })}`;
+  };
+
+  const writeDifference = (cell, found, scale, address) => {
     const [text, least, most] = found.texts;
+    const link = element("a", `${least} to ${most}`);
+    link.href = address;
+    const small = element("small", "");
+    small.append(link, `, ${probability(found.p)}`);
     cell.classList.toggle("quiet", !found.real);
-    cell.replaceChildren(leaderboard.whiskers.draw(found, scale), text,
-      element("small", `${least} to ${most}, ${probability(found.p)}`));
+    cell.replaceChildren(leaderboard.whiskers.draw(found, scale), text, small);
     if (!found.real) cell.append(element("span", ", not told apart", "hidden"));
   };
 
@@ -171,16 +190,16 @@ leaderboard.rankingTable = (section) => {
     for (const row of rows) {
       const cell = cellOf(row, "difference");
       if (found.has(row)) {
-        writeDifference(cell, found.get(row), scale);
+        const address = compareAddress(data, row.dataset.method, baseline.dataset.method);
+        writeDifference(cell, found.get(row), scale, address);
       } else {
         cell.classList.remove("quiet");
-        cell.replaceChildren(element("span", isKnown ? "baseline" : RANGE, "quiet"));
+        cell.replaceChildren(...(isKnown ? [leaderboard.whiskers.draw(null, scale)] : []),
+          element("span", isKnown ? "baseline" : RANGE, "quiet"));
       }
     }
-    const ends = headerOf("difference").querySelectorAll(".ends span");
-    [scale.low, scale.high].forEach((end, place) => {
-      ends[place].textContent = isKnown ? scaleEnd(end) : "";
-    });
+    headerOf("difference").querySelector(".ticks").replaceChildren(
+      ...(isKnown ? leaderboard.whiskers.drawTicks(scale, scaleEnd) : []));
   };
 
   // Says in header and caption what the differences are to.
@@ -196,6 +215,10 @@ leaderboard.rankingTable = (section) => {
     const first = inStanding(view.metric)[0];
     const chosen = entries.find((entry) => entry.dataset.method === view.baseline);
     const baseline = view.baseline ? chosen : first;
+    for (const row of rows) {
+      if (row === baseline) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
     if (order.includes("difference")) nameBaseline(baseline, baseline === first);
     if (!detailed && view.metric === metrics[0] && baseline === first) return;
     const data = await leaderboard.load(`${section.dataset.name}/ranking`);

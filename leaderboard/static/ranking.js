@@ -63,8 +63,9 @@
   };
   const labelled = (text, control) => make("label", {}, make("span", {}, text), control);
   const option = (value, text) => make("option", { value }, text);
-  const metricChoice = make("fieldset", {}, make("legend", {}, "Ranked by"), ...metrics.map((key) =>
-    make("label", {}, make("input", { type: "radio", name: "metric", value: key }), metricName(key))));
+  const switcher = document.querySelector(".switch");
+  const metricChoice = make("fieldset", { class: "switch" }, make("legend", { class: "hidden" }, "Ranked by"),
+    ...[...switcher.children].map(metricCell));
   const baseline = make("select", { name: "baseline" }, option("", "the first row"),
     ...rivals.map(([key, name]) => option(key, name)));
   const chosen = Object.fromEntries(Object.entries(kinds).map(([field, found]) =>
@@ -72,13 +73,25 @@
   const name = make("input", { type: "search", name: "name", spellcheck: "false" });
   const status = make("output");
   const reset = make("button", { type: "button" }, "Reset");
-  const form = make("form", { class: "controls", "aria-label": "View", autocomplete: "off" },
-    metricChoice,
-    ...(rivals.length > 1 ? [labelled("Difference to", baseline)] : []),
-    labelled("Find a method", name),
-    ...(kinds.supervision.length > 1 ? [labelled("Supervision", chosen.supervision)] : []),
-    ...(kinds.backbone.length > 1 ? [labelled("Backbone", chosen.backbone)] : []),
-    make("p", {}, status, " ", reset));
+  const filters = make("details", { class: "controls" }, make("summary", {}, "Compare and filter"),
+    make("div", {},
+      ...(rivals.length > 1 ? [labelled("Difference to", baseline)] : []),
+      labelled("Find a method", name),
+      ...(kinds.supervision.length > 1 ? [labelled("Supervision", chosen.supervision)] : []),
+      ...(kinds.backbone.length > 1 ? [labelled("Backbone", chosen.backbone)] : []),
+      make("p", {}, status, " ", reset)));
+  const form = make("form", { class: "view", "aria-label": "View", autocomplete: "off" }, metricChoice, filters);
+  const wide = matchMedia("(min-width: 40.01rem)");
+  const unfold = () => { filters.open = wide.matches || filters.open; };
+
+  // Makes a cell of the switch choose its metric.
+  function metricCell(cell) {
+    const key = cell.dataset.key;
+    const input = make("input", { type: "radio", name: "metric", value: key, "aria-labelledby": `by-${key}`,
+      "aria-describedby": `leaders-${key}` });
+    const leaders = make("span", { id: `leaders-${key}` }, ...cell.querySelectorAll(".leaders"));
+    return make("label", {}, input, cell.querySelector(".metric"), leaders);
+  }
 
   const setControls = (view) => {
     for (const input of metricChoice.querySelectorAll("input")) input.checked = input.value === view.metric;
@@ -101,6 +114,7 @@
     const view = readView();
     setControls(view);
     const drawn = boards.map((board) => board.show(view, (entry) => passes(view, entry)));
+    offerRows();
     try {
       await Promise.all(drawn);
     } catch (error) {
@@ -110,6 +124,31 @@
   const change = (part, replaces = false) => {
     writeView({ ...readView(), ...part }, replaces);
     show();
+  };
+
+  // Rows: the arrows move from one to the next, of which one is a stop of the keyboard.
+  const chooseBaseline = (row) => {
+    if (rivals.length > 1) change({ baseline: row.dataset.method });
+  };
+  const shownRows = (row) => [...row.parentNode.rows].filter((one) => !one.hidden);
+  const moveOrChoose = (row, event) => {
+    const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (event.key === "Enter") chooseBaseline(row);
+    else if (step) focusRow(shownRows(row)[shownRows(row).indexOf(row) + step]);
+    else return;
+    event.preventDefault();
+  };
+  const focusRow = (row) => {
+    if (!row) return;
+    for (const one of row.parentNode.rows) one.tabIndex = one === row ? 0 : -1;
+    row.focus();
+  };
+  const offerRows = () => {
+    for (const { rows } of boards.filter((board) => board.rows.length)) {
+      const shown = shownRows(rows[0]);
+      const stop = shown.find((row) => row.tabIndex === 0) ?? shown[0];
+      for (const row of rows) row.tabIndex = row === stop ? 0 : -1;
+    }
   };
 
   // Events
@@ -132,6 +171,17 @@
       change({ sort: key, order: sort === key ? opposite : header.dataset.first });
     });
   }
-  document.querySelector("main").prepend(form);
+  for (const row of boards.flatMap((board) => board.rows)) {
+    row.tabIndex = -1;
+    row.addEventListener("click", ({ target }) => {
+      if (!target.closest("a") && getSelection().isCollapsed) chooseBaseline(row);
+    });
+    row.addEventListener("keydown", (event) => {
+      if (event.target === row) moveOrChoose(row, event);
+    });
+  }
+  switcher.replaceWith(form);
+  wide.addEventListener("change", unfold);
+  unfold();
   show();
 })();

@@ -3,7 +3,7 @@
 
 leaderboard.whiskers = (() => {
   const WIDTH = 100, MARGIN = 1, STUB = 9;
-  const FAR = 5, LONG = 2, STEPS = 10;
+  const FAR = 5, LONG = 2, STEPS = 10, MOST_TICKS = 5;
   const ARROWS = { left: "M6 1L1 5l5 4", right: "M94 1l5 4l-5 4" };
   const ZERO = { low: 0, mean: 0, high: 0 };
 
@@ -37,6 +37,14 @@ leaderboard.whiskers = (() => {
     return roundScale(near.flatMap((one) => [one.low, one.high]));
   };
 
+  // Returns where round values stand in percent of the width, and the values.
+  const scaleTicks = (scale) => {
+    const step = roundStep((scale.high - scale.low) / MOST_TICKS);
+    const first = Math.ceil(scale.low / step - 1e-9), last = Math.floor(scale.high / step + 1e-9);
+    return Array.from({ length: last - first + 1 }, (_, i) => (first + i) * step)
+      .map((value) => [`${place(value, scale).toFixed(1)}%`, value]);
+  };
+
   const place = (value, { low, high }) =>
     MARGIN + ((value - low) / (high - low)) * (WIDTH - 2 * MARGIN);
 
@@ -53,17 +61,28 @@ leaderboard.whiskers = (() => {
   const middle = (one, scale) => one.mean >= scale.low && one.mean <= scale.high
     ? `M${place(one.mean, scale).toFixed(1)} 0v10` : "";
 
+  const dot = (one, scale) => middle(one, scale).replace(" 0v10", " 5h0");
+
+  const make = (tag, attributes) => {
+    const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+    for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+    return made;
+  };
+
+  // Draws the line of no difference and, where one is given, a difference with its interval.
   const draw = (one, scale) => {
-    const make = (tag, attributes) => {
-      const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-      for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-      return made;
-    };
     const svg = make("svg", { viewBox: `0 0 ${WIDTH} 10`, preserveAspectRatio: "none", "aria-hidden": "true" });
-    const paths = { zero: middle(ZERO, scale), span: span(one, scale), middle: middle(one, scale) };
+    const paths = { zero: middle(ZERO, scale) };
+    if (one) Object.assign(paths, { span: span(one, scale), dot: dot(one, scale), hole: dot(one, scale) });
     svg.append(...Object.entries(paths).map(([name, d]) => make("path", { class: name, d })));
     return svg;
   };
 
-  return { sharedScale, draw };
+  const drawTicks = (scale, write) => scaleTicks(scale).map(([x, value]) => {
+    const text = make("text", { x, y: 11, "text-anchor": "middle" });
+    text.textContent = write(value);
+    return text;
+  });
+
+  return { sharedScale, draw, drawTicks };
 })();

@@ -19,6 +19,7 @@ from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import Site, load_site
+from leaderboard.strips.names import entry_names
 from leaderboard.typography import ABSENT, interval_end, probability, signed
 
 from ..made_once import Make
@@ -323,15 +324,17 @@ def test_the_script_draws_intervals_as_the_page_had_them(
         "() => [...document.querySelectorAll('table.ranking td.difference path')]"
         ".map(path => [path.getAttribute('class'), path.getAttribute('d')])"
     )
-    ends = header(page, "difference").locator(".ends span")
-    before, scale = page.evaluate(paths), ends.all_inner_texts()
-    assert len(before) >= 3 * (len(SKILLS) - 1)
+    ticks = header(page, "difference").locator(".ticks text")
+    places = "ticks => ticks.map(tick => [tick.getAttribute('x'), tick.textContent])"
+    before, scale = page.evaluate(paths), ticks.evaluate_all(places)
+    assert len(before) >= 4 * (len(SKILLS) - 1)
+    assert [text for _, text in scale if text == "0"] == ["0"]
     page.get_by_label("Difference to").select_option("weak")
     expect(header(page, "difference")).to_contain_text("to WEAK")
     assert page.evaluate(paths) != before
     page.get_by_label("Difference to").select_option("")
     expect(page.locator("caption >> nth=0")).to_contain_text("the first row")
-    assert (page.evaluate(paths), ends.all_inner_texts()) == (before, scale)
+    assert (page.evaluate(paths), ticks.evaluate_all(places)) == (before, scale)
 
 
 def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> None:
@@ -422,13 +425,67 @@ def test_whiskers_lie_between_the_ends_in_the_header(
     _, page = show()
     left, width = (
         header(page, "difference")
-        .locator(".ends")
-        .evaluate("ends => [ends.getBoundingClientRect().x, ends.offsetWidth]")
+        .locator(".ticks")
+        .evaluate("ticks => (({ x, width }) => [x, width])(ticks.getBoundingClientRect())")
     )
     box = page.locator("table.ranking >> nth=0 >> td.difference svg").first.bounding_box()
     assert box is not None
     assert box["x"] == pytest.approx(left, abs=1)
     assert box["width"] == pytest.approx(width, abs=1)
+
+
+def test_a_row_becomes_the_baseline(show: Callable[..., tuple[Site, Page]]) -> None:
+    """By a click on it, or by arrows and Enter; links within it lead where they lead."""
+    _, page = show()
+    rows = page.locator("table.ranking >> nth=0 >> tbody:not(.apart) tr")
+    second, third = names(page)[1:3]
+    rows.nth(1).locator("td.runs-of").click(position={"x": 3, "y": 3})
+    expect(header(page, "difference")).to_contain_text(f"to {second}")
+    assert query_of(page) == {"baseline": second.lower()}
+    assert rows.nth(1).get_attribute("aria-current") == "true"
+    rows.nth(0).focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowDown", "ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    expect(header(page, "difference")).to_contain_text(f"to {third}")
+    assert rows.nth(2).evaluate("row => row === document.activeElement")
+    assert rows.evaluate_all("rows => rows.filter((row) => row.tabIndex === 0).length") == 1
+
+
+def test_figures_lead_to_what_they_are_made_of(show: Callable[..., tuple[Site, Page]]) -> None:
+    """A score leads to its runs, an interval to the comparison of the two, drawn anew or not."""
+    site, page = show()
+    row = page.locator("table.ranking >> nth=0 >> tbody:not(.apart) tr").nth(1)
+    method, first = (name.lower() for name in (names(page)[1], names(page)[0]))
+    for place in range(len(METRICS)):
+        link = row.locator("td.score a").nth(place)
+        assert link.get_attribute("href") == f"methods/{method}.html#runs-demo-paperdolls"
+    for baseline in (first, "faint"):
+        page.get_by_label("Difference to").select_option(baseline)
+        expect(header(page, "difference")).to_contain_text(f"to {baseline.upper()}")
+        files = entry_names(site.contests["demo/paperdolls"])
+        link = row.locator("td.difference a")
+        expect(link).to_have_attribute("href", re.compile(f"b={files[baseline, 'full']}$"))
+        address = link.get_attribute("href")
+        assert parse_qs(urlsplit(str(address)).fragment) == {
+            "ground": ["demo-paperdolls"],
+            "a": [files[method, "full"]],
+            "b": [files[baseline, "full"]],
+        }
+
+
+@pytest.mark.parametrize(("width", "height", "most"), [(1440, 900, 380), (390, 844, 600)])
+def test_the_first_row_stands_in_the_first_screen(
+    width: int, height: int, most: int, results: Path, tmp_path: Path,
+    add_answers: Callable[..., Path], open_page: Callable[..., Page],
+) -> None:  # fmt: skip
+    """On one dataset the answer, the metrics and the first row are seen without scrolling."""
+    for method in ("DGIA", "CLIP + ITC", "IRRA", "LAIP", "MeFa"):
+        add_answers(method, 1.5)
+    page = open_page(write(results, tmp_path / "site")[1], width=width)
+    page.set_viewport_size({"width": width, "height": height})
+    box = page.locator("table.ranking tbody tr").first.bounding_box()
+    assert box is not None
+    assert box["y"] <= most
 
 
 def test_hostile_names_are_text_in_every_control(
@@ -486,4 +543,5 @@ def test_a_printed_table_fits_its_sheet(show: Callable[..., tuple[Site, Page]]) 
     root = "document.documentElement"
     assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
     assert page.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(0, 0, 0)"
-    assert page.locator("form").is_hidden()
+    assert page.locator(".controls").is_hidden()
+    assert page.locator("fieldset.switch").is_visible()
