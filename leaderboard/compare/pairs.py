@@ -14,7 +14,6 @@ from leaderboard.records.estimates import PRIMARY, Scale, round_scale
 from leaderboard.records.ledger import Entry, Pair
 from leaderboard.records.load import FULL
 from leaderboard.site.addresses import Addresses
-from leaderboard.strips.names import entry_names
 from leaderboard.typography import (
     counted,
     interval_end,
@@ -66,14 +65,14 @@ def _choose(entries: Sequence[Entry]) -> list[Pair]:
 
 
 def _links(contest: Contest, addresses: Addresses) -> dict[Entry, MethodLink]:
+    anchor = quote(addresses.anchors[contest.ground.label])
     return {
-        (method, variant): MethodLink(
-            name=addresses.titles[method],
-            alias=addresses.alias(method),
-            href=f"{addresses.page(method)}#{quote(addresses.anchors[contest.ground.label])}",
-            entry=file,
+        entry: MethodLink(
+            name=addresses.titles[entry[0]],
+            alias=addresses.alias(entry[0]),
+            href=f"{addresses.page(entry[0])}#{anchor}",
         )
-        for (method, variant), file in entry_names(contest).items()
+        for entry in contest.published
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from leaderboard.views import DatasetCard, Note, Whisker
@@ -14,7 +15,6 @@ class MethodLink:
     name: str
     alias: str
     href: str
-    entry: str  # file name of its data
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class ComparePage:
     """Pairs on every ground."""
 
     tables: tuple[PairTable, ...]
+    metrics: Mapping[str, str]  # the names by which the script compares
 
     @property
     def choices(self) -> tuple[DatasetCard, ...]:

@@ -8,7 +8,8 @@
   const form = section.querySelector(".choice");
   const status = section.querySelector(".status");
   const result = section.querySelector(".comparison");
-  const { ground: groundField, a: aField, b: bField } = form.elements;
+  const { ground: groundField, a: aField, b: bField, metric: metricField } = form.elements;
+  const matrix = form.querySelector(".all");
   let latest = 0; // number of the latest request, so that an older answer is not shown
 
   const readAddress = () => {
@@ -19,12 +20,18 @@
     try {
       anchor ??= decodeURIComponent(text); // a link to a ground's section
     } catch { /* no such link */ }
-    return { ...state, ground: grounds.includes(anchor) ? anchor : grounds[0] };
+    const metrics = [...metricField].map((field) => field.value);
+    return {
+      ...state,
+      ground: grounds.includes(anchor) ? anchor : grounds[0],
+      metric: metrics.includes(state.metric) ? state.metric : metrics[0],
+    };
   };
 
   const writeAddress = () => {
-    const [ground, a, b] = [groundField.value, aField.value, bField.value];
-    history.pushState(null, "", `#${new URLSearchParams({ ground, a, b })}`);
+    const [ground, a, b, metric] = [groundField, aField, bField, metricField].map((field) => field.value);
+    const state = { ground, a, b, ...(metric === metricField[0].value ? {} : { metric }) };
+    history.pushState(null, "", `#${new URLSearchParams(state)}`);
   };
 
   const nameOf = (entry) =>
@@ -90,6 +97,28 @@
     return { place: before + second - first - 1, pairs };
   };
 
+  // Draws all methods against all others, where there are two or more.
+  const drawMatrix = (contest, metric, chosen) => {
+    const isKnown = contest.published[metric] !== null;
+    matrix.hidden = !isKnown;
+    if (!isKnown) return;
+    const read = (a, b) => readPublished(contest, [a, b], metric, findPlace(contest, [a, b]));
+    matrix.querySelector(".by").textContent = contest.metrics[metric];
+    matrix.querySelector(".frame").replaceChildren(leaderboard.matrix.draw({
+      contest, metric, chosen, read, nameOf, choose: choosePair }));
+  };
+
+  // Shows a pair of the matrix, and leads to what is said of it.
+  const choosePair = async (a, b) => {
+    [aField.value, bField.value] = [a, b];
+    writeAddress();
+    await show();
+    const said = result.querySelector(".verdict");
+    said?.setAttribute("tabindex", "-1");
+    said?.focus();
+    said?.scrollIntoView({ block: "nearest" });
+  };
+
   // Reads what every page says of a pair of methods as published, for all pairs at once.
   const readPublished = (contest, sides, metric, { place, pairs }) => {
     const { p, reach, largest, real } = contest.published[metric];
@@ -113,10 +142,10 @@
     return { ...compared, metrics: Object.fromEntries(metrics), pairs: found.pairs };
   };
 
-  const draw = (pair) => {
+  const draw = (pair, metric) => {
     const banners = document.getElementById(pair.ground).parentElement.querySelectorAll(".banner");
     const drawn = pair.seeds.length
-      ? [...leaderboard.verdict.draw(pair, compare(pair), nameOf),
+      ? [...leaderboard.verdict.draw(pair, compare(pair), metric, nameOf),
          ...leaderboard.disagreements.draw(pair, nameOf)]
       : leaderboard.verdict.drawUnpaired(pair, nameOf);
     result.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)), ...drawn);
@@ -126,6 +155,7 @@
     const request = ++latest;
     const state = readAddress();
     groundField.value = state.ground;
+    metricField.value = state.metric;
     status.textContent = "Loading the answers …";
     try {
       const contest = await leaderboard.load(`${state.ground}/contest`);
@@ -133,9 +163,10 @@
       const [a, b] = choose(state, contest);
       for (const field of [aField, bField]) fillField(field, contest);
       [aField.value, bField.value] = [a, b];
+      drawMatrix(contest, state.metric, [a, b]);
       const pair = await loadPair(state.ground, contest, [a, b]);
       if (request !== latest) return;
-      draw(pair);
+      draw(pair, state.metric);
       status.textContent = "";
     } catch (error) {
       if (request !== latest) return;
@@ -158,14 +189,8 @@
   });
   window.addEventListener("popstate", show);
 
-  // Leads from a pair of the tables to its queries.
-  document.querySelectorAll(".pair-table tbody tr").forEach((row) => {
-    const ground = row.closest("section").getAttribute("aria-labelledby");
-    const state = new URLSearchParams({ ground, a: row.dataset.first, b: row.dataset.second });
-    const link = element("a", { href: `#${state}`, class: "note" }, "query by query");
-    link.addEventListener("click", () => section.scrollIntoView());
-    row.cells[0].append(link);
-  });
+  // The matrix says what the tables of pairs say to those without scripts.
+  for (const table of document.querySelectorAll(".pair-table")) table.closest(".frame").hidden = true;
 
   section.hidden = false;
   show();

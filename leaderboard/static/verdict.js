@@ -110,14 +110,16 @@ leaderboard.verdict = (() => {
       element("tbody", {}, ...rows)), "Figures of A and B");
   };
 
-  const sentence = (pair, one, nameOf) => {
+  const sentence = (pair, one, metric, nameOf) => {
     const [a, b] = pair.sides.map(nameOf);
     const [better, worse] = one.difference >= 0 ? [a, b] : [b, a];
     const points = fixed(Math.abs(one.difference), decimalsFor([one.high - one.low]));
     if (pair.sides[0].file === pair.sides[1].file) return `A and B are the same: ${a}.`;
-    return one.real
+    const name = pair.contest.metrics[metric];
+    if (!one.real) return `${a} and ${b} are not told apart by ${name}: they differ by ${points} points, which may be chance.`;
+    return metric === "r1"
       ? `${better} has the person first more often than ${worse}: R1 differs by ${points} points.`
-      : `${a} and ${b} are not told apart by R1: they differ by ${points} points, which may be chance.`;
+      : `${better} is better than ${worse}: ${name} differs by ${points} points.`;
   };
 
   const nameSeeds = (seeds) => `${seeds.length > 1 ? "seeds" : "seed"} ${listed(seeds)}`;
@@ -215,8 +217,8 @@ leaderboard.verdict = (() => {
         element("dd", {}, element("a", { href: leaderboard.address(side.page) }, nameOf(side))))));
 
   // Draws all of it. `compared` holds the figures by metric, and for how many pairs at once they are.
-  const draw = (pair, compared, nameOf) => [
-    element("p", { class: "verdict" }, sentence(pair, compared.metrics.r1, nameOf)),
+  const draw = (pair, compared, metric, nameOf) => [
+    element("p", { class: "verdict" }, sentence(pair, compared.metrics[metric], metric, nameOf)),
     namesOf(pair, nameOf),
     metricTable(pair.contest, compared),
     ...explanation(pair, compared, nameOf).map((text) => element("p", { class: "key" }, text)),

@@ -27,7 +27,7 @@ from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import Site, load_site
 from leaderboard.strips.names import entry_names
-from leaderboard.typography import fixed, probability, signed
+from leaderboard.typography import MINUS, fixed, probability, signed
 
 from ..made_once import Make
 from .recorder import Recorder, pages_once
@@ -548,6 +548,85 @@ def test_the_keyboard_is_enough(show: Show) -> None:
     page.locator("input[value=both]").focus()
     page.keyboard.press("ArrowRight")
     assert page.locator("input[value=a]").is_checked()
+
+
+def test_the_matrix_says_what_the_family_says(show: Show) -> None:
+    """Of every pair, by every metric: the difference, whether it is real, and both in words."""
+    site, page = show()
+    for metric, name in METRICS.items():
+        page.get_by_role("radio", name=name, exact=True).check()
+        expect(page.locator(".all .by")).to_have_text(name)
+        expected = matrix_of(site, metric)
+        rows = page.locator("table.matrix tbody tr").all()
+        found = [
+            [
+                (cell.text_content(), cell.get_attribute("aria-label"))
+                for cell in row.locator("td").all()
+            ]
+            for row in rows
+        ]
+        assert found == expected
+
+
+def matrix_of(site: Site, metric: str) -> list[list[tuple[str, str]]]:
+    """Return the text and the sentence of every cell, the best method first."""
+    contest = site.contests["demo/paperdolls"]
+    family = contest.family(metric)
+    assert family is not None
+    means = {entry: contest.answers[entry].values[metric].mean() for entry in contest.published}
+    ordered = sorted(means, key=lambda entry: -means[entry])
+
+    def cell(row: tuple[str, str], column: tuple[str, str]) -> tuple[str, str]:
+        if row == column:
+            return "", "the same"
+        found = difference(family, row, column)
+        points = fixed(abs(found.difference), 1)
+        sign, side = (MINUS, "below") if found.difference < 0 else ("+", "above")
+        first, second = (site.addresses.titles[method] for method, _ in (row, column))
+        said = f"{first} is {points} points of {METRICS[metric]} {side} {second}"
+        if found.is_real:
+            return f"{sign}{points}", said
+        return f"\N{ALMOST EQUAL TO}\N{THIN SPACE}{sign}{points}", f"{said}, not told apart"
+
+    return [[cell(row, column) for column in ordered] for row in ordered]
+
+
+def test_a_cell_chooses_its_pair(show: Show) -> None:
+    """By arrows and Enter; A and B, the address and what is said follow, and so does the focus."""
+    site, page = show()
+    cells = page.locator("table.matrix tbody tr >> nth=0 >> td")
+    assert cells.nth(1).get_attribute("aria-selected") == "true"
+    cells.nth(1).focus()
+    for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
+        page.keyboard.press(key)
+    expect(page.locator(".verdict")).to_be_focused()
+    contest = site.contests["demo/paperdolls"]
+    means = {entry: contest.answers[entry].values["r1"].mean() for entry in contest.published}
+    ordered = sorted(means, key=lambda entry: -means[entry])
+    files = entry_names(contest)
+    assert chosen(page) == [files[ordered[1]], files[ordered[2]]]
+    assert f"a={files[ordered[1]]}&b={files[ordered[2]]}" in page.url
+    stops = page.locator("table.matrix td").evaluate_all(
+        "cells => cells.filter((cell) => cell.tabIndex === 0).map((cell) => cell.ariaSelected)"
+    )
+    assert stops == ["true"]
+
+
+def test_the_matrix_of_sixty_is_signs(
+    results: Path, add_answers: Callable[..., Path], show: Show
+) -> None:
+    """Its cells are small, each still says the difference, and nothing else scrolls sideways."""
+    for number in range(60):
+        add_answers(f"m{number:02d}", number / 20)
+    _, page = show(results)
+    texts = page.locator("table.matrix td:not(.same)").all_text_contents()[1:]
+    assert len([text for text in texts if text]) == 60 * 59
+    assert {text for text in texts if text} == {"+", MINUS, "\N{ALMOST EQUAL TO}"}
+    box = page.locator("table.matrix").bounding_box()
+    assert box is not None
+    assert box["width"] < 1400
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
 
 
 def test_disagreements_are_those_that_the_answers_have(
