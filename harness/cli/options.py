@@ -93,7 +93,9 @@ Jobs = Annotated[
 OnDevice = Annotated[
     Device, typer.Option("--device", help="Where to train and encode.", rich_help_panel=HOW)
 ]
-Site = Annotated[Path, typer.Option(help="Where to write the leaderboard.", rich_help_panel=WHERE)]
+Site = Annotated[
+    Path, typer.Option("--site", help="Where to write the leaderboard.", rich_help_panel=WHERE)
+]
 Report = Annotated[
     bool, typer.Option(help="Write the leaderboard afterwards.", rich_help_panel=WHERE)
 ]

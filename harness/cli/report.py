@@ -5,11 +5,9 @@ from __future__ import annotations
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
-from harness.cli.options import Results, Shipped
+from harness.cli.options import Results, Shipped, Site
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -20,7 +18,7 @@ REPORTS = "harness.reports"
 
 def report(
     results: Results = Path("results"),
-    out: Annotated[Path, typer.Option(help="The folder to write.")] = Path("site"),
+    site: Site = Path("site"),
     shipped: Shipped = False,
 ) -> None:
     """Write the leaderboard, a folder of plain HTML, from the results.
@@ -28,7 +26,7 @@ def report(
     Where results came with the project, they can be looked at before anything is run here. They
     are marked as what they are. A run of your own stands in the place of the one that ships.
     """
-    write_reports(results, out, shipped)
+    write_reports(results, site, shipped)
 
 
 def write_reports(results: Path, out: Path, shipped: bool = False) -> None:

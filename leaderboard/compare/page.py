@@ -17,7 +17,7 @@ def make_files(site: Site) -> dict[str, File]:
     contests = [site.contests[ground.label] for ground in site.grounds]
     tables = tuple(pair_table(contest, site.addresses) for contest in contests)
     page = ComparePage(tables, METRICS)
-    files: dict[str, File] = {FILE: render_page("compare", page, FILE)}
+    files: dict[str, File] = {FILE: render_page("compare", page, FILE, site.stamp)}
     for contest in contests:
         files |= dict(ground_files(site, contest))
     return files

@@ -36,7 +36,7 @@ def make_files(site: Site) -> dict[str, File]:
         ),
         transfer_tables(site),
     )
-    files: dict[str, File] = {FILE: render_page("datasets", page, FILE)}
+    files: dict[str, File] = {FILE: render_page("datasets", page, FILE, site.stamp)}
     for content, anchor in zip(contents, anchors, strict=True):
         files |= read_pictures(content.digest, anchor) if content.digest else {}
     return files

@@ -35,7 +35,7 @@ def make_files(site: Site) -> Files:
     groups = [_site_group(site, files)]
     groups += [_ground_group(site, ground, files) for ground in site.grounds]
     page = DownloadsPage(tuple(groups), COLUMNS)
-    return {**files, FILE: render_page("downloads", page, FILE)}
+    return {**files, FILE: render_page("downloads", page, FILE, site.stamp)}
 
 
 def _site_group(site: Site, files: Files) -> OfferGroup:

@@ -50,7 +50,7 @@ def make_files(site: Site) -> dict[str, File]:
     """Return the page of every method."""
     statistics = [measure(site.contests[ground.label], site.papers) for ground in site.grounds]
     return {
-        file: render_page("method", method_page(method, site, statistics), file)
+        file: render_page("method", method_page(method, site, statistics), file, site.stamp)
         for method, file in site.addresses.files.items()
     }
 

@@ -33,7 +33,7 @@ def make_files(site: Site) -> dict[str, File]:
         agreement=find_sections(site),
         references=REFERENCES,
     )
-    return {FILE: render_page("protocol", page, FILE)}
+    return {FILE: render_page("protocol", page, FILE, site.stamp)}
 
 
 def _constants() -> Constants:

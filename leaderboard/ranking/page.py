@@ -35,7 +35,7 @@ from leaderboard.site.addresses import list_failures
 from leaderboard.site.render import render_page
 from leaderboard.site.scripts_data import data_file, data_script
 from leaderboard.site.site import File, Site
-from leaderboard.typography import ABSENT, counted, day, fixed, listed, magnitude_decimals
+from leaderboard.typography import ABSENT, fixed, listed, magnitude_decimals
 from leaderboard.views import Note, Quantity
 
 FILE = "index.html"
@@ -54,20 +54,12 @@ def make_files(site: Site) -> dict[str, File]:
         verdicts=tuple(_verdict(board) for board in boards),
         switch=write_switch(boards),
         rankings=tuple(rankings),
-        extent=_extent(site),
     )
-    files: dict[str, File] = {FILE: render_page("index", page, FILE)}
+    files: dict[str, File] = {FILE: render_page("index", page, FILE, site.stamp)}
     for board, ranking in zip(boards, rankings, strict=True):
         name = f"{board.anchor}/ranking"
         files[data_file(name)] = data_script(name, pack_comparisons(board, ranking))
     return files
-
-
-def _extent(site: Site) -> str:
-    runs = [run for ground in site.grounds for run in ground.runs]
-    latest = max(run.record.started for run in runs)
-    extent = f"{counted(len(runs), 'run')} of {counted(len(site.addresses.titles), 'method')}"
-    return f"{extent}, the latest of {day(latest)}" if latest else extent
 
 
 def _verdict(board: Board) -> Verdict:

@@ -152,4 +152,3 @@ class IndexPage:
     verdicts: tuple[Verdict, ...]
     switch: tuple[SwitchCell, ...]
     rankings: tuple[Ranking, ...]
-    extent: str  # "12 runs of 3 methods, the latest of 2025-01-31"

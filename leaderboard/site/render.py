@@ -29,13 +29,16 @@ NAVIGATION = {
 }
 
 
-def render_page(template: str, page: Any, file: str) -> str:
-    """Return a page as an HTML document; `file` is its path within the site."""
+def render_page(template: str, page: Any, file: str, stamp: str = "") -> str:
+    """Return a page as an HTML document; `file` is its path within the site.
+
+    The stamp says at its foot what the page was made of.
+    """
     root = "../" * file.count("/")
     return (
         _environment()
         .get_template(f"{template}.html.j2")
-        .render(page=page, file=file, root=root, home=f"{root}index.html")
+        .render(page=page, file=file, root=root, home=f"{root}index.html", stamp=stamp)
     )
 
 

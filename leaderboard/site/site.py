@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from leaderboard.records.contest import Contest
 from leaderboard.records.load import Ground, load_grounds
 from leaderboard.reported.tables import ReportedPaper, load_papers
 from leaderboard.site.addresses import Addresses, find_addresses
+from leaderboard.typography import counted, day
 
 File = str | bytes  # the content of one file of the site
 
@@ -23,6 +25,18 @@ class Site:
     contests: Mapping[str, Contest]  # by `Ground.label`
     addresses: Addresses
     papers: Mapping[str, ReportedPaper]  # by method
+
+    @property
+    def stamp(self) -> str:
+        """Return what stands at the foot of every page: how much is shown, of when, made by what.
+
+        It says nothing of the moment at which pages are made: the same records give the same pages.
+        """
+        runs = [run for ground in self.grounds for run in ground.runs]
+        latest = max(run.record.started for run in runs)
+        of = f"{counted(len(runs), 'run')} of {counted(len(self.addresses.titles), 'method')}"
+        when = f", the latest of {day(latest)}" if latest else ""
+        return f"{of}{when}. Pages by tbpr-bench {version('tbpr-bench')}."
 
 
 def load_site(results: Path, reported: Path, always: bool = False) -> Site:

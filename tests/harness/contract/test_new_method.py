@@ -74,7 +74,7 @@ def test_a_package_is_listed_and_ranked_and_leaves_its_results(
     assert "mine" in harness("list", "runs").stdout.split()
     verified = harness("verify", "results")
     assert verified.returncode == 0, verified.stdout
-    assert harness("report", "--out", "later").returncode == 0
+    assert harness("report", "--site", "later").returncode == 0
     assert (tmp_path / "later" / "index.html").read_text(encoding="utf-8") == page
 
 

@@ -41,7 +41,7 @@ def test_a_bundle_gives_the_same_figures_elsewhere(
     assert "submitted" in harness("list", "runs", "--results", target).stdout
     assert "submitted" not in harness("list", "runs", "--results", made_results).stdout
     site = tmp_path / "site"
-    done = harness("report", "--results", target, "--out", site)
+    done = harness("report", "--results", target, "--site", site)
     assert done.returncode == 0, done.stderr
     page = next(site.glob("methods/glance*.html")).read_text(encoding="utf-8")
     assert "submitted by A lab, someone@example.org" in page
