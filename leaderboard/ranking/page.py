@@ -17,6 +17,7 @@ from leaderboard.ranking.differences import (
     pack_comparisons,
 )
 from leaderboard.ranking.panels import Panel, Point, draw_panel
+from leaderboard.ranking.slopes import draw_slopes
 from leaderboard.ranking.verdict import say_power, write_switch, write_verdict
 from leaderboard.ranking.views import (
     Column,
@@ -87,6 +88,7 @@ def _ranking(board: Board) -> Ranking:
         shows_cut=column.is_cut,
         ties=_ties(board),
         shipped=_shipped(board),
+        slopes=draw_slopes(board),
         panels=_panels(board),
         failures=tuple(failure for of_method in failures for failure in of_method),
     )

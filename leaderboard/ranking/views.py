@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from leaderboard.ranking.panels import Panel
+from leaderboard.ranking.slopes import SlopeChart
 from leaderboard.views import DatasetCard, Failure, Note, Quantity
 
 
@@ -141,6 +142,7 @@ class Ranking:
     shows_cut: bool  # an arrow stands for a whisker
     ties: str  # whose queries hang on how ties break; empty where nobody's do
     shipped: Shipped | None  # None where no run of it ships
+    slopes: tuple[SlopeChart, ...]  # to other data
     panels: tuple[Panel, ...]
     failures: tuple[Failure, ...]
 
