@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 
+from harness.data.auditing.contradictions import Trait, Traits, meanings, say_values
 from harness.results import METRICS
 from harness.results.answers import Answers
 from harness.significance import LEVEL, Comparison, Spread
 from harness.significance.spread import PRIOR
 from leaderboard.dataset_card import dataset_card
 from leaderboard.records.contest import Contest, difference
+from leaderboard.records.described import Described
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import data_file, data_script, pack, pack_flags
@@ -48,6 +50,7 @@ def ground_files(site: Site, contest: Contest) -> Iterator[tuple[str, File]]:
         "contest": _contest(site, contest, names, exhibits),
         "queries": _queries(exhibits, contest),
         "gallery": _gallery(exhibits.gallery),
+        "traits": pack_traits(contest.described),
     }
     for name, value in values.items():
         yield _script(f"{anchor}/{name}", value)
@@ -179,6 +182,35 @@ def _gallery(gallery: Gallery | None) -> dict[str, Any] | None:
         "people": gallery.people.tolist(),
         "cameras": gallery.cameras if known else None,
         "thumbnails": pack_flags(shown),
+    }
+
+
+def pack_traits(described: Described | None) -> dict[str, Any] | None:
+    """Number what captions say, so that a script finds contradictions as Python does.
+
+    A value is its text with the bits of all that may be meant by it: two values of a trait
+    contradict each other where they share no bit. What is said of a query or an image is a list
+    of traits, each followed by its value.
+    """
+    if described is None:
+        return None
+    traits: dict[Trait, int] = {}
+    meant: dict[str, int] = {}
+    values: dict[tuple[str, int], int] = {}
+
+    def number(said: Traits) -> list[int]:
+        packed = []
+        for trait, words in said.items():
+            bits = sum(1 << meant.setdefault(word, len(meant)) for word in meanings(trait, words))
+            value = say_values(words), bits
+            packed += [traits.setdefault(trait, len(traits)), values.setdefault(value, len(values))]
+        return packed
+
+    return {
+        "queries": [number(said) for said in described.queries],
+        "images": [number(said) for said in described.images],
+        "traits": ["" if trait.aspect == "kind" else trait.part for trait in traits],
+        "values": [[text, bits] for text, bits in values],
     }
 
 

@@ -17,6 +17,7 @@ from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.ablations.views import ResultTable
 from leaderboard.dataset_card import dataset_card
 from leaderboard.method.cmc import cmc_view
+from leaderboard.method.confusions import confusion_table
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
@@ -159,6 +160,7 @@ def _section(subject: Subject) -> MethodSection:
         slices=slice_table(statistics.sliced, entry, f"slices-{anchor}"),
         cmc=cmc_view(statistics.curves, entry, addresses, f"cmc-{anchor}"),
         strips=strip_section(contest, method, anchor),
+        confusions=confusion_table(contest, method, f"confusions-{anchor}"),
         highlights=highlight_section(contest, method, anchor),
         legend=seed_legend(full),
         charts=training_charts(full, anchor),
@@ -244,6 +246,8 @@ def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
         yield section.cmc.anchor, "Match curve"
     if section.strips:
         yield f"strips-{anchor}", "What it finds"
+    if section.confusions:
+        yield section.confusions.anchor, "What it confuses"
     if section.highlights:
         yield section.highlights.anchor, "Where it looks"
     if section.charts:

@@ -144,6 +144,7 @@ class MethodSection:
     slices: SliceTable | None
     cmc: CmcView | None
     strips: StripSection | None
+    confusions: ConfusionTable | None
     highlights: HighlightSection | None
     legend: Markup
     charts: tuple[Markup, ...]
@@ -154,6 +155,26 @@ class MethodSection:
     shipped: str  # how many of the runs came with the project; empty where none did
     runs: tuple[RunGroup, ...]
     failures: tuple[Failure, ...]
+
+
+@dataclass(frozen=True)
+class ConfusionRow:
+    """How often a wrong first image contradicts the description in one kind of trait."""
+
+    name: str
+    share: str  # percent of all queries
+    interval: str
+    bar: str  # paths, 10 high
+    span: str
+
+
+@dataclass(frozen=True)
+class ConfusionTable:
+    """What a method confuses, most often first."""
+
+    anchor: str
+    rows: tuple[ConfusionRow, ...]
+    most: str  # percent at the end of the bars' scale
 
 
 @dataclass(frozen=True)

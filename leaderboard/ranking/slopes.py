@@ -24,8 +24,10 @@ from leaderboard.records.load import FULL
 from leaderboard.typography import fixed, listed, shorten, spread_decimals
 
 WIDTH, TOP, BOTTOM = 420, 40, 14
-LEFT, RIGHT = 150, 270  # where the two axes stand
-LEAST_HEIGHT, LINE = 190, 13  # of a chart, and of a label in it
+LEFT, RIGHT = 155, 265  # where the two axes stand
+APART = 3  # between two intervals beside an axis
+MOST_APART = 14  # intervals; more stand over one another
+LEAST_HEIGHT, LINE = 260, 13  # of a chart, and of a label in it
 MOST_LABELLED = 14  # methods; of more, those alone that lead on an axis
 LONGEST_NAME = 18
 
@@ -106,7 +108,7 @@ def _chart(board: Board, title: str, slopes: Sequence[Slope], number: int) -> Sl
     own = dataset_title(board.ground)
     height = max(LEAST_HEIGHT, TOP + BOTTOM + LINE * len(_labelled(slopes)))
     axes = [_axis(slopes, "here", own, LEFT, height), _axis(slopes, "there", title, RIGHT, height)]
-    lines = [_line(slope, axes) for slope in slopes]
+    lines = [_line(slope, axes, place % MOST_APART) for place, slope in enumerate(slopes)]
     labels = [part for axis in axes for part in _labels(slopes, axis)]
     heads = [part for axis in axes for part in _head(axis)]
     words = _in_words(slopes, own, title)
@@ -126,6 +128,11 @@ class _Axis:
     x: int
     scale: Scale
     height: int
+
+    @property
+    def outwards(self) -> int:
+        """Return the direction in which its names stand."""
+        return -1 if self.side == "here" else 1
 
     def y(self, value: float) -> float:
         tall = self.height - TOP - BOTTOM
@@ -154,14 +161,16 @@ def _head(axis: _Axis) -> list[Markup]:
     ]
 
 
-def _line(slope: Slope, axes: Sequence[_Axis]) -> Markup:
-    """Draw a method from axis to axis, with its interval on each."""
+def _line(slope: Slope, axes: Sequence[_Axis], place: int) -> Markup:
+    """Draw a method from axis to axis, with its interval beside each, apart from the others'."""
     places = [(axis.x, axis.y(axis.end(slope).mean)) for axis in axes]
     (x1, y1), (x2, y2) = places
     path = Markup('<path class="slope" d="M{} {:.1f}L{} {:.1f}"/>').format(x1, y1, x2, y2)
     spans = [
         Markup('<path class="reach" d="M{} {:.1f}V{:.1f}"/>').format(
-            axis.x, axis.y(axis.end(slope).low), axis.y(axis.end(slope).high)
+            axis.x + axis.outwards * (6 + APART * place),
+            axis.y(axis.end(slope).low),
+            axis.y(axis.end(slope).high),
         )
         for axis in axes
     ]
@@ -181,7 +190,8 @@ def _labels(slopes: Sequence[Slope], axis: _Axis) -> list[Markup]:
     shown = _labelled(slopes)
     wanted = [axis.y(axis.end(slope).mean) for slope in shown]
     places = spread_labels(wanted, TOP, axis.height - BOTTOM)
-    anchor, offset = ("end", -9) if axis.side == "here" else ("start", 9)
+    anchor = "end" if axis.side == "here" else "start"
+    offset = axis.outwards * (9 + APART * min(len(slopes), MOST_APART))
     decimals = _decimals(slopes)
     text = Markup('<text class="{}" x="{}" y="{:.1f}" dy="3.6" text-anchor="{}">{}</text>')
     return [

@@ -17,6 +17,7 @@ from harness.results.answers import Answers, check_comparable, read_answers, res
 from harness.results.seed_spread import read_spread
 from harness.results.versions import why_apart
 from harness.significance import Comparison, Family, compare_all
+from leaderboard.records.described import Described, describe
 from leaderboard.records.ledger import Entry, Ledger, family_name
 from leaderboard.records.load import FULL, Ground, as_seen_from
 
@@ -56,6 +57,11 @@ class Contest:
         first = next(iter(self.answers.values()))
         digest = find_digest(self._results, first.suite, first.dataset, first.fingerprint)
         return digest if digest and len(digest.words) == len(first.queries) else None
+
+    @cached_property
+    def described(self) -> Described | None:
+        """What captions say of the queries and of the gallery; None where that is not known."""
+        return describe(self.digest) if self.digest else None
 
     @cached_property
     def ledger(self) -> Ledger:

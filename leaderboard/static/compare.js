@@ -71,8 +71,8 @@
 
   // Loads two entries, and restricts them to the seeds that both have.
   const loadPair = async (ground, contest, files) => {
-    const names = ["queries", "gallery", ...files.map((file) => `entries/${file}`)];
-    const [queries, gallery, ...entries] = await Promise.all(
+    const names = ["queries", "gallery", "traits", ...files.map((file) => `entries/${file}`)];
+    const [queries, gallery, traits, ...entries] = await Promise.all(
       names.map((name) => leaderboard.load(`${ground}/${name}`)));
     const about = (file) => contest.entries.find((entry) => entry.file === file);
     const read = entries.map((data, i) =>
@@ -82,7 +82,7 @@
       ...leaderboard.paired.restrict(entry, seeds),
       top: leaderboard.shots.readTop(entry.top, queries.people.length),
     }));
-    return { ground, contest, queries, gallery: leaderboard.shots.readGallery(gallery), seeds, sides };
+    return { ground, contest, queries, traits, gallery: leaderboard.shots.readGallery(gallery), seeds, sides };
   };
 
   // Returns the place of a pair among those of methods as published, and how many these are; null

@@ -2,7 +2,7 @@
 "use strict";
 
 leaderboard.disagreements = (() => {
-  const { element, drawShots } = leaderboard.shots;
+  const { element, drawShots, drawJoins } = leaderboard.shots;
   const { integer, fixed, listed } = leaderboard.verdict;
   const PAGE = 10;
 
@@ -25,19 +25,22 @@ leaderboard.disagreements = (() => {
     const about = element("p", { class: "about" },
       element("strong", {}, letter), ` first right image at rank ${ranks}; AP ${precision}`);
     const shots = side.top
-      ? [drawShots(pair.ground, pair.gallery, side.top, query, `First images of ${letter}, seed ${side.seeds[0]}`)]
+      ? [drawShots(pair.ground, { ...pair, top: side.top }, query, `First images of ${letter}, seed ${side.seeds[0]}`)]
       : [];
     return element("div", { class: hits ? "side hit" : "side" }, about, ...shots);
   };
 
   const drawQuery = (pair, query) => {
     const { captions, people } = pair.queries;
+    const [a, b] = pair.sides;
     const number = captions ? `query ${query}, person ${people[query]}` : `person ${people[query]}`;
     return element("li", { class: "strip" },
       element("p", { class: "query" }, captions ? captions[query] : `Query ${query}`),
       element("p", { class: "about" }, number),
       element("div", { class: "sides" },
-        ...pair.sides.map((side, i) => drawSide(pair, side, "AB"[i], query))));
+        drawSide(pair, a, "A", query),
+        ...(a.top && b.top ? [drawJoins(a.top, b.top, query)] : []),
+        drawSide(pair, b, "B", query)));
   };
 
   // Says of which runs the images are: of each entry's first seed.

@@ -22,10 +22,12 @@ document.querySelectorAll(".strips").forEach((section) => {
       leaderboard.load(`${ground}/queries`),
       leaderboard.load(`${ground}/gallery`),
       leaderboard.load(`${ground}/entries/${entry}`),
-    ]).then(([queries, gallery, answers]) => {
+      leaderboard.load(`${ground}/traits`),
+    ]).then(([queries, gallery, answers, traits]) => {
       const count = queries.people.length;
       return {
         queries,
+        traits,
         gallery: readGallery(gallery),
         top: readTop(answers.top, count),
         failed: leaderboard.unpackFlags(queries.failed, count),
@@ -59,7 +61,7 @@ document.querySelectorAll(".strips").forEach((section) => {
     return element("li", { class: "strip" },
       element("p", { class: "query" }, captions ? captions[query] : `Query ${query}`),
       element("p", { class: "about" }, `${number}person ${people[query]}; ${first}`),
-      drawShots(ground, data.gallery, data.top, query, "First images"));
+      drawShots(ground, data, query, "First images"));
   };
 
   const showExamples = () => {

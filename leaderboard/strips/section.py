@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from harness.results import StoredRun
 from leaderboard.records.contest import Contest
+from leaderboard.records.described import Described
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL
 from leaderboard.strips.exhibits import Exhibits, find_exhibits
@@ -38,7 +39,9 @@ def strip_section(contest: Contest, method: str, anchor: str) -> StripSection | 
         anchor=anchor,
         entry=entry_names(contest)[entry],
         about=_about(contest, entry, exhibits),
-        examples=tuple(_strip(exhibits, retrieved, anchor, query) for query in chosen),
+        examples=tuple(
+            _strip(exhibits, contest.described, retrieved, anchor, query) for query in chosen
+        ),
         filters=tuple(_filters(hit, all_fail(contest))),
         search="Search captions" if exhibits.captions else "Search query or person number",
     )
@@ -54,6 +57,17 @@ def first_retrieved(contest: Contest, entry: Entry, exhibits: Exhibits | None) -
         return None
     retrieved = read_retrieved(stored)
     return retrieved if retrieved and _fits(retrieved, exhibits) else None
+
+
+def retrieved_by_seed(contest: Contest, entry: Entry, exhibits: Exhibits | None) -> list[Retrieved]:
+    """Read what an entry found under each seed that it is compared on; all of them, or none."""
+    if exhibits is None or entry not in contest.answers:
+        return []
+    runs = {run.record.seed: run.stored for run in contest.ground.methods[entry[0]][entry[1]]
+            if run.finished}  # fmt: skip
+    found = [read_retrieved(runs[seed]) for seed in contest.answers[entry].seeds]
+    kept = [one for one in found if one and _fits(one, exhibits)]
+    return kept if len(kept) == len(found) else []
 
 
 def _first_run(contest: Contest, entry: Entry) -> StoredRun | None:
@@ -103,7 +117,9 @@ def _fits(retrieved: Retrieved, exhibits: Exhibits) -> bool:
     return np.array_equal(right, retrieved.right)
 
 
-def _strip(exhibits: Exhibits, retrieved: Retrieved, anchor: str, query: int) -> Strip:
+def _strip(
+    exhibits: Exhibits, described: Described | None, retrieved: Retrieved, anchor: str, query: int
+) -> Strip:
     captions, person = exhibits.captions, exhibits.people[query]
     number = f"query {query}, person {person}"
     first = f"first right image at rank {retrieved.first[query]:,}"
@@ -112,14 +128,23 @@ def _strip(exhibits: Exhibits, retrieved: Retrieved, anchor: str, query: int) ->
         title=captions[query] if captions else f"Query {query}",
         about=f"{number}; {first}" if captions else f"person {person}; {first}",
         shots=tuple(
-            _shot(exhibits, anchor, rank, row, right)
+            _shot(exhibits, anchor, rank, row, right, _differs(described, query, row, right))
             for rank, (row, right) in enumerate(pairs, start=1)
             if row != NOTHING
         ),
     )
 
 
-def _shot(exhibits: Exhibits, anchor: str, rank: int, row: int, right: bool) -> Shot:
+def _differs(described: Described | None, query: int, row: int, right: bool) -> tuple[str, ...]:
+    """Say in what a wrong image contradicts the query."""
+    if right or described is None:
+        return ()
+    return tuple(map(str, described.contradictions(query, row)))
+
+
+def _shot(
+    exhibits: Exhibits, anchor: str, rank: int, row: int, right: bool, differs: tuple[str, ...]
+) -> Shot:
     gallery = exhibits.gallery
     shown = gallery is not None and row in gallery.thumbnails
     return Shot(
@@ -127,6 +152,7 @@ def _shot(exhibits: Exhibits, anchor: str, rank: int, row: int, right: bool) -> 
         right=right,
         image=gallery.ids[row] if gallery else f"row {row}",
         file=thumbnail_file(anchor, row) if shown else "",
+        differs=differs,
     )
 
 
@@ -145,9 +171,10 @@ def _about(contest: Contest, entry: Entry, exhibits: Exhibits) -> str:
     seed = contest.answers[entry].seeds[0]
     return (
         f"The first ten images of a query, best first, by the run with seed {seed}. A right image"
-        " has a solid frame and a tick, a wrong one a dashed frame and a cross. A hit has a right"
-        " image at rank 1; all methods fail where no method as published has one there, under any"
-        f" seed. {explain_withheld(exhibits)}"
+        " has a solid frame and a tick, a wrong one a dashed frame and a cross, and below it what"
+        " its captions contradict of the query. A hit has a right image at rank 1; all methods fail"
+        " where no method as published has one there, under any seed."
+        f" {explain_withheld(exhibits)}"
     ).rstrip()
 
 

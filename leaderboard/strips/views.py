@@ -13,6 +13,7 @@ class Shot:
     right: bool
     image: str  # its id
     file: str  # of its thumbnail within the site, empty where it may not be shown
+    differs: tuple[str, ...] = ()  # in what it contradicts the query: "bag blue, not purple"
 
 
 @dataclass(frozen=True)

@@ -221,7 +221,7 @@ def test_nothing_is_loaded_before_it_is_asked_for(
     }
     page.get_by_label("Misses").check()
     expect(page.locator(".strips .status")).to_contain_text("of 96 queries")
-    assert page.locator("script[src*='/data/']").count() == 3
+    assert page.locator("script[src*='/data/']").count() == 4
 
 
 def test_filters_show_what_they_say(

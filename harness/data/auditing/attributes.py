@@ -63,6 +63,11 @@ def count_attributes(caption: str) -> int:
     return len(named) + len(set(qualities))
 
 
+def look_up(word: str) -> tuple[str, str]:
+    """Return the group of a word and the first that says the same; nothing where it is unknown."""
+    return _LEXICON.get(word, ("", ""))
+
+
 def _known(caption: str) -> list[tuple[str, str]]:
     """Return the group and the first synonym of each word that the lexicon has, in order."""
     return [found for word in _WORD.findall(caption.lower()) if (found := _LEXICON.get(word))]
