@@ -26,6 +26,7 @@ from harness.cli import (
     publish,
     report,
     run,
+    score,
     search,
     tune,
     verify,
@@ -45,6 +46,7 @@ app.command("run", rich_help_panel=RUN)(run.run)
 app.command("fetch", rich_help_panel=RUN)(fetch.fetch)
 app.command("tune", rich_help_panel=RUN)(tune.tune)
 app.command("evaluate", rich_help_panel=RUN)(evaluate.evaluate)
+app.command("score", rich_help_panel=RUN)(score.score)
 app.add_typer(data.app, name="data", rich_help_panel=RUN)
 app.add_typer(listing.app, name="list", rich_help_panel=READ)
 app.command("report", rich_help_panel=READ)(report.report)

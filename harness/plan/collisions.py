@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from harness.data.declaration import Located
@@ -45,7 +46,7 @@ def why_taken(spec: RunSpec, results: Path) -> str:
         return ""
     if there.name != spec.name:
         return f"its folder holds {there.name}"
-    return _other_ground(spec, there)
+    return _other_ground(_ground_of(spec), there)
 
 
 def refuse_collisions(specs: Sequence[RunSpec], results: Path) -> None:
@@ -54,18 +55,8 @@ def refuse_collisions(specs: Sequence[RunSpec], results: Path) -> None:
     Raises:
         HarnessError: a name is taken; the message says by what, and what to do.
     """
-    grounds = {(slug(spec.suite), slug(spec.dataset)): spec for spec in specs}
-    taken: dict[Path, str] = {}
-    for run in load_runs(results):
-        taken[run.path] = run.record.name
-        suite, dataset, *_ = run.path.relative_to(results).parts
-        spec = grounds.get((suite, dataset))
-        if spec and (told := _other_ground(spec, run.record)):
-            raise HarnessError(
-                f"{spec.dataset!r} of suite {spec.suite!r} is taken in {results}: {told}. "
-                "Rename this one, take another folder with --results, or remove what is there "
-                f"with `harness drop --dataset {spec.dataset}`."
-            )
+    refuse_taken_grounds([_ground_of(spec) for spec in specs], results)
+    taken = {run.path: run.record.name for run in load_runs(results)}
     for spec in specs:
         name = taken.setdefault(spec.path(results), spec.name)
         if name != spec.name:
@@ -75,26 +66,61 @@ def refuse_collisions(specs: Sequence[RunSpec], results: Path) -> None:
             )
 
 
-def _other_ground(spec: RunSpec, record: RunRecord) -> str:
+@dataclass(frozen=True)
+class NamedGround:
+    """A suite and a dataset, with what named them."""
+
+    suite: str
+    dataset: str
+    scale: str
+    fingerprint: str
+    suite_argument: str
+    dataset_argument: str
+
+
+def refuse_taken_grounds(named: Iterable[NamedGround], results: Path) -> None:
+    """Refuse grounds among whose runs there are some of another dataset or suite.
+
+    Raises:
+        HarnessError: a name is taken; the message says by what, and what to do.
+    """
+    grounds = {(slug(ground.suite), slug(ground.dataset)): ground for ground in named}
+    for run in load_runs(results):
+        suite, dataset, *_ = run.path.relative_to(results).parts
+        ground = grounds.get((suite, dataset))
+        if ground and (told := _other_ground(ground, run.record)):
+            raise HarnessError(
+                f"{ground.dataset!r} of suite {ground.suite!r} is taken in {results}: {told}. "
+                "Rename this one, take another folder with --results, or remove what is there "
+                f"with `harness drop --dataset {ground.dataset}`."
+            )
+
+
+def _ground_of(spec: RunSpec) -> NamedGround:
+    arguments = spec.suite_argument, spec.dataset_argument
+    return NamedGround(spec.suite, spec.dataset, spec.scale, spec.located.fingerprint, *arguments)
+
+
+def _other_ground(ground: NamedGround, record: RunRecord) -> str:
     """Say in what the ground of a stored run is another one; empty where it is the same.
 
     A folder whose content has changed is the same dataset, and so is one that has moved.
     """
-    if (record.suite, record.dataset) != (spec.suite, spec.dataset):
+    if (record.suite, record.dataset) != (ground.suite, ground.dataset):
         return f"its folder belongs to {record.dataset!r} of suite {record.suite!r}"
-    if record.scale != spec.scale:
-        return f"runs there are of scale {record.scale}, and these of {spec.scale}"
-    if record.data.get("fingerprint") == spec.located.fingerprint or not record.dataset_argument:
+    if record.scale != ground.scale:
+        return f"runs there are of scale {record.scale}, and these of {ground.scale}"
+    if record.data.get("fingerprint") == ground.fingerprint or not record.dataset_argument:
         return ""
-    if record.dataset_argument != spec.dataset_argument:
+    if record.dataset_argument != ground.dataset_argument:
         return (
             f"runs there are on {record.dataset_argument}, which holds other rows than "
-            f"{spec.dataset_argument}"
+            f"{ground.dataset_argument}"
         )
-    if _place(record.suite_argument) != _place(spec.suite_argument):
+    if _place(record.suite_argument) != _place(ground.suite_argument):
         return (
-            f"runs there are of {record.suite_argument}, whose {spec.dataset} holds other rows "
-            f"than that of {spec.suite_argument}"
+            f"runs there are of {record.suite_argument}, whose {ground.dataset} holds other rows "
+            f"than that of {ground.suite_argument}"
         )
     return ""
 

@@ -89,6 +89,8 @@ def read_answers(
     for one in records:
         if why := why_record_apart(one, protocol):
             raise HarnessError(f"seed {one.seed} of {name} {why}.")
+        if why := one.handed_in.why_unpaired if one.handed_in else "":
+            raise HarnessError(f"{name} {why}.")
     is_fixed = _is_fixed(tables, records)
     kept = slice(0, 1) if is_fixed else slice(None)
     return Answers(
@@ -212,9 +214,13 @@ def average_datasets(of_datasets: Sequence[Answers]) -> Answers:
 
 
 def _is_fixed(tables: Sequence[Mapping[str, NDArray[Any]]], records: Sequence[RunRecord]) -> bool:
-    """Say whether seeds make no difference: they made none, or nothing that one run trained."""
+    """Say whether seeds make no difference: they made none, or nothing that one run trained.
+
+    Of a file without a seed there is but one run, which stands beside all seeds of others too.
+    """
     if len(tables) == 1:
-        return records[0].supervision == "none"
+        handed = records[0].handed_in
+        return records[0].supervision == "none" or (handed is not None and not handed.seeded)
     first, *others = tables
     return all(
         np.array_equal(first[column], other[column])

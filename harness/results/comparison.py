@@ -40,6 +40,7 @@ class ComparedFamily:
     family: Family
     shipped: Mapping[str, int]  # by method: runs that came with the project; of one dataset alone
     origin: str  # what made those; empty where there is none
+    marks: Mapping[str, str]  # by method, of what was not trained here: what it rests on
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,7 @@ def _grouped(runs: Iterable[StoredRun]) -> dict[str, dict[str, list[StoredRun]]]
 
 
 def _cell(group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int] | None) -> Cell:
-    wanted = names or [name for name in group if ":" not in name and _is_finished(group[name])]
+    wanted = names or [name for name in group if ":" not in name and _can_be_compared(group[name])]
     for name in wanted:
         if name not in group:
             raise unknown(f"method with runs on {dataset}", name, group)
@@ -160,8 +161,11 @@ def _cell(group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int]
     return Cell(answers, {name: group[name] for name in wanted}, board)
 
 
-def _is_finished(runs: Sequence[StoredRun]) -> bool:
-    return any(run.record.status == "ok" for run in runs)
+def _can_be_compared(runs: Sequence[StoredRun]) -> bool:
+    """Tell whether a method is asked where none is named: it finished, with queries in order."""
+    finished = [run.record for run in runs if run.record.status == "ok"]
+    handed = [record.handed_in for record in finished if record.handed_in]
+    return bool(finished) and all(one.order_checked for one in handed)
 
 
 def _averages(cells: Mapping[str, Cell]) -> list[Answers]:
@@ -200,6 +204,7 @@ def _family(
         family=family,
         shipped={name: sum(map(is_shipped, of)) for name, of in compared.items() if alone},
         origin=say_shipped([run for of in compared.values() for run in of]),
+        marks={name: of[0].record.mark for name, of in compared.items() if of[0].record.mark},
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MOST_NAMED = 5  # authors of a citation
+UNDISCLOSED = "undisclosed"  # where nothing is said
 
 
 @dataclass(frozen=True)
@@ -42,14 +43,19 @@ class ExtraData:
     weights: tuple[str, ...] = ()  # pre-trained ones that it starts from
     pairs: tuple[str, ...] = ()  # further images with captions
     captions: tuple[str, ...] = ()  # made by a model, and by which
+    people: tuple[str, ...] | None = None  # images of people seen before; None where not said
+
+    @property
+    def seen_people(self) -> str:
+        """Whether it saw images of people before: "with", "without" or "undisclosed"."""
+        if self.people is None:
+            return UNDISCLOSED
+        return "with" if self.people else "without"
 
     def __str__(self) -> str:
         return "; ".join(self._lines()) or "none"
 
     def _lines(self) -> Iterator[str]:
-        for kind in ("weights", "pairs", "captions"):
+        for kind in ("weights", "pairs", "captions", "people"):
             if told := getattr(self, kind):
                 yield f"{kind}: {', '.join(told)}"
-
-
-UNDISCLOSED = "undisclosed"  # where nothing is said

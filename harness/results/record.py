@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from harness.printable import printable
+from harness.results.handed_in import HandedIn
 from harness.results.paper import ExtraData, Paper
 
 Record = TypeVar("Record", "RunRecord", "EvaluationRecord")
@@ -83,12 +84,18 @@ class RunRecord:
     images_per_second: float = 0.0  # trained, validation left aside; 0 where nobody measured it
     waiting_share: float = 0.0  # of the time of training, for data
     device_memory: float = 0.0  # the most that a graphics card held, beside that of the process
+    handed_in: HandedIn | None = None  # files of others, where nothing was trained here
     schema_version: int = SCHEMA_VERSION
 
     @property
     def name(self) -> str:
         """The method or variant as the command line names it: irra, or irra:+SDM."""
         return variant_name(self.method, self.variant)
+
+    @property
+    def mark(self) -> str:
+        """What it is marked as wherever it stands; empty of what was trained here."""
+        return self.handed_in.mark if self.handed_in else ""
 
 
 def variant_name(method: str, variant: str) -> str:

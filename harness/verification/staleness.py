@@ -17,6 +17,7 @@ from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan import keys
+from harness.plan.handed import make_handed_key
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
 from harness.results import (
@@ -38,6 +39,8 @@ OTHER_SCORING = (
     "were kept, and trains it again where not"
 )
 
+OTHER_HANDED = "it was scored by other code than is here; `harness score` scores its files anew"
+
 
 def find_stale(
     runs: Sequence[VerifiedRun], listings: Sequence[Listing], datasets: Sequence[Located]
@@ -49,6 +52,9 @@ def find_stale(
         if run.record is None or run.record.status != "ok":
             continue
         yield from _compare_data(run.path, run.record, datasets)
+        if run.record.handed_in:
+            yield from _compare_handed(run.path, run.record)
+            continue
         known = _recognise(run, run.record, methods)
         if isinstance(known, Finding):
             yield known
@@ -121,6 +127,14 @@ def _compare_data(path: str, record: RunRecord, datasets: Sequence[Located]) -> 
     else:
         told = "its dataset is not here to be compared"
         yield Finding(Kind.NOT_CHECKED, path, RECORD, told)
+
+
+def _compare_handed(path: str, record: RunRecord) -> Iterator[Finding]:
+    """Yield what is to be said of a row that rests on files of others: no method is asked."""
+    assert record.handed_in is not None
+    fingerprint = str(record.data.get("fingerprint"))
+    if make_handed_key(record.handed_in, fingerprint, record.seed) != record.key:
+        yield Finding(Kind.STALE, path, RECORD, OTHER_HANDED)
 
 
 def _recognise(

@@ -63,7 +63,7 @@ def _print_ranks(compared: ComparedFamily) -> None:
             one.name,
             f"{one.mean:.{decimals}f}",
             write_span(*family.intervals[one.name], decimals),
-            write_runs(compared.family.runs[one.name], compared.shipped.get(one.name, 0)),
+            _runs(compared, one.name),
             ", ".join(_undecided(one.name, groups)) or "-",
         )
         for one in family.standings()
@@ -74,6 +74,13 @@ def _print_ranks(compared: ComparedFamily) -> None:
     print_table(header, rows, title)
     if compared.origin:
         note(compared.origin)
+
+
+def _runs(compared: ComparedFamily, name: str) -> str:
+    """Write how many runs a method's figures are of, and what kind of runs they are."""
+    mark = compared.marks.get(name)
+    told = write_runs(compared.family.runs[name], compared.shipped.get(name, 0))
+    return f"{told}, {mark}" if mark else told
 
 
 def _print_pairs(compared: ComparedFamily) -> None:
@@ -148,6 +155,7 @@ def _plain(compared: ComparedFamily) -> dict[str, Any]:
         "intervals": dict(compared.family.intervals),
         "runs": dict(compared.family.runs),
         "shipped": dict(compared.shipped),
+        "marks": dict(compared.marks),
         "not_told_apart": [list(group) for group in compared.family.undecided()],
         "pairs": [
             {"a": a, "b": b, **asdict(found), "holds_for": found.holds_for}

@@ -100,13 +100,14 @@ def show_runs(
         seconds = f"{record.total_seconds:.0f}"
         name = (record.suite, record.dataset, record.method, record.variant, str(record.seed))
         who = (origin.by or "nobody named") if origin else SHIPPED if is_shipped(run) else ""
-        rows.append((*name, _status(run, outdated), r1, seconds, who))
+        rows.append((*name, _status(run, outdated), r1, seconds, record.mark, who))
     headers = ("suite", "dataset", "method", "variant", "seed", "status", "R1", "seconds")
     origins = {row[-1] for row in rows} - {""}
-    if origins:
-        print_table((*headers, "origin" if SHIPPED in origins else "submitted by"), rows)
-    else:
-        print_table(headers, [row[:-1] for row in rows])
+    further = ("rests on", "origin" if SHIPPED in origins else "submitted by")
+    shown = [len(headers) + at for at in range(len(further)) if any(row[-2 + at] for row in rows)]
+    columns = [*range(len(headers)), *shown]
+    named = (*headers, *further)
+    print_table([named[at] for at in columns], [[row[at] for at in columns] for row in rows])
     if said := say_shipped(runs):
         count = sum(row[-1] == SHIPPED and row[5] == OUTDATED for row in rows)
         note(f"{said} Outdated of those: {count:,}." if count else said)

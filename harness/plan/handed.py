@@ -1,0 +1,30 @@
+"""What a row is known by that rests on files of others: their content, and what scores them."""
+
+from __future__ import annotations
+
+from harness.plan.keys import Name, hash_content, hash_harness
+from harness.plan.spec import PROTOCOL_VERSION
+from harness.results.handed_in import HandedIn
+
+SCORES_HANDED: tuple[Name, ...] = (
+    ("harness.handed.matching", "match"),
+    ("harness.handed.scoring", "score"),
+    ("harness.handed.trec", "score_run"),
+)
+
+
+def make_handed_key(handed: HandedIn, fingerprint: str, seed: int) -> str:
+    """Return the key of a row on a dataset of a content: equal keys, equal results."""
+    return hash_content(
+        {
+            "code": hash_harness(SCORES_HANDED),
+            "protocol": PROTOCOL_VERSION,
+            "what": handed.what,
+            "files": [file.sha256 for file in handed.files],
+            "similarity": handed.similarity,
+            "order": handed.matched,
+            "seeded": handed.seeded,
+            "data": fingerprint,
+            "seed": seed,
+        }
+    )
