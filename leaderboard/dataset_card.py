@@ -19,8 +19,12 @@ def dataset_title(ground: Ground) -> str:
 
 
 def dataset_card(ground: Ground, anchor: str, runs: Sequence[Run]) -> DatasetCard:
-    """Describe a ground by its latest run, with a warning where its runs do not belong together."""
-    latest = max(runs, key=lambda run: run.record.started).record
+    """Describe a ground by its latest run, with a warning where its runs do not belong together.
+
+    What was trained here tells more of the data and the protocol than what was handed in.
+    """
+    trained = [run for run in runs if run.record.handed_in is None]
+    latest = max(trained or runs, key=lambda run: run.record.started).record
     data = latest.data
     facts = {
         "Suite": f"{ground.suite}, scale {latest.scale}",

@@ -150,12 +150,12 @@ def score(
     with terminal.steps() as show:
         located = locate(known.find_declaration(dataset), show)
     refuse_unfit(located)
-    place = Place(results, known, located, load_split(located, split.value))
     others = _others(located, split.value)
+    place = Place(results, known, located, load_split(located, split.value), others)
     how = similarity.value if similarity else ""
-    opened = _open(groups, place, others, how, seeds is not None)
+    opened = _open(groups, place, how, seeds is not None)
     if split is SplitName.VAL:
-        _show_val(opened, place, others, method)
+        _show_val(opened, place, method)
         return
     command = _command(files, known, located, seeds, method, how)
     records = {
@@ -166,7 +166,7 @@ def score(
     waiting = {s: r for s, r in records.items() if not is_there(place, r)}
     if there := [r for s, r in records.items() if s not in waiting]:
         scoring.show_known(there)
-    scored = {seed: _score(opened[seed], place, others) for seed in waiting}
+    scored = {seed: _score(opened[seed], place) for seed in waiting}
     if any(one.at_most is not None for one, _ in scored.values()):
         _show_cut([one for one, _ in scored.values()])
         raise typer.Exit(1)
@@ -223,30 +223,31 @@ def _others(located: Located, split: str) -> Others:
 
 
 def _open(
-    groups: Mapping[int, list[Path]], place: Place, others: Others, how: str, seeded: bool
+    groups: Mapping[int, list[Path]], place: Place, how: str, seeded: bool
 ) -> dict[int, Opened]:
     from harness.handed.opening import open_files
 
     return {
-        seed: open_files(files, place.split, others, how, seeded) for seed, files in groups.items()
+        seed: open_files(files, place.split, place.others, how, seeded)
+        for seed, files in groups.items()
     }
 
 
-def _score(opened: Opened, place: Place, others: Others) -> tuple[Scored, float]:
+def _score(opened: Opened, place: Place) -> tuple[Scored, float]:
     """Return what files score, and in how many seconds."""
     from harness.cli.display import terminal
 
     began = time.perf_counter()
     with terminal.steps() as show:
-        scored = opened.score(place.split, others, show)
+        scored = opened.score(place.split, place.others, show)
     return scored, time.perf_counter() - began
 
 
-def _show_val(opened: Mapping[int, Opened], place: Place, others: Others, about: About) -> None:
+def _show_val(opened: Mapping[int, Opened], place: Place, about: About) -> None:
     from harness.cli.display import scoring, terminal
     from harness.handed.scoring import figures_of
 
-    found = {seed: _score(one, place, others)[0] for seed, one in opened.items()}
+    found = {seed: _score(one, place)[0] for seed, one in opened.items()}
     if any(one.at_most is not None for one in found.values()):
         _show_cut(list(found.values()))
         return

@@ -12,13 +12,14 @@ from pathlib import Path
 import torch
 from filelock import Timeout
 
-from harness.data.declaration import Located
+from harness.data.declaration import SPLITS, Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings, embeddings_path, write_embeddings
 from harness.evaluation.write import write_evaluation
 from harness.handed.about import About
+from harness.handed.matching import Others
 from harness.handed.scoring import Scored
 from harness.plan import Suite
 from harness.plan.collisions import NamedGround, refuse_taken_grounds
@@ -58,7 +59,14 @@ class Place:
     results: Path
     suite: Suite
     located: Located
-    split: Split
+    split: Split  # that is scored
+    others: Others
+
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """How many people, images and captions each split has."""
+        splits = {**self.others(), self.split.name: self.split}
+        return {name: splits[name].counts for name in SPLITS if name in splits}
 
     def path(self, name: str, seed: int) -> Path:
         """Return the folder of a row."""
@@ -68,7 +76,7 @@ class Place:
 
 def make_record(place: Place, about: About, handed: HandedIn, seed: int, command: str) -> RunRecord:
     """Return what is known of a row before it is scored."""
-    declaration, split = place.located.declaration, place.split
+    declaration = place.located.declaration
     order = str(PROTOCOL["order"]).replace(ORDERS["cosine"], ORDERS[handed.similarity])
     return RunRecord(
         status="ok",
@@ -94,7 +102,7 @@ def make_record(place: Place, about: About, handed: HandedIn, seed: int, command
             "note": declaration.note,
             "licence": declaration.licence,
             "url": declaration.url,
-            "counts": {split.name: split.counts},
+            "counts": place.counts,
         },
         environment=describe_environment(torch.device("cpu"), 1),
         command=command,

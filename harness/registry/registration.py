@@ -71,7 +71,7 @@ def register(
     if not all(isinstance(one, ExtraData) for one in told):
         raise TypeError(
             f"method {name!r}: extra_data is to be ExtraData(weights=[...], pairs=[...], "
-            f"captions=[...]), or that by backbone, not {extra_data!r}"
+            f"captions=[...], people=[...]), or that by backbone, not {extra_data!r}"
         )
 
     def decorate(method: M) -> M:

@@ -61,7 +61,7 @@ def ablation_tex(
         ),
         caption=tex_caption(ground, [run for row in rows for run in row.runs], found, title),
         label=label,
-        rule_before=len(ablation.rows) if ablation.reference else None,
+        breaks={len(ablation.rows): ""} if ablation.reference else {},
     )
 
 

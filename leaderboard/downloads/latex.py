@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from leaderboard.typography import printable
 
@@ -69,7 +69,7 @@ class TexTable:
     rows: tuple[tuple[str, ...], ...]
     caption: str
     label: str
-    rule_before: int | None = None  # the row above which a rule stands
+    breaks: Mapping[int, str] = field(default_factory=dict)  # row -> the heading above it, or ""
 
 
 def escape_tex(text: str) -> str:
@@ -99,7 +99,7 @@ def tex_table(table: TexTable) -> str:
         r"\toprule",
         _row(table.header),
         r"\midrule",
-        *_body(table.rows, table.rule_before),
+        *_body(table),
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table*}",
@@ -107,11 +107,14 @@ def tex_table(table: TexTable) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _body(rows: Sequence[Sequence[str]], rule_before: int | None) -> list[str]:
-    lines = [_row(row) for row in rows]
-    if rule_before:
-        lines.insert(rule_before, r"\midrule")
-    return lines
+def _body(table: TexTable) -> Iterator[str]:
+    """Yield the rows, with a rule and a heading where a group begins."""
+    for number, row in enumerate(table.rows):
+        if number in table.breaks:
+            yield from [r"\midrule"] if number else []
+            if heading := table.breaks[number]:
+                yield rf"\multicolumn{{{len(row)}}}{{l}}{{\textit{{{heading}}}}} \\"
+        yield _row(row)
 
 
 def _row(cells: Sequence[str]) -> str:

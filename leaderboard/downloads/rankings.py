@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from harness.results import METRICS
+from harness.results.paper import UNDISCLOSED
 from leaderboard.downloads.latex import TexTable, escape_tex
 from leaderboard.downloads.sheets import Record, Value
 from leaderboard.downloads.tex_figures import (
@@ -24,6 +25,11 @@ from leaderboard.reported.figures import own_figures
 from leaderboard.typography import plain
 
 NOT_COMPARED = "Below the rule: runs of other seeds, scales or data, which cannot be compared."
+GROUPS = {  # as recent papers split their tables
+    "without": "Without person pre-training",
+    "with": "With person pre-training",
+    UNDISCLOSED: "Person pre-training undisclosed",
+}
 COSTS = ("parameters", "train_seconds", "image_milliseconds", "text_milliseconds", "peak_memory")
 
 
@@ -58,12 +64,16 @@ def difference_records(board: Board) -> Iterator[Record]:
 
 
 def ranking_tex(board: Board, anchor: str) -> TexTable:
-    """Return the ranking as a paper prints it; what cannot be compared stands below a rule."""
+    """Return the ranking as a paper prints it; what cannot be compared stands below a rule.
+
+    Where methods differ in whether they saw people before, they stand in groups by that.
+    """
     decimals = figure_decimals([*board.ranked, *board.apart])
     apart = [one for one in board.apart if one.scores[PRIMARY]]
-    everyone = [*board.ranked, *apart]
+    ranked = sorted(board.ranked, key=lambda one: [*GROUPS].index(one.seen_people))
+    everyone = [*ranked, *apart]
     found = [_tex_row(one) for one in everyone]
-    figures = tex_figures(found, decimals, _leaders(board))
+    figures = tex_figures(found, decimals, _leaders(ranked))
     with_seeds = have_seeds_of_their_own(found)
     caption = tex_caption(board.ground, [run for one in everyone for run in one.runs], found)
     titles = board.site.addresses.titles
@@ -81,14 +91,21 @@ def ranking_tex(board: Board, anchor: str) -> TexTable:
         ),
         caption=f"{caption} {NOT_COMPARED}" if apart else caption,
         label=f"tab:{anchor}",
-        rule_before=len(board.ranked) if apart else None,
+        breaks=_groups(ranked) | ({len(ranked): ""} if apart else {}),
     )
 
 
-def _leaders(board: Board) -> Leaders:
+def _groups(ranked: Sequence[Competitor]) -> dict[int, str]:
+    """Return the heading of each group, by its first row; nothing where all are of one."""
+    seen = [one.seen_people for one in ranked]
+    first = {seen.index(group): heading for group, heading in GROUPS.items() if group in seen}
+    return first if len(first) > 1 else {}
+
+
+def _leaders(ranked: Sequence[Competitor]) -> Leaders:
     """Return by metric the ranked methods than which no other is better."""
     places = {
-        metric: [score.place if (score := one.scores[metric]) else None for one in board.ranked]
+        metric: [score.place if (score := one.scores[metric]) else None for one in ranked]
         for metric in METRICS
     }
     return {
@@ -116,6 +133,9 @@ def _record(board: Board, competitor: Competitor) -> Record:
         "title": addresses.titles[method],
         "supervision": competitor.supervision,
         "backbone": competitor.backbone,
+        "rests_on": latest.mark if latest else "",
+        "person_pretraining": competitor.seen_people,
+        "extra_data": str(competitor.extra_data or UNDISCLOSED),
         "seeds": _seeds(board, competitor),
     }
     for metric, score in competitor.scores.items():

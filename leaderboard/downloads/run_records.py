@@ -31,6 +31,7 @@ def run_line(run: Run) -> Record:
     line |= {metric: run.metric(metric) for metric in METRICS}
     return line | {
         "shipped": run.is_shipped,
+        "rests_on": record.mark,
         "fingerprint": record.data.get("fingerprint"),
         "commit": record.environment.get("commit"),
         "error": error.get("kind"),

@@ -25,6 +25,7 @@ from leaderboard.method.other_queries import query_tables
 from leaderboard.method.result_tables import ablation_table
 from leaderboard.method.runs import (
     environment_in_words,
+    handed_in_words,
     latest,
     run_anchors,
     run_groups,
@@ -39,7 +40,7 @@ from leaderboard.records.estimates import summarize
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run, Variants
 from leaderboard.reported.figures import OwnFigures, explain_reported, own_figures, reported_section
-from leaderboard.site.addresses import list_failures
+from leaderboard.site.addresses import list_failures, marked
 from leaderboard.site.render import render_page
 from leaderboard.site.site import File, Site
 from leaderboard.strips.section import strip_section, why_nothing_retrieved
@@ -62,13 +63,14 @@ def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics])
     runs = [run for one in present for run in one.contest.ground.runs_of(method)]
     record = latest(runs).record
     return MethodPage(
-        title=record.title.strip() or method,
+        title=marked(record.title.strip() or method, record.mark),
         name=method,
         summary=record.summary,
         paper=str(record.paper),
         url=web_address(record.url),
         supervision=record.supervision,
         extra_data=_extra_data([run.record for run in runs]),
+        rests_on=handed_in_words(record),
         sections=tuple(_section(Subject(method, site, one)) for one in present),
         reported=reported_section(site.papers.get(method), site.addresses),
     )
@@ -80,7 +82,8 @@ def _extra_data(records: Sequence[RunRecord]) -> tuple[tuple[str, str], ...]:
     # Of several the latest tells, and of all variants the method as published.
     for one in sorted(records, key=lambda record: (record.variant == FULL, record.started)):
         if one.extra_data is not None:
-            told[one.scale] = str(one.extra_data)
+            seen = one.extra_data.seen_people
+            told[one.scale] = f"{one.extra_data}; person pre-training: {seen}"
     return tuple(told.items())
 
 

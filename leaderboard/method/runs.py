@@ -5,17 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from harness.results import RunRecord
 from harness.results.origin import read_origin
 from leaderboard.dataset_card import SHORT_KEY
 from leaderboard.method.views import RunGroup, RunRow, Setting
 from leaderboard.records.estimates import PRIMARY
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Run, Variants, finite
-from leaderboard.typography import ABSENT, day, fixed, plain
+from leaderboard.typography import ABSENT, day, fixed, listed, plain
 from leaderboard.views import Failure
 
 DEEPEST = 4  # levels of nested settings that are laid out; what lies deeper is written in a line
 SHIPPED = "came with the project"
+KINDS = {"features": "features", "similarity": "similarities", "run": "rankings"}
+ORDERS = {
+    "cosine": "compared by cosine",
+    "dot": "compared by the plain product",
+    "given": "ranked as they were handed in",
+}
 HARDWARE = ("hardware", "device", "cpu", "gpu")  # what an environment may call its machine
 
 
@@ -57,6 +64,19 @@ def setting_groups(run: Run) -> Iterator[Setting]:
             yield Setting(name, parts=_settings(values, DEEPEST))
 
 
+def handed_in_words(record: RunRecord) -> str:
+    """Say of a row of files that were handed in what they are and how far their rows are proved."""
+    handed = record.handed_in
+    if handed is None:
+        return ""
+    files = listed([f"{file.name} (SHA-256 {file.sha256[:SHORT_KEY]})" for file in handed.files])
+    order = "" if handed.order_checked else ", and their order is not checked"
+    return (
+        f"{handed.mark.capitalize()}: {KINDS[handed.what]} of {files}, {ORDERS[handed.similarity]}."
+        f" Rows were matched by {handed.matched}{order}. Nothing was trained here."
+    )
+
+
 def environment_in_words(run: Run) -> str:
     """Name what decides whether a run repeats: torch, the commit and the machine."""
     environment = run.record.environment
@@ -90,7 +110,7 @@ def _row(run: Run, failures: Mapping[tuple[str, int], str]) -> RunRow:
         variant=record.variant,
         seed=record.seed,
         status=record.status,
-        origin=SHIPPED if run.is_shipped else str(read_origin(run.stored.path) or ""),
+        origin=_origin(run),
         failure=failures.get((record.variant, record.seed), ""),
         primary=ABSENT if primary is None else fixed(primary, 2),
         selected_epoch=ABSENT if record.selected_epoch is None else str(record.selected_epoch),
@@ -101,6 +121,12 @@ def _row(run: Run, failures: Mapping[tuple[str, int], str]) -> RunRow:
         environment=environment_in_words(run),
         commands=(record.command, *(one.command for one in run.further.values())),
     )
+
+
+def _origin(run: Run) -> str:
+    """Say what a run rests on that was not trained here, and who brought it."""
+    brought = SHIPPED if run.is_shipped else str(read_origin(run.stored.path) or "")
+    return ", ".join(filter(None, (run.record.mark, brought)))
 
 
 def _rounded(value: float) -> str:

@@ -48,14 +48,22 @@ def _mean(contest: Contest, entry: Entry, place: Place) -> str:
     basis = [
         counted(people, "person").replace("persons", "people"),
         f"{len(answers.queries):,} queries",
-        "one run, the same under every seed"
-        if answers.is_fixed
-        else counted(len(answers.seeds), "seed"),
+        _seeds_in_words(contest, entry),
     ]
     return (
         f"{METRICS[PRIMARY]} {fixed(mean, decimals)} %, 95 % interval {fixed(place.low, decimals)}"
         f" to {fixed(place.high, decimals)}, over {listed(basis)}."
     )
+
+
+def _seeds_in_words(contest: Contest, entry: Entry) -> str:
+    answers = contest.answers[entry]
+    if not answers.is_fixed:
+        return counted(len(answers.seeds), "seed")
+    handed = [run.record.handed_in for run in contest.ground.full(entry[0])]
+    if any(one and not one.seeded for one in handed):
+        return "one file, whose seed is not told"
+    return "one run, the same under every seed"
 
 
 def _standing(methods: int, place: Place, titles: Mapping[str, str]) -> str:

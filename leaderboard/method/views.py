@@ -188,5 +188,6 @@ class MethodPage:
     url: str  # http or https, or empty
     supervision: str
     extra_data: tuple[tuple[str, str], ...]  # scale -> what else it was trained on
+    rests_on: str  # files that were handed in; empty of what was trained here
     sections: tuple[MethodSection, ...]
     reported: ReportedSection | None

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import PurePosixPath
 from statistics import fmean
 
+from harness.results.paper import UNDISCLOSED, ExtraData
 from leaderboard.ranking.scores import Place, Scores, find_places, score
 from leaderboard.records.contest import Contest
 from leaderboard.records.estimates import PRIMARY, Summary, missing_notes
@@ -56,6 +57,17 @@ class Competitor:
     @property
     def backbone(self) -> str:
         return plain(self.runs[-1].record.recipe.get("backbone", "")) if self.runs else ""
+
+    @property
+    def extra_data(self) -> ExtraData | None:
+        """Return what it was trained on beside the benchmark; None where nothing is said."""
+        told = [run.record.extra_data for run in self.runs if run.record.extra_data]
+        return told[-1] if told else None
+
+    @property
+    def seen_people(self) -> str:
+        """Whether it saw images of people before: "with", "without" or "undisclosed"."""
+        return self.extra_data.seen_people if self.extra_data else UNDISCLOSED
 
     @property
     def summaries(self) -> Mapping[str, Summary | None]:

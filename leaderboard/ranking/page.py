@@ -86,6 +86,8 @@ def _ranking(board: Board) -> Ranking:
         single=_single(board),
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
+        shows_people=len({row.people for row in (*rows, *apart)}) > 1,
+        scores_only=_scores_only(board),
         ties=_ties(board),
         shipped=_shipped(board),
         slopes=draw_slopes(board),
@@ -130,6 +132,7 @@ def _row(
         href=f"{page}#{quote(board.anchor)}" if ran else page,
         runs=f"{page}#{quote(f'runs-{board.anchor}')}",
         supervision=competitor.supervision,
+        people=competitor.seen_people,
         backbone=competitor.backbone,
         rank=rank,
         scores=score_cells(competitor, decimals, reported, addresses.titles) if has_figure else (),
@@ -145,6 +148,14 @@ def _single(board: Board) -> str:
     """Name the methods of one run beside those of several seeds."""
     titles = board.site.addresses.titles
     names = [titles[one.method] for one in board.ranked if one.is_fixed and board.most_seeds > 1]
+    return listed(names) if names else ""
+
+
+def _scores_only(board: Board) -> str:
+    """Name the methods whose figures rest on files that were handed in."""
+    titles = board.site.addresses.titles
+    names = [titles[one.method] for one in board.competitors
+             if any(run.record.handed_in for run in one.runs)]  # fmt: skip
     return listed(names) if names else ""
 
 

@@ -73,6 +73,7 @@ class Row:
     href: str
     runs: str  # the address of its runs
     supervision: str
+    people: str  # whether it saw images of people before: with, without or undisclosed
     backbone: str
     rank: RankCell | None
     scores: tuple[ScoreCell, ...]
@@ -140,6 +141,8 @@ class Ranking:
     single: str  # the methods of one run, which can claim what holds for other people alone
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
+    shows_people: bool  # methods differ in whether they saw images of people before
+    scores_only: str  # the methods that rest on files which were handed in; empty where none does
     ties: str  # whose queries hang on how ties break; empty where nobody's do
     shipped: Shipped | None  # None where no run of it ships
     slopes: tuple[SlopeChart, ...]  # to other data

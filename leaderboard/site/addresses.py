@@ -40,12 +40,19 @@ def find_addresses(grounds: Sequence[Ground]) -> Addresses:
     """Name a page for every method and an anchor for every ground; a title is the latest run's."""
     runs = sorted((run for g in grounds for run in g.runs), key=lambda run: run.record.started)
     titles = {run.record.method: run.record.title.strip() or run.record.method for run in runs}
-    titles = {name: shorten(title, LONGEST_TITLE) for name, title in titles.items()}
+    marks = {run.record.method: run.record.mark for run in runs}
+    titles = {name: marked(shorten(title, LONGEST_TITLE), marks[name])
+              for name, title in titles.items()}  # fmt: skip
     return Addresses(
         titles=titles,
         files={name: f"methods/{page}.html" for name, page in page_names(titles).items()},
         anchors=page_names(ground.label for ground in grounds),
     )
+
+
+def marked(title: str, mark: str) -> str:
+    """Return a title as it stands on every page: with what a row rests on that was handed in."""
+    return f"{title} ({mark})" if mark else title
 
 
 def list_failures(ground: Ground, method: str, addresses: Addresses) -> tuple[Failure, ...]:

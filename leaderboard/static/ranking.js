@@ -8,9 +8,9 @@
   const { metrics, metricName } = boards[0];
   const columns = boards.flatMap((board) => board.headers.map((header) => header.dataset.key));
   const entries = boards.flatMap((board) => board.entries);
-  const FIRST = { metric: metrics[0], baseline: "", name: "", supervision: "", backbone: "", sort: "rank" };
+  const FIRST = { metric: metrics[0], baseline: "", name: "", supervision: "", backbone: "", people: "", sort: "rank" };
   const values = (field) => [...new Set(entries.map((entry) => entry.dataset[field]))].filter(Boolean).sort();
-  const kinds = { supervision: values("supervision"), backbone: values("backbone") };
+  const kinds = { supervision: values("supervision"), backbone: values("backbone"), people: values("people") };
   const names = new Map(boards.flatMap((board) => board.rows).map((row) => [row.dataset.method, nameOf(row)]));
   const rivals = [...names].sort(([, a], [, b]) => a.localeCompare(b));
   const everyone = new Set(entries.map((entry) => entry.dataset.method)).size;
@@ -50,7 +50,7 @@
   const passes = (view, entry, ignored = "") => {
     const isKind = (field) => field === ignored || !view[field] || entry.dataset[field] === view[field];
     const isNamed = nameOf(entry).toLowerCase().includes(view.name.trim().toLowerCase());
-    return isNamed && isKind("supervision") && isKind("backbone");
+    return isNamed && Object.keys(kinds).every(isKind);
   };
   const count = (found) => new Set(found.map((entry) => entry.dataset.method)).size;
 
@@ -79,6 +79,7 @@
       labelled("Find a method", name),
       ...(kinds.supervision.length > 1 ? [labelled("Supervision", chosen.supervision)] : []),
       ...(kinds.backbone.length > 1 ? [labelled("Backbone", chosen.backbone)] : []),
+      ...(kinds.people.length > 1 ? [labelled("Person pre-training", chosen.people)] : []),
       make("p", {}, status, " ", reset)));
   const form = make("form", { class: "view", "aria-label": "View", autocomplete: "off" }, metricChoice, filters);
   const wide = matchMedia("(min-width: 40.01rem)");

@@ -3,6 +3,7 @@
 from harness.registry import ExtraData
 
 TINY = "by harness pretrain on drawn people, none of them of a benchmark"
+DRAWN = "those drawn people"
 CLIP = (
     "CLIP ViT-B/16 of OpenAI, on 400 million images of the web with their texts "
     "(https://arxiv.org/abs/2103.00020)"
@@ -23,19 +24,19 @@ ROBERTA = (
 )
 
 OF_ENCODERS = {
-    "tiny-clip": ExtraData(weights=(f"tiny-clip, {TINY}",)),
-    "tiny-eva": ExtraData(weights=(f"tiny-eva, {TINY}",)),
-    "tiny-towers": ExtraData(weights=(f"tiny-towers, {TINY}",)),
-    "tiny-albef": ExtraData(weights=(f"tiny-albef, {TINY}",)),
-    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,)),
-    "albef": ExtraData(weights=(ALBEF,)),
+    "tiny-clip": ExtraData(weights=(f"tiny-clip, {TINY}",), people=(DRAWN,)),
+    "tiny-eva": ExtraData(weights=(f"tiny-eva, {TINY}",), people=(DRAWN,)),
+    "tiny-towers": ExtraData(weights=(f"tiny-towers, {TINY}",), people=(DRAWN,)),
+    "tiny-albef": ExtraData(weights=(f"tiny-albef, {TINY}",), people=(DRAWN,)),
+    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), people=()),
+    "albef": ExtraData(weights=(ALBEF,), people=()),
     "vit_base_patch16_224.augreg_in21k_ft_in1k+google-bert/bert-base-uncased": ExtraData(
-        weights=(VIT, BERT)
+        weights=(VIT, BERT), people=()
     ),
 }
 OF_MEFA = {
     "tiny-clip": OF_ENCODERS["tiny-clip"],
     "tiny-eva": OF_ENCODERS["tiny-eva"],
-    "EVA02-B-16/merged2b_s8b_b131k": ExtraData(weights=(EVA,), captions=(ROBERTA,)),
-    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), captions=(ROBERTA,)),
+    "EVA02-B-16/merged2b_s8b_b131k": ExtraData(weights=(EVA,), captions=(ROBERTA,), people=()),
+    "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), captions=(ROBERTA,), people=()),
 }

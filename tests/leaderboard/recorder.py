@@ -23,6 +23,7 @@ from harness.results import (
     run_path,
     working_folder,
 )
+from harness.results.handed_in import HandedFile, HandedIn
 
 from ..made_once import Make
 
@@ -256,3 +257,9 @@ def draw_queries(name: str, seed: int, skill: float) -> tuple[dict[str, Any], fl
         "top_scores": np.zeros((len(people), 10)).tolist(),
     }
     return queries, float(100 * (first == 1).mean())
+
+
+def handed_in(seeded: bool = False, order_checked: bool = True) -> HandedIn:
+    """Return what is told of a file that somebody handed in."""
+    file = HandedFile("<b>theirs</b>.npz", "ab" * 32)
+    return HandedIn("features", (file,), "cosine", "person ids", order_checked, seeded)

@@ -263,3 +263,33 @@ def test_what_cannot_be_a_row_is_refused(
     assert done.returncode == 2
     assert said in done.stderr
     assert not any(run.record.handed_in for run in load_runs(dumped))
+
+
+def test_rows_travel_and_are_dropped_as_runs_are(
+    score: Call, harness: Call, dumped: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """Exported, imported elsewhere with a trained run, verified and ranked there; then dropped."""
+    for name in ("theirs", "others"):
+        words = "--name", name, "--similarity", "cosine"
+        assert score("0.npz" if name == "theirs" else "1.npz", *words).returncode == 0
+    bundle = harness("export", "theirs", "others", "glance", "--results", dumped, "--by", "A lab")
+    assert bundle.returncode == 0, bundle.stderr
+    where = "--results", "elsewhere"
+    taken = harness("import-results", "submission.zip", *where, "--dataset", small_dolls)
+    assert taken.returncode == 0, taken.stderr
+    assert "4 runs imported" in taken.stdout
+    for name in ("theirs", "others"):
+        there, here = row_of(tmp_path / "elsewhere", name), row_of(dumped, name)
+        assert there.queries() == here.queries()
+        assert there.record.handed_in == here.record.handed_in
+    assert harness("verify", "elsewhere", "--dataset", small_dolls).returncode == 0
+    compared = harness("compare", "theirs", "others", "glance", *where)
+    assert compared.returncode == 0, compared.stderr
+    assert "scores only" in " ".join(compared.stdout.split())
+    assert harness("report", *where).returncode == 0
+    assert "theirs (scores only)" in (tmp_path / "site/index.html").read_text("utf-8")
+    queries = row_of(tmp_path / "elsewhere", "theirs").path / "evaluations/text-to-image"
+    (queries / "queries.parquet").write_bytes((queries / "queries.parquet").read_bytes()[:-9])
+    assert harness("verify", "elsewhere", "--dataset", small_dolls).returncode == 1
+    assert harness("drop", "theirs", "--yes", *where).returncode == 0
+    assert {run.record.method for run in load_runs(tmp_path / "elsewhere")} == {"others", "glance"}
