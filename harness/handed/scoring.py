@@ -135,7 +135,18 @@ def _block(array: Array, rows: slice | Integers) -> Floats:
         chosen = array[rows if isinstance(rows, slice) else torch.from_numpy(rows)]
         return chosen.detach().float().numpy()
     with np.errstate(over="ignore"):
-        return np.asarray(array[rows], np.float32)
+        return np.array(_mapped_anew(array)[rows], np.float32)
+
+
+def _mapped_anew(array: NDArray[Any]) -> NDArray[Any]:
+    """Return a mapped array mapped once more: with the other one, what was read of it would stay.
+
+    An array as it was read from a file, not a part of one.
+    """
+    if not isinstance(array, np.memmap) or array.filename is None:
+        return array
+    order: Any = "C" if array.flags.c_contiguous else "F"
+    return np.memmap(array.filename, array.dtype, "r", array.offset, array.shape, order)
 
 
 def _refuse_not_finite(
