@@ -11,6 +11,7 @@ import typer
 from harness.cli.execution import choose_options, execute_runs
 from harness.cli.options import (
     WHAT,
+    WHERE,
     Ablations,
     Datasets,
     Device,
@@ -44,10 +45,30 @@ def evaluate(
             rich_help_panel=WHAT,
         ),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="In place of --on: weights of the method as its authors publish them (IRRA's "
+            "best.pth), read without executing code, for a row of the test split of --dataset.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
+    name: Annotated[
+        str,
+        typer.Option(
+            help="What commands call the row of --weights; METHOD-elsewhere by default.",
+            rich_help_panel=WHAT,
+        ),
+    ] = "",
     every: Every = False,
     suite: Annotated[
-        str, typer.Option(help="The suite that they were trained in.", rich_help_panel=WHAT)
-    ] = "demo",
+        str | None,
+        typer.Option(
+            help="The suite that they were trained in, demo by default; with --weights, the one "
+            "that has the dataset.",
+            rich_help_panel=WHAT,
+        ),
+    ] = None,
     dataset: Datasets = None,
     seeds: Seeds = None,
     ablations: Ablations = False,
@@ -57,13 +78,24 @@ def evaluate(
     results: Results = Path("results"),
     site: Site = Path("site"),
     report: Report = True,
+    replace: Annotated[
+        bool,
+        typer.Option(
+            "--replace", help="--weights: take the place of a row.", rich_help_panel=WHERE
+        ),
+    ] = False,
 ) -> None:
     """Score trained methods on the test split of another dataset, without training.
 
     Pages show what a method that was trained on one dataset does on the others. What is scored
     already is not scored again; the ranking stays as it is.
 
+    With --weights a checkpoint of the method's authors is scored instead, and ranked as "trained
+    elsewhere" beside what its paper prints.
+
     Example: **harness evaluate --all --on streetdolls**
+
+    Example: **harness evaluate irra --weights best.pth --dataset cuhk-pedes**
     """
     from harness import plan, registry
     from harness.cli.display import running, terminal
@@ -71,6 +103,15 @@ def evaluate(
     from harness.data.catalogue import locate
     from harness.plan.collisions import refuse_other_evaluations, refuse_two_of_a_name
 
+    if weights:
+        from harness.cli.weights import evaluate_weights
+
+        named = methods or [], weights, dataset or [], name, suite
+        evaluate_weights(*named, device, plugins or [], results, replace)
+        if report:
+            write_reports(results, site)
+        return
+    suite = suite or "demo"
     if not on:
         raise HarnessError("Say --on and a dataset. `harness list datasets` shows them.")
     if not methods and not every:

@@ -146,11 +146,11 @@ def score(
     }  # fmt: skip
     method = read_about(about, {key: value for key, value in told.items() if value is not None})
     _refuse_registered(method)
-    known = _find_suite(suite, dataset)
+    known = find_suite(suite, dataset)
     with terminal.steps() as show:
         located = locate(known.find_declaration(dataset), show)
     refuse_unfit(located)
-    others = _others(located, split.value)
+    others = other_splits(located, split.value)
     place = Place(results, known, located, load_split(located, split.value), others)
     how = similarity.value if similarity else ""
     opened = _open(groups, place, how, seeds is not None)
@@ -202,7 +202,7 @@ def _refuse_registered(about: About) -> None:
         )
 
 
-def _find_suite(name: str | None, dataset: str) -> Suite:
+def find_suite(name: str | None, dataset: str) -> Suite:
     """Return the suite that is named, or the first that has the dataset."""
     from harness import plan
 
@@ -212,7 +212,7 @@ def _find_suite(name: str | None, dataset: str) -> Suite:
     return next(having, None) or plan.read_suite(DEFAULT_SUITE)
 
 
-def _others(located: Located, split: str) -> Others:
+def other_splits(located: Located, split: str) -> Others:
     """Return what reads the other splits, once, where a message needs them."""
     from functools import cache
 

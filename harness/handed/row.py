@@ -23,7 +23,7 @@ from harness.handed.matching import Others
 from harness.handed.scoring import Scored
 from harness.plan import Suite
 from harness.plan.collisions import NamedGround, refuse_taken_grounds
-from harness.plan.handed import make_handed_key
+from harness.plan.handed import Encoder, make_handed_key
 from harness.plan.spec import PROTOCOL
 from harness.results import (
     EVALUATIONS,
@@ -74,13 +74,20 @@ class Place:
         return run_path(self.results, self.suite.name, dataset, name, FULL, seed)
 
 
-def make_record(place: Place, about: About, handed: HandedIn, seed: int, command: str) -> RunRecord:
-    """Return what is known of a row before it is scored."""
+def make_record(
+    place: Place,
+    about: About,
+    handed: HandedIn,
+    seed: int,
+    command: str,
+    encoder: Encoder | None = None,
+) -> RunRecord:
+    """Return what is known of a row before it is scored; of weights, with what encodes."""
     declaration = place.located.declaration
     order = str(PROTOCOL["order"]).replace(ORDERS["cosine"], ORDERS[handed.similarity])
     return RunRecord(
         status="ok",
-        key=make_handed_key(handed, place.located.fingerprint, seed),
+        key=make_handed_key(handed, place.located.fingerprint, seed, encoder),
         suite=place.suite.name,
         dataset=declaration.name,
         method=about.name,

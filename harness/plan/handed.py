@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from harness.plan.keys import Name, hash_content, hash_harness
+from dataclasses import dataclass
+
+from harness.plan.keys import Code, Name, Settings, hash_content, hash_harness
 from harness.plan.spec import PROTOCOL_VERSION
 from harness.results.handed_in import HandedIn
 
@@ -13,8 +15,23 @@ SCORES_HANDED: tuple[Name, ...] = (
 )
 
 
-def make_handed_key(handed: HandedIn, fingerprint: str, seed: int) -> str:
-    """Return the key of a row on a dataset of a content: equal keys, equal results."""
+@dataclass(frozen=True)
+class Encoder:
+    """A method whose encoders read weights that were trained elsewhere."""
+
+    code: Code
+    config: Settings
+
+
+def make_handed_key(
+    handed: HandedIn, fingerprint: str, seed: int, encoder: Encoder | None = None
+) -> str:
+    """Return the key of a row on a dataset of a content: equal keys, equal results.
+
+    Args:
+        encoder: of weights, what encodes with them.
+    """
+    encodes = encoder and [encoder.code.figures, hash_content(encoder.config)]
     return hash_content(
         {
             "code": hash_harness(SCORES_HANDED),
@@ -23,6 +40,7 @@ def make_handed_key(handed: HandedIn, fingerprint: str, seed: int) -> str:
             "files": [file.sha256 for file in handed.files],
             "similarity": handed.similarity,
             "order": handed.matched,
+            "encoder": encodes,
             "seeded": handed.seeded,
             "data": fingerprint,
             "seed": seed,

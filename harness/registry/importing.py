@@ -12,9 +12,11 @@ from harness.registry.registration import (
     METHODS,
     PRETRAININGS,
     QUERIES,
+    WEIGHTS,
     Pretraining,
     QueryTransform,
     Registration,
+    WeightsLayout,
 )
 from harness.sources import WHOLE, Scope, find_definitions, find_spec, hash_definitions
 
@@ -41,6 +43,12 @@ def load_queries(name: str) -> QueryTransform:
     if name not in QUERIES:
         raise unknown("query transform", name, QUERIES)
     return QUERIES[name]
+
+
+def load_weights_layouts(method: str) -> list[type[WeightsLayout]]:
+    """Import the bundled layouts of published weights and return those of a method."""
+    _import_parts("published")
+    return list(WEIGHTS.get(method, ()))
 
 
 def queries_hash() -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from harness.files import slug
 from harness.progress import Show
@@ -37,9 +37,30 @@ class Registration:
     extra_data: ExtraData | Mapping[str, ExtraData]  # the latter by backbone
 
 
+class WeightsLayout:
+    """How weights lie in published files: where each belongs here, and what is left out and why."""
+
+    title: ClassVar[str]  # "IRRA's code"
+    unused: ClassVar[Mapping[str, str]] = MappingProxyType({})  # a name in the file -> why
+    # What the names here begin with without which nothing is encoded.
+    encodes: ClassVar[tuple[str, ...]]
+    classifier: ClassVar[str] = ""  # the weight here that has a row for each training person
+
+    @staticmethod
+    def rename(name: str) -> str | None:
+        """Return the name of a weight here; None of one that is not known."""
+        raise NotImplementedError
+
+    @staticmethod
+    def settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the config fields with which a method starts from no weights but the file's."""
+        raise NotImplementedError
+
+
 METHODS: dict[str, dict[str, Registration]] = {}  # by the module that registers
 PRETRAININGS: dict[str, Pretraining] = {}
 QUERIES: dict[str, QueryTransform] = {}
+WEIGHTS: dict[str, list[type[WeightsLayout]]] = {}  # by method
 
 
 def register(
@@ -91,6 +112,20 @@ def register_pretraining(name: str) -> Callable[[Pretraining], Pretraining]:
     def decorate(function: Pretraining) -> Pretraining:
         PRETRAININGS[name] = function
         return function
+
+    return decorate
+
+
+def register_weights(*methods: str) -> Callable[[type[WeightsLayout]], type[WeightsLayout]]:
+    """Register how the weights of some methods lie in the files that their authors publish.
+
+    Of several layouts the one is taken that knows most names of a file.
+    """
+
+    def decorate(layout: type[WeightsLayout]) -> type[WeightsLayout]:
+        for method in methods:
+            WEIGHTS.setdefault(method, []).append(layout)
+        return layout
 
     return decorate
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-What = Literal["features", "similarity", "run"]  # a run as TREC writes one
+What = Literal["features", "similarity", "run", "weights"]  # a run as TREC writes one
 Similarity = Literal["cosine", "dot", "given"]
 
-SCORES_ONLY = "scores only"
+SCORES_ONLY, TRAINED_ELSEWHERE = "scores only", "trained elsewhere"
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,12 @@ class HandedIn:
     matched: str  # by what their rows were told to be those of the dataset, in words
     order_checked: bool  # else the rows are taken in the order of the annotation, unproved
     seeded: bool  # whoever handed them in told their seed
+    encoded_by: str = ""  # of weights: the method here whose encoders they are
 
     @property
     def mark(self) -> str:
         """What such a row is marked as wherever it stands."""
-        return SCORES_ONLY
+        return TRAINED_ELSEWHERE if self.what == "weights" else SCORES_ONLY
 
     @property
     def why_unpaired(self) -> str:

@@ -17,7 +17,7 @@ from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan import keys
-from harness.plan.handed import make_handed_key
+from harness.plan.handed import Encoder, make_handed_key
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
 from harness.results import (
@@ -39,7 +39,7 @@ OTHER_SCORING = (
     "were kept, and trains it again where not"
 )
 
-OTHER_HANDED = "it was scored by other code than is here; `harness score` scores its files anew"
+OTHER_HANDED = "it was scored by other code than is here: its command scores its files anew"
 
 
 def find_stale(
@@ -53,7 +53,7 @@ def find_stale(
             continue
         yield from _compare_data(run.path, run.record, datasets)
         if run.record.handed_in:
-            yield from _compare_handed(run.path, run.record)
+            yield from _compare_handed(run.path, run.record, methods)
             continue
         known = _recognise(run, run.record, methods)
         if isinstance(known, Finding):
@@ -129,11 +129,24 @@ def _compare_data(path: str, record: RunRecord, datasets: Sequence[Located]) -> 
         yield Finding(Kind.NOT_CHECKED, path, RECORD, told)
 
 
-def _compare_handed(path: str, record: RunRecord) -> Iterator[Finding]:
-    """Yield what is to be said of a row that rests on files of others: no method is asked."""
-    assert record.handed_in is not None
-    fingerprint = str(record.data.get("fingerprint"))
-    if make_handed_key(record.handed_in, fingerprint, record.seed) != record.key:
+def _compare_handed(
+    path: str, record: RunRecord, methods: Mapping[str, Listing]
+) -> Iterator[Finding]:
+    """Yield what is to be said of a row that rests on files of others.
+
+    A method is asked only where the files are its weights.
+    """
+    handed, fingerprint = record.handed_in, str(record.data.get("fingerprint"))
+    assert handed is not None
+    encoder = None
+    if handed.encoded_by:
+        listing = methods.get(handed.encoded_by)
+        if listing is None:
+            told = f"{handed.encoded_by}, which encoded it, is not here to be compared"
+            yield Finding(Kind.NOT_CHECKED, path, RECORD, told)
+            return
+        encoder = Encoder(keys.code_of(listing.plugin), record.config)
+    if make_handed_key(handed, fingerprint, record.seed, encoder) != record.key:
         yield Finding(Kind.STALE, path, RECORD, OTHER_HANDED)
 
 

@@ -109,7 +109,9 @@ class Subject:
 
     @cached_property
     def paper(self) -> OwnFigures:
-        return own_figures(self.site.papers, self.method, self.ground)
+        handed = latest(self.ground.runs_of(self.method)).record.handed_in
+        printed_as = (handed and handed.encoded_by) or self.method
+        return own_figures(self.site.papers, printed_as, self.ground)
 
     @cached_property
     def run_anchors(self) -> dict[Entry, str]:

@@ -69,6 +69,12 @@ def handed_in_words(record: RunRecord) -> str:
     handed = record.handed_in
     if handed is None:
         return ""
+    if handed.encoded_by:
+        file = handed.files[0]
+        return (
+            f"{handed.mark.capitalize()}: the weights of {file.name} (SHA-256 "
+            f"{file.sha256[:SHORT_KEY]}), encoded by the code of {handed.encoded_by} that is here."
+        )
     files = listed([f"{file.name} (SHA-256 {file.sha256[:SHORT_KEY]})" for file in handed.files])
     order = "" if handed.order_checked else ", and their order is not checked"
     return (

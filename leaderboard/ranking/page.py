@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 from harness.results import METRICS, TIED
+from harness.results.handed_in import SCORES_ONLY, TRAINED_ELSEWHERE
 from harness.results.shipped import say_shipped
 from leaderboard.agreement.section import agreement_line, section_anchor
 from leaderboard.dataset_card import dataset_card
@@ -87,7 +88,8 @@ def _ranking(board: Board) -> Ranking:
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
         shows_people=len({row.people for row in (*rows, *apart)}) > 1,
-        scores_only=_scores_only(board),
+        scores_only=_marked(board, SCORES_ONLY),
+        trained_elsewhere=_marked(board, TRAINED_ELSEWHERE),
         ties=_ties(board),
         shipped=_shipped(board),
         slopes=draw_slopes(board),
@@ -124,7 +126,7 @@ def _row(
     has_figure = competitor.scores[PRIMARY] is not None
     page = addresses.page(competitor.method)
     ran = competitor.method in board.ground.methods
-    reported = own_figures(board.site.papers, competitor.method, board.ground).of_method()
+    reported = own_figures(board.site.papers, competitor.printed_as, board.ground).of_method()
     return Row(
         key=board.key(competitor),
         name=addresses.titles[competitor.method],
@@ -151,11 +153,11 @@ def _single(board: Board) -> str:
     return listed(names) if names else ""
 
 
-def _scores_only(board: Board) -> str:
-    """Name the methods whose figures rest on files that were handed in."""
+def _marked(board: Board, mark: str) -> str:
+    """Name the methods that are marked so, because they rest on files that were handed in."""
     titles = board.site.addresses.titles
     names = [titles[one.method] for one in board.competitors
-             if any(run.record.handed_in for run in one.runs)]  # fmt: skip
+             if any(run.record.mark == mark for run in one.runs)]  # fmt: skip
     return listed(names) if names else ""
 
 

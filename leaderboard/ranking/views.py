@@ -142,7 +142,8 @@ class Ranking:
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     shows_people: bool  # methods differ in whether they saw images of people before
-    scores_only: str  # the methods that rest on files which were handed in; empty where none does
+    scores_only: str  # the methods whose features or scores were handed in; empty without any
+    trained_elsewhere: str  # the methods whose weights were handed in; empty where there is none
     ties: str  # whose queries hang on how ties break; empty where nobody's do
     shipped: Shipped | None  # None where no run of it ships
     slopes: tuple[SlopeChart, ...]  # to other data

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from harness.cli.display.terminal import note, print_table
 from harness.results import METRICS, TIED, RunRecord
 from harness.results.handed_in import HandedIn
 
+if TYPE_CHECKING:
+    from harness.handed.weights import Loaded
+
+NAMED = 5  # weights that are named
 Figures = Mapping[str, float]
 
 
@@ -26,6 +31,17 @@ def show_rows(name: str, ground: str, figures: Mapping[int, Figures], handed: Ha
             f"Order not checked: rows were taken in the order of the annotation file "
             f"({handed.matched}). The row is shown, and not tested against others."
         )
+
+
+def say_weights(loaded: Loaded) -> None:
+    """Say of every weight of a file whether it is used, and what the method has besides."""
+    note(f"{loaded.used} weights of {loaded.file.name}, as {loaded.layout} saves them.")
+    for name, why in loaded.unused.items():
+        note(f"Not used: {name}: {why}.")
+    if loaded.missing:
+        named = ", ".join(loaded.missing[:NAMED])
+        more = f" and {len(loaded.missing) - NAMED} more" if len(loaded.missing) > NAMED else ""
+        note(f"Not in the file, and not needed to encode: {named}{more}.")
 
 
 def show_bounds(depth: int, least: Figures, most: Figures) -> None:
