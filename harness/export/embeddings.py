@@ -31,7 +31,11 @@ from harness.evaluation.embeddings import Embeddings
 from harness.files import process_tag
 from harness.progress import Show
 from harness.results import RunRecord, StoredRun, run_path
-from harness.trained.split import read_stored_embeddings, read_test_split
+from harness.trained.split import (
+    read_stored_embeddings,
+    read_test_split,
+    say_no_embeddings,
+)
 
 
 @dataclass(frozen=True)
@@ -52,10 +56,7 @@ def export_run(run: StoredRun, out: Path, suffix: str, show: Show) -> Path:
     stored = read_test_split(run, show)
     embeddings = read_stored_embeddings(run, stored.split)
     if embeddings is None:
-        raise HarnessError(
-            f"{run.record.name} seed {run.record.seed} keeps no embeddings (--keep none), or "
-            f"damaged ones. Train it again: {run.record.command} --force --keep selected"
-        )
+        raise HarnessError(say_no_embeddings(run.record))
     export = _gather(run.record, stored.split, embeddings, stored.shown)
     r = run.record
     place = run_path(out, r.suite, r.dataset, r.method, r.variant, r.seed)

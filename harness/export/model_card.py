@@ -46,6 +46,8 @@ def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
     names = sorted({run.record.name for run in runs})
     if len(names) > 1:
         raise HarnessError(f"A card is for one method or variant; these are {', '.join(names)}.")
+    if handed := [run.record for run in runs if run.record.handed_in]:
+        raise HarnessError(f"{names[0]} is {handed[0].mark}: a card is for weights trained here.")
     if lost := [run for run in runs if not has_weights(run)]:
         raise HarnessError(
             f"{names[0]} seed {lost[0].record.seed} has no weights any more (--keep none). Train "

@@ -34,6 +34,7 @@ from harness.trained.split import (
     order_of_images,
     read_stored_embeddings,
     read_test_split,
+    say_no_embeddings,
 )
 
 MOST_LINES = 50_000_000
@@ -111,10 +112,7 @@ def ranked_chunks(
     """
     embeddings = read_stored_embeddings(run, split)
     if embeddings is None:
-        raise HarnessError(
-            f"{run.record.name} seed {run.record.seed} keeps no embeddings (--keep none), or "
-            f"damaged ones. Train it again: {run.record.command} --force --keep selected"
-        )
+        raise HarnessError(say_no_embeddings(run.record))
     order = order_of_images(run.record, split)
     if run.record.recipe.get("candidates"):
         rescored = _rescored(run, embeddings, order, listings, show)

@@ -47,7 +47,12 @@ def choose_run(results: Path, named: str | None, methods: Container[str]) -> Sto
 
 
 def has_weights(run: StoredRun) -> bool:
-    """Tell whether a run's weights are there: a method that is not trained needs none."""
+    """Tell whether a run's weights are there: a method that is not trained needs none.
+
+    Of what was handed in there are none: weights stay where they were read.
+    """
+    if run.record.handed_in:
+        return False
     return not run.record.recipe.get("stages") or weights_file(run).is_file()
 
 
@@ -101,6 +106,8 @@ def _merit(run: StoredRun) -> tuple[bool, float]:
 
 def _without_weights(runs: Sequence[StoredRun]) -> HarnessError:
     names = ", ".join(sorted({run.record.name for run in runs}))
+    if all(run.record.handed_in for run in runs):
+        return HarnessError(f"{names} is {runs[0].record.mark}: there are no weights of it here.")
     return HarnessError(
         f"The weights of {names} were not kept. Train again with them, for example: "
         f"{runs[0].record.command} --force --keep selected"

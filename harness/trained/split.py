@@ -65,6 +65,20 @@ def read_stored_embeddings(run: StoredRun, split: Split) -> Embeddings | None:
     return read_embeddings(embeddings_path(run.path, _fingerprint(run.record)), split)
 
 
+def say_no_embeddings(record: RunRecord) -> str:
+    """Say that a run keeps no embeddings, and what to do about it."""
+    name = f"{record.name} seed {record.seed}"
+    if record.handed_in:
+        return (
+            f"{name} is {record.mark} and keeps no embeddings: only features that cosine compares "
+            "are kept. What was handed in holds them."
+        )
+    return (
+        f"{name} keeps no embeddings (--keep none), or damaged ones. Train it again: "
+        f"{record.command} --force --keep selected"
+    )
+
+
 def open_test_pixels(record: RunRecord, split: Split, size: tuple[int, int]) -> Pixels:
     """Return a reader of a run's test images at (height, width), decoded when first asked for."""
     folder = pixel_folder(_fingerprint(record))

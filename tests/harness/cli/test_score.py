@@ -293,3 +293,23 @@ def test_rows_travel_and_are_dropped_as_runs_are(
     assert harness("verify", "elsewhere", "--dataset", small_dolls).returncode == 1
     assert harness("drop", "theirs", "--yes", *where).returncode == 0
     assert {run.record.method for run in load_runs(tmp_path / "elsewhere")} == {"others", "glance"}
+
+
+def test_what_needs_weights_or_features_says_that_there_are_none(
+    score: Call, harness: Call, dumped: Path, tmp_path: Path
+) -> None:
+    """No advice to train again what was never trained here."""
+    assert score("0.npz", "--name", "theirs", "--similarity", "dot").returncode == 0
+    where = "--results", dumped
+    asked = {
+        "there are no weights of it here": ("search", "a man", "--run", "theirs", *where),
+        "a card is for weights trained here": ("export", "theirs", "--format", "model-card",
+                                               *where),
+        "What was handed in holds them": ("export", "theirs", "--format", "trec", *where),
+        "only features that cosine compares": ("export-embeddings", "theirs", *where),
+    }  # fmt: skip
+    for said, words in asked.items():
+        done = harness(*words)
+        assert done.returncode in (1, 2), words
+        assert said in done.stderr
+        assert "Train" not in done.stderr
