@@ -127,7 +127,7 @@ def _tex_row(competitor: Competitor) -> TexRow:
 def _record(board: Board, competitor: Competitor) -> Record:
     method, addresses = competitor.method, board.site.addresses
     latest = competitor.runs[-1].record if competitor.runs else None
-    reported = own_figures(board.site.papers, competitor.printed_as, board.ground).of_method()
+    reported = own_figures(board.site.papers, method, board.ground).of_method()
     values: dict[str, Value] = {
         "method": method,
         "title": addresses.titles[method],

@@ -109,9 +109,7 @@ class Subject:
 
     @cached_property
     def paper(self) -> OwnFigures:
-        handed = latest(self.ground.runs_of(self.method)).record.handed_in
-        printed_as = (handed and handed.encoded_by) or self.method
-        return own_figures(self.site.papers, printed_as, self.ground)
+        return own_figures(self.site.papers, self.method, self.ground)
 
     @cached_property
     def run_anchors(self) -> dict[Entry, str]:

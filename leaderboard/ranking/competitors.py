@@ -59,12 +59,6 @@ class Competitor:
         return plain(self.runs[-1].record.recipe.get("backbone", "")) if self.runs else ""
 
     @property
-    def printed_as(self) -> str:
-        """Return the method whose paper prints its figures: of weights, the one that encodes."""
-        handed = self.runs[-1].record.handed_in if self.runs else None
-        return (handed and handed.encoded_by) or self.method
-
-    @property
     def extra_data(self) -> ExtraData | None:
         """Return what it was trained on beside the benchmark; None where nothing is said."""
         told = [run.record.extra_data for run in self.runs if run.record.extra_data]

@@ -126,7 +126,7 @@ def _row(
     has_figure = competitor.scores[PRIMARY] is not None
     page = addresses.page(competitor.method)
     ran = competitor.method in board.ground.methods
-    reported = own_figures(board.site.papers, competitor.printed_as, board.ground).of_method()
+    reported = own_figures(board.site.papers, competitor.method, board.ground).of_method()
     return Row(
         key=board.key(competitor),
         name=addresses.titles[competitor.method],

@@ -34,9 +34,13 @@ class OwnFigures:
     method: str = ""
     dataset: str = ""
     tables: tuple[Table, ...] = ()
+    is_of_several: bool = False  # papers, none of which is the method's own
 
     def of_method(self) -> Figures:
-        """Return the figures of the method as published, each as it is first printed."""
+        """Return the figures of the method as published, each as it is first printed.
+
+        Of several papers the first that is not called suspect counts.
+        """
         rows = [(table, row) for table in self.tables for row in table.rows]
         return self._collect([(t, row) for t, row in rows if row.is_of(self.method)])
 
@@ -55,7 +59,9 @@ class OwnFigures:
         for table, row in rows:
             for column, figure in zip(table.columns, row.figures, strict=True):
                 if figure and column.dataset == self.dataset:
-                    found.setdefault(column.metric, _figure(figure))
+                    first = found.setdefault(column.metric, _figure(figure))
+                    if self.is_of_several and first.suspect and not figure.suspect:
+                        found[column.metric] = _figure(figure)
         return found
 
 
@@ -63,11 +69,32 @@ NOTHING = OwnFigures()
 
 
 def own_figures(papers: Mapping[str, ReportedPaper], method: str, ground: Ground) -> OwnFigures:
-    """Return what may stand beside a method's figures: same dataset, same scale, or nothing."""
+    """Return what may stand beside a method's figures: same dataset, same scale, or nothing.
+
+    Beside weights that were trained elsewhere stands what is printed of the method that encodes:
+    by its own paper or, where that is not held here, by others.
+    """
+    encodes = _encodes(method, ground)
+    if encodes and encodes not in papers:
+        scales = {run.record.scale for run in ground.runs_of(method)}
+        tables = [table for one in papers.values() if {one.scale} == scales for table in one.tables]
+        return OwnFigures(encodes, ground.dataset, tuple(tables), is_of_several=True)
+    if encodes:
+        return _of_paper(papers[encodes], method, ground)
     paper = papers.get(method)
-    if paper is None or _differences(paper, ground):
+    return _of_paper(paper, method, ground) if paper else NOTHING
+
+
+def _encodes(method: str, ground: Ground) -> str:
+    """Return the method whose encoders read the weights of a row; empty of any other row."""
+    handed = [run.record.handed_in for run in ground.full(method)]
+    return next((one.encoded_by for one in handed if one), "")
+
+
+def _of_paper(paper: ReportedPaper, method: str, ground: Ground) -> OwnFigures:
+    if _differences(paper, method, ground):
         return NOTHING
-    return OwnFigures(method, ground.dataset, paper.tables)
+    return OwnFigures(paper.method, ground.dataset, paper.tables)
 
 
 def explain_reported(papers: Mapping[str, ReportedPaper], method: str, ground: Ground) -> str:
@@ -75,7 +102,7 @@ def explain_reported(papers: Mapping[str, ReportedPaper], method: str, ground: G
     paper = papers.get(method)
     if paper is None:
         return ""
-    if differences := _differences(paper, ground):
+    if differences := _differences(paper, method, ground):
         return (
             f"The figures in the paper are for {listed(differences)},"
             " so none of them stands beside ours."
@@ -91,8 +118,8 @@ def metric_cells(
     return tuple(MetricCell(estimate, reported.get(metric), absent) for metric, estimate in pairs)
 
 
-def _differences(paper: ReportedPaper, ground: Ground) -> list[str]:
-    method_scales = {run.record.scale for run in ground.runs_of(paper.method)}
+def _differences(paper: ReportedPaper, method: str, ground: Ground) -> list[str]:
+    method_scales = {run.record.scale for run in ground.runs_of(method)}
     datasets = {column.dataset for table in paper.tables for column in table.columns}
     differs = {
         "other data": ground.dataset not in datasets,

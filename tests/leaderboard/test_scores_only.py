@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +112,21 @@ def test_a_view_leaves_out_what_saw_people_before(
     expect(page.locator("table.ranking tbody:not(.apart) th.pinned > a")).to_have_text(
         ["TRAINED", f"SINGLE {MARK}", f"SEEDED {MARK}"]
     )
+
+
+def test_weights_from_elsewhere_stand_beside_what_is_printed(
+    recorder: Recorder, results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
+) -> None:
+    """Whoever prints it: of IRRA, whose paper is not held, DGIA's misprint does not stand there."""
+    weights = replace(handed_in(), what="weights", encoded_by="irra")
+    data = {"title": "CUHK-PEDES", "fingerprint": "ab" * 32, "drawn": False}
+    where = {"dataset": "cuhk-pedes", "scale": "paper", "suite": "paper", "data": data}
+    recorder.add_answers("irra-elsewhere", 3.0, handed_in=weights, title="IRRA", **where)
+    recorder.add_answers("other", 2.0, handed_in=handed_in(), **where)
+    page = read_page(build_site(results, tmp_path / "site"))
+    [row] = [row for row in page.rows if len(row) > 5 and "IRRA" in row[1]]
+    assert "IRRA (trained elsewhere)" in row[1]
+    assert "paper 73.38" in " ".join(row)
+    assert "paper 89.93" in " ".join(row)
+    assert "The weights of IRRA (trained elsewhere) were handed in" in page.text
+    assert "Of OTHER (scores only) features" in page.text
