@@ -511,28 +511,19 @@ def test_hostile_names_are_text_in_every_control(
     assert page.locator("img").count() == 0
 
 
-def test_sixty_methods_are_light_and_soon_at_hand(
+def test_sixty_methods_are_light(
     results: Path, tmp_path: Path, add_answers: Callable[..., Path],
     open_page: Callable[..., Page],
 ) -> None:  # fmt: skip
-    """Sixty rows weigh a third of what three datasets may, and answer within a second."""
+    """Sixty rows weigh a third of what three datasets may, and are sorted as few are."""
     add_answers("m00", 1.0)
     for number in range(1, 60):
         add_answers(f"m{number:02d}", number / 20, title=f"Method number {number}")
     _, path = write(results, tmp_path / "site")
     assert path.stat().st_size < 1_000_000 / 3
     page = open_page(path)
-    ready = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-    assert ready < 1000
-    taken = page.evaluate(
-        """() => {
-          const start = performance.now();
-          document.querySelector('[data-key="parameters"] button').click();
-          document.body.getBoundingClientRect();
-          return performance.now() - start;
-        }"""
-    )
-    assert taken < 500
+    sort_by(page, "parameters")
+    assert len(names(page)) == 60
     shutil.rmtree(tmp_path / "site")
 
 
