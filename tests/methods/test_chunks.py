@@ -151,9 +151,16 @@ def assert_alike(one: dict[str, Tensor], other: dict[str, Tensor], tolerance: fl
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-10), (torch.float32, 1e-5)], ids=["64", "32"]
-)
-@pytest.mark.parametrize("name", LISTINGS)
+    ("name", "dtype", "tolerance"),
+    [pytest.param(name, torch.float64, 1e-10, id=f"{name}-64") for name in LISTINGS]
+    + [
+        pytest.param(
+            name, torch.float32, 1e-5, id=f"{name}-32",
+            marks=() if name == "irra" else pytest.mark.exhaustive,
+        )
+        for name in LISTINGS
+    ],
+)  # fmt: skip
 def test_a_step_is_the_same_in_any_number_of_chunks(
     prepared: Callable[[str], Prepared], name: str, dtype: torch.dtype, tolerance: float
 ) -> None:

@@ -18,38 +18,42 @@ from harness.data.pixels import pixel_folder
 
 from ...command_line import CommandLine
 from ...conftest import TOY
+from ...made_once import Make, write_text
 from ..execution.commands import Command, one_epoch, starter, wait_for
 
 SIX = ("--grid", "width=4,6,8", "--grid", "learning_rate=1e-2,1e-3")
 TEXTS = "return self.texts(letters)"
 
 
-@pytest.fixture(scope="module")
-def toys(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture(scope="session")
+def toys(once: Make) -> Path:
     """The toy, trained for an epoch."""
-    file = tmp_path_factory.mktemp("plugins") / "toy.py"
-    file.write_text(one_epoch(TOY), encoding="utf-8")
-    return file
+    return (
+        once("tuned-toy", lambda folder: write_text(folder / "toy.py", one_epoch(TOY))) / "toy.py"
+    )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tune(toys: Path, small_dolls: Path) -> tuple[object, ...]:
     """The arguments of a grid of six on two seeds."""
     common = ("--plugins", toys, "--dataset", small_dolls, "--seeds", "0,1", "--jobs", "2")
     return ("tune", "toy", *SIX, *common)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def tuned(
-    harness_in: Callable[[Path], CommandLine],
-    tune: tuple[object, ...],
-    tmp_path_factory: pytest.TempPathFactory,
+    harness_in: Callable[[Path], CommandLine], tune: tuple[object, ...], once: Make
 ) -> tuple[Path, str]:
-    """A folder with the grid, undisturbed, and what was printed."""
-    folder = tmp_path_factory.mktemp("tuned")
-    done = harness_in(folder)(*tune)
-    assert done.returncode == 0, done.stderr
-    return folder, done.stdout
+    """A folder with the grid, undisturbed, and what was printed; copy it before changing it."""
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        done = harness_in(folder)(*tune)
+        assert done.returncode == 0, done.stderr
+        (folder / "said.txt").write_text(done.stdout, encoding="utf-8")
+
+    folder = once("tuned", fill)
+    return folder, (folder / "said.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -167,11 +171,11 @@ def test_a_grid_that_is_killed_ends_as_one_that_is_not(
 
 
 def test_what_is_complete_is_not_run_again_when_a_grid_grows(
-    tuned: tuple[Path, str], tune: tuple[object, ...], harness_in: Callable[[Path], CommandLine]
+    tuned: tuple[Path, str], tune: tuple[object, ...], harness: CommandLine, tmp_path: Path
 ) -> None:
     """By more values, by more settings, or written in another order."""
     folder, said = tuned
-    harness = harness_in(folder)
+    shutil.copytree(folder / "results", tmp_path / "results")
     common = (*tune[:2], *tune[6:])
     turned = ("--grid", "learning_rate=0.001,1e-2", "--grid", "width=8,6,4")
     done = harness(*common, *turned, "--grid", "losses.itc=1.0")
