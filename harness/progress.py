@@ -29,3 +29,4 @@ class Update:
 
     doing: str
     progress: Progress | None = None
+    doubt: str = ""  # what lies far outside earlier runs, once

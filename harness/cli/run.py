@@ -191,6 +191,7 @@ def run(
     if report:
         write_reports(results, site)
     running.show_failures(failures, broken)
+    running.show_doubts(running.records_of(specs, results))
     unevaluated = show_failed_evaluations(specs, results)
     if failures or broken or unevaluated:
         raise typer.Exit(1)

@@ -85,6 +85,7 @@ class RunRecord:
     waiting_share: float = 0.0  # of the time of training, for data
     device_memory: float = 0.0  # the most that a graphics card held, beside that of the process
     handed_in: HandedIn | None = None  # files of others, where nothing was trained here
+    doubt: str = ""  # what of its first epochs lies far outside those of earlier runs
     schema_version: int = SCHEMA_VERSION
 
     @property

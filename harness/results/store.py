@@ -256,6 +256,7 @@ def of_training(record: RunRecord, before: RunRecord) -> RunRecord:
         images_per_second=before.images_per_second,
         waiting_share=before.waiting_share,
         environment=before.environment,
+        doubt=before.doubt,
     )
 
 

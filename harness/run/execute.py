@@ -32,6 +32,7 @@ from harness.results import (
 from harness.run.advice import describe_failure
 from harness.run.audit import evaluate_audited, figures_on_test
 from harness.run.determinism import strictly_if_possible
+from harness.run.doubt import Doubts, earlier_histories
 from harness.run.environment import describe_environment, device_memory, peak_memory
 from harness.run.evaluate import encode_test, evaluated, load_weights, primary_metrics, score_run
 from harness.run.folder import finish_folder, prepare_folder, stored_training
@@ -151,6 +152,7 @@ def _execute(
         data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},
         environment={**record.environment, **_told(environment, trained)},
         metrics=figures.metrics,
+        doubt=figures.doubt or record.doubt,
         image_milliseconds=figures.image_milliseconds,
         text_milliseconds=figures.text_milliseconds,
     )
@@ -177,6 +179,7 @@ class _Figures:
     image_milliseconds: float = 0.0
     text_milliseconds: float = 0.0
     test_selected_epoch: int | None = None  # of an audit
+    doubt: str = ""
 
 
 def _train_and_evaluate(
@@ -185,12 +188,18 @@ def _train_and_evaluate(
     """Do what all ranks of a run do together."""
     audit = partial(figures_on_test, opened) if spec.is_audited else None
     before = stored_training(spec, options)
+    doubts = Doubts(earlier_histories(spec, options.results), opened.say)
     with Tracking(options.trackers, spec, options.results) as tracking:
+
+        def epoch_ended(row: Mapping[str, Any]) -> None:
+            tracking.log(row, row["epoch"])
+            doubts.see(row)
+
         if before:
             trained = take_over(opened, before, spec.path(options.results))
         else:
             shared = spec.shared_stages(options.results)
-            trained = train_run(opened, shared, asked_to_end, tracking, audit)
+            trained = train_run(opened, shared, asked_to_end, epoch_ended, audit)
         if trained.history and not trained.taken_over:
             write_history(opened.work / HISTORY, trained.history)
         opened.say(Update("evaluating"))
@@ -203,7 +212,8 @@ def _train_and_evaluate(
     audited = evaluate_audited(opened, trained)
     add_evaluations(opened.work, spec.evaluations, evaluated(spec, opened, features))
     cost = features.embeddings.image_milliseconds, features.embeddings.text_milliseconds
-    return trained, _Figures(metrics, *cost, audited)
+    doubt = "" if trained.taken_over else doubts.of(trained.history)
+    return trained, _Figures(metrics, *cost, audited, doubt)
 
 
 def _told(environment: dict[str, Any], trained: TrainingResult) -> dict[str, Any]:

@@ -23,7 +23,6 @@ from harness.results import (
 from harness.results.audit import best_on_test
 from harness.run.evaluate import load_weights
 from harness.run.open_run import OpenRun
-from harness.run.tracking import Tracking
 from harness.training import TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
 
@@ -68,7 +67,7 @@ def train_run(
     opened: OpenRun,
     shared: Sequence[Path],
     asked_to_end: Callable[[], bool],
-    tracking: Tracking,
+    epoch_ended: Callable[[Mapping[str, Any]], None],
     audit: Callable[[Method, int], Mapping[str, float]] | None = None,
 ) -> TrainingResult:
     """Train the method, watched on val; what a recipe without stages leaves as it is.
@@ -89,7 +88,7 @@ def train_run(
         judge,
         report=lambda progress: opened.say(Update("training", progress)),
         tell=lambda doing: opened.say(Update(doing)),
-        epoch_ended=lambda row: tracking.log(row, row["epoch"]),
+        epoch_ended=epoch_ended,
         asked_to_end=asked_to_end,
         audit=audit,
     )

@@ -334,7 +334,7 @@ def test_variants_that_differ_in_more_than_a_part_tell_nothing(
 def test_how_variants_were_executed_keeps_none_apart(
     recipe: dict[str, Any], is_pair: bool, add_run: Callable[..., Path], results: Path
 ) -> None:
-    """Chunks, precision and processes, which older records may lack; all else of a recipe parts."""
+    """Chunks, precision and processes, which older records lack; what else a recipe holds does."""
     own, changes = {"threads": 1, "candidates": 0}, {"losses": {"itc": 1.0, "wide": 0.5}}
     add_run("one", 40.0, config=CONFIG, recipe=own)
     config = {**CONFIG, **changes}

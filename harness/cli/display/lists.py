@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from harness.data.declaration import Declaration
     from harness.plan import Suite
     from harness.registry import Listing
+from harness.cli.display.running import show_doubts
 from harness.cli.display.terminal import note, print_table
 
 OUTDATED, NOT_COMPARED = "outdated", "ok?"
@@ -111,6 +112,7 @@ def show_runs(
     if said := say_shipped(runs):
         count = sum(row[-1] == SHIPPED and row[5] == OUTDATED for row in rows)
         note(f"{said} Outdated of those: {count:,}." if count else said)
+    show_doubts(run.record for run in runs)
     found = {row[5] for row in rows}
     if OUTDATED in found:
         note(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 from typing import TYPE_CHECKING
 
-from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun
+from harness.printable import printable
+from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun, read_record
 from harness.results.shipped import is_shipped, load_layered
 from harness.results.versions import newest_version, why_record_apart
 
@@ -28,6 +29,7 @@ from harness.cli.display.terminal import (
     write_runs,
 )
 
+LONGEST_DOUBT = 200  # characters
 TO_AUDIT = "to do, audited"  # the state of a run whose epochs are to be scored on test too
 
 
@@ -232,6 +234,22 @@ def tell_progress(now: Progress) -> str:
     return ", ".join(told)
 
 
+def records_of(specs: Sequence[RunSpec], results: Path) -> list[RunRecord]:
+    """Return the records of planned runs, as far as there are any."""
+    found = (read_record(spec.path(results)) for spec in specs)
+    return [record for record in found if record]
+
+
+def show_doubts(runs: Iterable[RunRecord]) -> None:
+    """List runs whose first epochs lie far outside those of earlier ones."""
+    doubted = [record for record in runs if record.doubt]
+    for record in doubted:
+        name = f"{record.dataset} {record.method}:{record.variant} seed {record.seed}"
+        note(f"In doubt, {name}: {printable(record.doubt, LONGEST_DOUBT)}.")
+    if doubted:
+        note("Such a run is ranked as any other: it only began unlike those before it.")
+
+
 class RunsDisplay:
     """Progress bars for runs under way, and what has failed so far."""
 
@@ -281,6 +299,8 @@ class RunsDisplay:
 
     def _update(self, spec: RunSpec, update: Update) -> None:
         task = self._tasks[str(spec)]
+        if update.doubt:
+            self._tell(f"{spec}: in doubt: {update.doubt}.")
         if update.progress is None:
             self._progress.update(task, state=escape(update.doing))
             return
