@@ -68,12 +68,19 @@ def refuse_slow(specs: Sequence[RunSpec], asked: Device, why: str) -> None:
     Raises:
         HarnessError: there is such a run; with the reason why it would be there.
     """
-    slow = [spec for spec in specs if spec.scale == SLOW and spec.recipe["stages"]]
+    slow = [spec for spec in specs if is_slow(spec) and spec.recipe["stages"]]
     if slow and asked is Device.AUTO:
         raise HarnessError(
             f"{slow[0]} would be trained on the CPU, which takes weeks at scale {SLOW}: {why}. "
             "Give --device cpu if that is what you want."
         )
+
+
+def is_slow(spec: RunSpec) -> bool:
+    """Tell whether a run is of a scale that no CPU is for, or of a part of it."""
+    from harness.registry.scales import parse_scale
+
+    return parse_scale(spec.scale)[0] == SLOW
 
 
 def runs_at_a_time(device: str, specs: Sequence[RunSpec]) -> int:

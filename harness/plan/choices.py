@@ -8,6 +8,7 @@ from typing import Any
 
 from harness import registry
 from harness.errors import HarnessError, unknown
+from harness.registry.scales import at_scale, has_scale
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,9 @@ def choose(
         HarnessError: a method or a variant does not exist, or the method fails to import.
     """
     if not names:
-        usable = [item for item in listings if scale in (item.description or {}).get("scales", {})]
+        usable = [
+            item for item in listings if item.description and has_scale(item.description, scale)
+        ]
         return [_choice(listing, None, scale, ablations) for listing in usable]
     choices = []
     for name in names:
@@ -77,9 +80,7 @@ def _no_variant(description: Mapping[str, Any], variant: str, scale: str) -> Har
 
 def variants_at(description: Mapping[str, Any], scale: str) -> list[str]:
     """Return the labels of a method's variants that a scale has, as published first."""
-    scales, (published, *rows) = description["scales"], description["variants"]
-    if scale not in scales:
-        raise unknown(f"recipe of {description['name']}", scale, scales)
-    tables = scales[scale]["tables"]
+    published, *rows = description["variants"]
+    tables = at_scale(description, scale)["tables"]
     here = [row["label"] for row in rows if any(table in tables for table, *_ in row["tables"])]
     return [published["label"], *here]

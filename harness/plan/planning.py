@@ -50,7 +50,9 @@ def plan(
         for choice in choices:
             code = codes.of(choice.listing.plugin)
             for label in choice.variants:
-                resolved = resolve_variant(choice.listing, suite.scale, label, settings)
+                resolved = resolve_variant(
+                    choice.listing, suite.scale, label, settings, suite.options
+                )
                 declared = choice.evaluations if resolved.label == results.FULL else ()
                 wanted = {
                     "rerank": dict.fromkeys((*declared, *rerankings)),
@@ -115,7 +117,7 @@ def plan_grid(
         raise HarnessError(f"Val does not read {', '.join(unread)}, so it cannot be chosen there.")
     distinct: list[tuple[Mapping[str, Any], Resolved]] = []
     for settings in grid:
-        resolved = resolve_variant(choice.listing, suite.scale, label, settings)
+        resolved = resolve_variant(choice.listing, suite.scale, label, settings, suite.options)
         if not any(_is_equal(resolved, other) for _, other in distinct):
             distinct.append((settings, resolved))
     code = keys.Codes().of(choice.listing.plugin)

@@ -10,6 +10,8 @@ from typing import Any
 from harness.data.catalogue import find_declaration, read_declaration
 from harness.data.declaration import Declaration
 from harness.errors import HarnessError, unknown
+from harness.limits import RUN_OPTIONS
+from harness.registry.scales import parse_scale
 
 SUITES = Path(__file__).with_name("suites")
 
@@ -25,6 +27,7 @@ class Suite:
     datasets: tuple[str, ...]
     argument: str = ""  # what names it on the command line, where that is not its name
     audit_selection: bool = False  # each epoch is scored on test too, apart from what is ranked
+    options: Mapping[str, Any] = field(default_factory=dict)  # of its runs: names in RUN_OPTIONS
     declared: Mapping[str, Declaration] = field(default_factory=dict)  # datasets of its own
 
     def find_declaration(self, name: str) -> Declaration:
@@ -41,6 +44,7 @@ class _File:
     datasets: tuple[Any, ...]  # names, or mappings that declare one
     title: str | None = None
     audit_selection: bool = False
+    options: Mapping[str, int | str] = field(default_factory=dict)  # as --chunks and its kin
 
 
 def read_suite(name: str) -> Suite:
@@ -66,6 +70,10 @@ def read_suite(name: str) -> Suite:
         raise HarnessError(
             f"Suite {path}: {error}. A suite is YAML with scale, seeds and datasets."
         ) from error
+    for option in file.options:
+        if option not in RUN_OPTIONS:
+            raise HarnessError(f"Suite {path}: {unknown('option of a run', option, RUN_OPTIONS)}")
+    parse_scale(file.scale)
     if not file.seeds or min(file.seeds) < 0 or len({*file.seeds}) < len(file.seeds):
         raise HarnessError(
             f"Suite {path}: seeds is {list(file.seeds)}; write whole numbers from 0, each once, as "
@@ -85,6 +93,7 @@ def read_suite(name: str) -> Suite:
         datasets=tuple(names),
         argument=name,
         audit_selection=file.audit_selection,
+        options=dict(file.options),
         declared={one.name: one for one in datasets if not isinstance(one, str)},
     )
 

@@ -13,12 +13,15 @@ from harness.errors import HarnessError, unknown
 from harness.limits import RUN_OPTIONS, refuse_recipe
 from harness.plan.choices import variants_at
 from harness.plan.values import read_list, write_value
+from harness.registry.scales import at_scale
 from harness.registry.settings import convert
 
 Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
 NOT_TRAINED = "none"  # a supervision
 ENTRY = {"type": "number"}  # of a mapping that does not say what it holds
+NO_OPTIONS: Mapping[str, Any] = {}
+SPREADING = ("processes", "chunks")  # options of methods that divide the rows of a batch
 AUTO = "auto"  # chunks: as few as fit
 IN_NO_ORDER = ("undecayed", "unread")  # lists of a stage
 
@@ -39,9 +42,15 @@ class Resolved:
 
 
 def resolve_variant(
-    listing: registry.Listing, scale: str, label: str, settings: Mapping[str, Any]
+    listing: registry.Listing,
+    scale: str,
+    label: str,
+    settings: Mapping[str, Any],
+    run_options: Mapping[str, Any] = NO_OPTIONS,
 ) -> Resolved:
     """Return a variant of a method with settings of one's own.
+
+    `run_options` of a suite hold where settings say nothing else and the method can be run so.
 
     Raises:
         HarnessError: there is no such setting, its value does not fit, or the method does not
@@ -49,8 +58,9 @@ def resolve_variant(
     """
     assert listing.description is not None
     base = _declared(listing.description, scale, label)
-    options = {key: settings[key] for key in RUN_OPTIONS if key in settings and key not in base[0]}
-    changes = {key: value for key, value in settings.items() if key not in options}
+    given = {key: settings[key] for key in RUN_OPTIONS if key in settings and key not in base[0]}
+    changes = {key: value for key, value in settings.items() if key not in given}
+    options = {**_possible(listing.description, run_options, given), **given}
     own, (config, recipe) = _with_settings(listing.description, base, changes)
     rows = variants_at(listing.description, scale) if own else ()
     same = [row for row in rows if _declared(listing.description, scale, row) == (config, recipe)]
@@ -62,7 +72,7 @@ def resolve_variant(
     if not recipe["stages"]:
         recipe |= {"processes": 1, "chunks": 1}  # there is no training to share
     _refuse_what_it_cannot_spread(listing, recipe)
-    tables = listing.description["scales"][scale]["tables"]
+    tables = at_scale(listing.description, scale)["tables"]
     places = [(table, row, place) for table, row, place in variant["tables"] if table in tables]
     return Resolved(
         base=label,
@@ -74,11 +84,24 @@ def resolve_variant(
     )
 
 
+def _possible(
+    description: Mapping[str, Any], options: Mapping[str, Any], given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the options of a suite that a method can be run with, beside those that are given."""
+    several = given.get("processes", options.get("processes", 1)) != 1
+    found = dict(options)
+    if not description["spreads"]:
+        found = {key: value for key, value in options.items() if key not in SPREADING}
+    if several and found.get("chunks") == AUTO:
+        del found["chunks"]  # it is found by one process alone
+    return found
+
+
 def _declared(description: Mapping[str, Any], scale: str, label: str) -> Settled:
     """Return the config and the recipe of a variant as the method declares it."""
-    at_scale = description["scales"][scale]
-    config = {**at_scale["config"], **_variant(description, label)["changes"]}
-    return config, json.loads(json.dumps(at_scale["recipe"]))
+    declared = at_scale(description, scale)
+    config = {**declared["config"], **_variant(description, label)["changes"]}
+    return config, json.loads(json.dumps(declared["recipe"]))
 
 
 def _variant(description: Mapping[str, Any], label: str) -> Mapping[str, Any]:

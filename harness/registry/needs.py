@@ -8,6 +8,7 @@ from typing import Any
 from harness.method import Download
 from harness.registry.finding import Plugin
 from harness.registry.importing import load_method
+from harness.registry.scales import at_scale, parse_scale
 from harness.registry.settings import build
 
 
@@ -21,8 +22,8 @@ def may_need(
     declared = {variant["label"]: variant["changes"] for variant in description["variants"]}
     if label not in declared:
         return True
-    as_declared = {**description["scales"][scale]["config"], **declared[label]}
-    return label in description["fetching"][scale] or dict(config) != as_declared
+    as_declared = {**at_scale(description, scale)["config"], **declared[label]}
+    return label in description["fetching"][parse_scale(scale)[0]] or dict(config) != as_declared
 
 
 def find_downloads(name: str, plugin: Plugin, config: Mapping[str, Any]) -> Sequence[Download]:

@@ -11,6 +11,7 @@ from harness.errors import HarnessError
 from harness.evaluation.embeddings import read_embeddings, write_embeddings
 from harness.evaluation.write import write_evaluation
 from harness.plan.spec import RunSpec
+from harness.registry.scales import parse_scale
 from harness.results import (
     LAST_EVALUATION,
     MEANS,
@@ -79,7 +80,7 @@ def evaluated(spec: RunSpec, opened: OpenRun, features: evaluation.Features) -> 
         features=features,
         split=opened.data.splits["test"],
         located=spec.located,
-        scale=spec.scale,
+        scale=parse_scale(spec.scale)[0],
         candidates=opened.recipe.candidates,
         device=opened.device,
         open_test=opened.open_test,

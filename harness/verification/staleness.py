@@ -20,6 +20,7 @@ from harness.plan import keys
 from harness.plan.handed import Encoder, make_handed_key
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
+from harness.registry.scales import has_scale
 from harness.results import (
     EVALUATION,
     EVALUATIONS,
@@ -159,7 +160,7 @@ def _recognise(
         told = "its method is not here to be compared, or does not import; --plugins brings more"
         return Finding(Kind.NOT_CHECKED, run.path, RECORD, told)
     description = listing.description
-    if record.scale not in description["scales"]:
+    if not has_scale(description, record.scale):
         return Finding(Kind.STALE, run.path, RECORD, "its method has no such scale any more")
     labels = plan.variants_at(description, record.scale)
     fitting = [one for one in labels if f"{record.variant} (".startswith(f"{one} (")]

@@ -8,6 +8,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from harness.printable import printable
+from harness.registry.scales import has_scale
 from harness.results import FULL, METRICS, TIED, RunRecord, StoredRun, read_record
 from harness.results.shipped import is_shipped, load_layered
 from harness.results.versions import newest_version, why_record_apart
@@ -56,7 +57,7 @@ def say_left_out(listings: Sequence[Listing], scale: str) -> None:
     without = [
         listing.name
         for listing in listings
-        if listing.description and scale not in listing.description["scales"]
+        if listing.description and not has_scale(listing.description, scale)
     ]
     if without:
         note(f"Left out, without a recipe for scale {scale}: {', '.join(without)}.")
