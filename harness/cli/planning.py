@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,10 +30,12 @@ def plan_runs(
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
     is_audited: bool | None = None,
+    also_elsewhere: bool = False,
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first.
 
-    Whether their selection is audited is the suite's to say, where no option does.
+    Whether their selection is audited is the suite's to say, where no option does; so is on which
+    other data the methods as published are tested, where that is asked for.
     """
     from harness import plan, registry
     from harness.cli.display import running
@@ -53,7 +56,26 @@ def plan_runs(
     audited = suite.audit_selection if is_audited is None else is_audited
     specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries, audited)
     refuse_untrainable(specs)
-    return list(once(specs))
+    found = list(once(specs))
+    return _also_on(found, suite) if also_elsewhere and suite.also_on else found
+
+
+def _also_on(specs: Sequence[RunSpec], suite: Suite) -> list[RunSpec]:
+    """Return the runs with the evaluations on other data that their suite asks for."""
+    from harness import plan
+    from harness.cli.display import terminal
+    from harness.data.catalogue import locate
+    from harness.plan.collisions import refuse_two_of_a_name
+    from harness.results import FULL
+
+    with terminal.steps() as show:
+        others = {name: locate(suite.find_declaration(name), show) for name in suite.also_on}
+    refuse_two_of_a_name([*(spec.located for spec in specs), *others.values()])
+    elsewhere = [plan.evaluated_on(spec, others).evaluations for spec in specs]
+    return [
+        replace(spec, evaluations=(*spec.evaluations, *more)) if spec.variant == FULL else spec
+        for spec, more in zip(specs, elsewhere, strict=True)
+    ]
 
 
 def refuse_untrainable(specs: Sequence[RunSpec]) -> None:

@@ -170,6 +170,7 @@ def run(
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, [*(settings or []), *options],
         plugins or [], rerank or [], queries or [], audit_selection,
+        also_elsewhere=every and not dataset,
     )  # fmt: skip
     refuse_collisions(specs, results)
     failures = execute_plan(

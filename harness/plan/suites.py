@@ -28,6 +28,7 @@ class Suite:
     argument: str = ""  # what names it on the command line, where that is not its name
     audit_selection: bool = False  # each epoch is scored on test too, apart from what is ranked
     options: Mapping[str, Any] = field(default_factory=dict)  # of its runs: names in RUN_OPTIONS
+    also_on: tuple[str, ...] = ()  # datasets on which `run --all` tests what was trained here
     declared: Mapping[str, Declaration] = field(default_factory=dict)  # datasets of its own
 
     def find_declaration(self, name: str) -> Declaration:
@@ -45,6 +46,7 @@ class _File:
     title: str | None = None
     audit_selection: bool = False
     options: Mapping[str, int | str] = field(default_factory=dict)  # as --chunks and its kin
+    also_on: tuple[str, ...] = ()
 
 
 def read_suite(name: str) -> Suite:
@@ -94,6 +96,7 @@ def read_suite(name: str) -> Suite:
         argument=name,
         audit_selection=file.audit_selection,
         options=dict(file.options),
+        also_on=file.also_on,
         declared={one.name: one for one in datasets if not isinstance(one, str)},
     )
 

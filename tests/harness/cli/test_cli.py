@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from harness import cli, results
+from harness.data.paperdolls.build import write_paperdolls
+from harness.data.paperdolls.looks import STREETDOLLS, Sizes
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -148,11 +150,16 @@ def test_runs_are_made_once_and_failures_do_not_spread(
 def test_all_runs_every_method_and_says_what_is_broken(
     harness: Call, toy: Path, small_dolls: Path, tmp_path: Path
 ) -> None:
-    """With --all every method is run; a plugin that does not import is a recorded failure, and the
-    status is not zero, until it is mended or gone."""
+    """With --all every method is run, and tested on what else its suite names; a plugin that does
+    not import is a recorded failure, and the status is not zero, until it is mended or gone."""
     absent = toy.with_name("absent.py")
     absent.write_text(ABSENT, encoding="utf-8")
-    command = ("run", "--all", "--plugins", toy.parent, "--dataset", small_dolls, "--seeds", "0")
+    street, suite = tmp_path / "street", tmp_path / "mine.yaml"
+    write_paperdolls(street, sizes=Sizes(train=2, val=2, test=3), look=STREETDOLLS)
+    suite.write_text(
+        f"scale: tiny\nseeds: [0]\ndatasets: [{small_dolls}]\nalso_on: [{street}]\n", "utf-8"
+    )
+    command = ("run", "--all", "--plugins", toy.parent, "--suite", suite)
     done = harness(*command)
     assert done.returncode == 1
     assert "absent does not import: ModuleNotFoundError" in " ".join(done.stderr.split())
@@ -160,6 +167,8 @@ def test_all_runs_every_method_and_says_what_is_broken(
     assert found.pop("absent") == "error"
     assert found.keys() >= {"clip", "clip-itc", "irra", "toy"}
     assert set(found.values()) == {"ok"}
+    runs = [run for run in results.load_runs(tmp_path / "results") if run.record.status == "ok"]
+    assert {*found} == {run.record.method for run in runs if "on-street" in run.evaluations()}
     assert "no_such_package" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
     absent.unlink()
     again = harness(*command)
