@@ -67,6 +67,15 @@ class Batch:
     image_index: Tensor  # (B,) int64
     caption_index: Tensor  # (B,) int64
     person_ids: Tensor | None = None  # (B,) int64 from 0; None unless the supervision is IDENTITY
+    # B each, as the indices: to read those from a graphics card waits for all that it has to do.
+    image_numbers: Sequence[int] = ()
+    caption_numbers: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        for kind in ("image", "caption"):
+            if not getattr(self, f"{kind}_numbers"):
+                numbers = getattr(self, f"{kind}_index").tolist()
+                object.__setattr__(self, f"{kind}_numbers", numbers)
 
 
 @dataclass(frozen=True)

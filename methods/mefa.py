@@ -42,6 +42,7 @@ from methods.blocks.losses import cosine, identity_target, infonce, precise
 from methods.blocks.objective import weighted
 from methods.blocks.phrases import Word, tag, tagger_downloads
 from methods.blocks.text_negatives import mine_once
+from methods.blocks.transfer import sent
 from methods.blocks.word_fillers import filler_downloads, load_filler
 
 EVA = "EVA02-B-16/merged2b_s8b_b131k"
@@ -204,7 +205,7 @@ class Mefa(Method):
         self.encoder = load_dual_encoder(config.backbone, config.image_size)
         self.refinement = Refinement(self.encoder.width)
         self.negatives_of_caption: Mapping[int, Sequence[str]] = {}
-        self.neighbours = torch.empty(0, 0, dtype=torch.long)  # (images, k)
+        self.neighbours = torch.empty(0, 0, dtype=torch.long)  # (images, k), by numbers
 
     def encode_images(self, images: Tensor) -> Encoded:
         return self.encoder.encode_images(images)
@@ -223,7 +224,7 @@ class Mefa(Method):
             assert train.person_of_image is not None  # given to every IDENTITY method
             features = run.encode(train)[0].embedding  # (images, D)
             people = train.person_of_image.to(features.device)
-            self.neighbours = nearest_others(features, people, self.config.neighbours)
+            self.neighbours = nearest_others(features, people, self.config.neighbours).cpu()
             self.pixels = train.pixels
 
     def negative_captions(self, train: TrainSet, run: Run) -> Sequence[NegativeCaption]:
@@ -253,7 +254,7 @@ class Mefa(Method):
 
     def text_reasoning(self, x: Pairs) -> Tensor:
         """IMR(T): an image, its caption, and the caption with something changed."""
-        texts = [self.negatives_of_caption.get(row, ()) for row in x.batch.caption_index.tolist()]
+        texts = [self.negatives_of_caption.get(row, ()) for row in x.batch.caption_numbers]
         flat = [text for of_row in texts for text in of_row]
         exists = _slots([len(of_row) for of_row in texts], x.image.device)  # (B, K)
         if not flat:
@@ -267,11 +268,11 @@ class Mefa(Method):
 
     def image_reasoning(self, x: Pairs) -> Tensor:
         """IMR(V): a caption, its image, and one of the images most like it."""
-        candidates = self.neighbours[x.batch.image_index.to(self.neighbours.device)]  # (B, k)
+        candidates = self.neighbours[list(x.batch.image_numbers)]  # (B, k)
         draws = torch.rand(len(candidates), generator=x.run.generator("neighbours"))
-        chosen = (draws * candidates.shape[1]).long().to(candidates.device)  # (B,)
+        chosen = (draws * candidates.shape[1]).long()  # (B,)
         rows = candidates.gather(1, chosen[:, None])[:, 0]  # (B,)
-        images = self.pixels(rows.cpu()).to(x.text.device)  # (B, 3, H, W)
+        images = sent(self.pixels(rows), x.text.device)  # (B, 3, H, W)
         encoded = x.run.spread(self.encoder.embed_images, images)  # (B, D)
         negatives = _similarity(x.text, encoded)[:, None]  # (B, 1)
         exists = torch.ones_like(negatives, dtype=torch.bool)

@@ -39,13 +39,15 @@ def feed(view: TrainView, batches: Sequence[Tensor], device: torch.device) -> It
 
 def gather(view: TrainView, captions: Tensor, pinned: bool = False) -> Batch:
     """Return a batch on the processor; if `pinned`, where a card copies from it by itself."""
-    images = view.image_of_caption[captions]  # (B,)
+    images, numbers = view.image_of_caption[captions], captions.tolist()  # (B,) each
     batch = Batch(
         images=view.pixels(images),  # (B, 3, H, W)
-        captions=[view.captions[index] for index in captions.tolist()],
+        captions=[view.captions[index] for index in numbers],
         image_index=images,
         caption_index=captions,
         person_ids=None if view.person_of_image is None else view.person_of_image[images],
+        image_numbers=images.tolist(),
+        caption_numbers=numbers,
     )
     return _moved(batch, Tensor.pin_memory) if pinned else batch
 

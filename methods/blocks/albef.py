@@ -13,7 +13,6 @@ from __future__ import annotations
 import copy
 import re
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -38,9 +37,10 @@ from methods.blocks.albef_weights import (
     is_published,
     read_published,
 )
-from methods.blocks.dual_encoder import DEVIATION, MEAN, REMEMBERED_CAPTIONS, Vocabulary
+from methods.blocks.dual_encoder import DEVIATION, MEAN, Vocabulary, remembering
 from methods.blocks.fusion import FusionEncoder, additive_mask
 from methods.blocks.pretrained import BESIDE_FILES, WORD_FILES, loading
+from methods.blocks.transfer import sent
 
 TOKENIZER = "google-bert/bert-base-uncased"
 TEXT_LENGTH = 50
@@ -115,7 +115,7 @@ class AlbefEncoder(nn.Module):
         self.text_proj = nn.Linear(config.hidden_size, joint_width)
         self.vocabulary = vocabulary
         self.width = joint_width
-        self._words = lru_cache(REMEMBERED_CAPTIONS)(words)
+        self._words = remembering(words)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1) * 255, persistent=False)
         deviation = torch.tensor(DEVIATION).view(1, 3, 1, 1) * 255
         self.register_buffer("deviation", deviation, persistent=False)
@@ -140,7 +140,7 @@ class AlbefEncoder(nn.Module):
 
     def word_pieces(self, text: str) -> list[int]:
         """Return the ids of a text's word pieces."""
-        return self._words(text)
+        return list(self._words(text))
 
     def tokenize(self, captions: Sequence[str]) -> Tensor:
         """B captions -> (B, L) ids on the encoder's device: start, words, end, padding."""
@@ -148,7 +148,7 @@ class AlbefEncoder(nn.Module):
         rows = [[v.start, *self._words(caption)[: v.length - 2], v.end] for caption in captions]
         length = max(map(len, rows))
         padded = [row + [v.pad] * (length - len(row)) for row in rows]
-        return torch.tensor(padded, device=self.mean.device)  # (B, L)
+        return sent(torch.tensor(padded), self.mean.device)  # (B, L)
 
 
 class Albef(nn.Module):

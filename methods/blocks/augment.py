@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from methods.blocks.transfer import sent
+
 ATTEMPTS = 10  # at a rectangle that is smaller than the image, as torchvision makes them
 
 
@@ -39,7 +41,7 @@ def augment(
 
 def flipped(images: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Mirror images left to right."""
-    chosen = torch.rand(len(images), generator=generator).to(images.device) < probability
+    chosen = sent(torch.rand(len(images), generator=generator), images.device) < probability
     return torch.where(chosen[:, None, None, None], images.flip(-1), images)  # (B, 3, H, W)
 
 

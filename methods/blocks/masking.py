@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from methods.blocks.dual_encoder import Vocabulary
+from methods.blocks.transfer import sent
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,16 @@ def mask_words(
     word hidden. Devlin et al., "BERT", NAACL 2019, section 3.1. https://arxiv.org/abs/1810.04805
     """
     words = _words(ids, vocabulary)  # (B, L)
-    draws = torch.rand(2, *ids.shape, generator=generator).to(ids.device)  # (2, B, L)
+    draws = sent(torch.rand(2, *ids.shape, generator=generator), ids.device)  # (2, B, L)
     chosen = words & (draws[0] < share)  # (B, L)
     first = torch.arange(ids.shape[1], device=ids.device) == 1  # (L,)
     none = ~chosen.any(dim=1, keepdim=True) & first & words  # (B, L)
     chosen = chosen | none
-    random = torch.randint(0, vocabulary.size, ids.shape, generator=generator).to(ids.device)
-    special = torch.tensor(
-        [vocabulary.pad, vocabulary.start, vocabulary.mask, vocabulary.end], device=ids.device
-    )
-    random = torch.where(torch.isin(random, special), ids, random)  # (B, L)
+    random = sent(torch.randint(0, vocabulary.size, ids.shape, generator=generator), ids.device)
+    special = [vocabulary.pad, vocabulary.start, vocabulary.mask, vocabulary.end]
+    random = torch.where(
+        torch.isin(random, sent(torch.tensor(special), ids.device)), ids, random
+    )  # (B, L)
     hide = chosen & ((draws[1] < hidden) | none)
     replace = chosen & ~hide & (draws[1] < hidden + replaced)
     masked = torch.where(hide, vocabulary.mask, torch.where(replace, random, ids))  # (B, L)
@@ -59,7 +60,7 @@ def hide_words(
 
     Start, end and padding stay as they are.
     """
-    draws = torch.rand(ids.shape, generator=generator).to(ids.device)  # (B, L)
+    draws = sent(torch.rand(ids.shape, generator=generator), ids.device)  # (B, L)
     hidden = _words(ids, vocabulary) & (draws < probability)  # (B, L)
     return torch.where(hidden, vocabulary.mask, ids)  # (B, L)
 

@@ -6,7 +6,6 @@ Shapes: B items, N patches, L text tokens.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ from transformers import AutoConfig, AutoTokenizer, BertModel
 
 from harness.data.downloads import HubFiles
 from harness.method import Download, Encoded
-from methods.blocks.dual_encoder import REMEMBERED_CAPTIONS, Vocabulary
+from methods.blocks.dual_encoder import Vocabulary, remembering
 from methods.blocks.pretrained import WEIGHT_FILES, bert_downloads, loading, refuse_other_weights
+from methods.blocks.transfer import sent
 
 TEXT_LENGTH = 100  # tokens; the longest captions of the three benchmarks have about that many
 GRU_WIDTH = 512  # of each direction
@@ -48,7 +48,7 @@ class VitBert(nn.Module):
         self.text_width = GRU_WIDTH
         self.grid: tuple[int, int] = tuple(visual.patch_embed.grid_size)
         self.gru = nn.GRU(text.config.hidden_size, GRU_WIDTH, batch_first=True, bidirectional=True)
-        self._words = lru_cache(REMEMBERED_CAPTIONS)(words)
+        self._words = remembering(words)
         for name, key in (("mean", "mean"), ("deviation", "std")):
             values = torch.tensor(visual.pretrained_cfg[key]).view(1, 3, 1, 1) * 255
             self.register_buffer(name, values, persistent=False)
@@ -90,7 +90,7 @@ class VitBert(nn.Module):
         rows = [[v.start, *self._words(caption)[: v.length - 2], v.end] for caption in captions]
         length = max(map(len, rows))
         padded = [row + [v.pad] * (length - len(row)) for row in rows]
-        return torch.tensor(padded, device=self.mean.device)  # (B, L)
+        return sent(torch.tensor(padded), self.mean.device)  # (B, L)
 
 
 def load_vit_bert(name: str, image_size: tuple[int, int]) -> VitBert:

@@ -243,7 +243,7 @@ class Laip(Baseline):
         """Put the phrases of a batch side by side, one word of each masked."""
         found = [
             (row, phrase)
-            for row, caption in enumerate(batch.caption_index.tolist())
+            for row, caption in enumerate(batch.caption_numbers)
             for phrase in self.draw_phrases(caption, generator)
         ]
         draws = torch.rand(len(found), generator=generator).tolist()

@@ -57,6 +57,9 @@ def test_the_next_batch_is_gathered_while_one_is_worked_off() -> None:
         assert watched.asked <= number + 1
         for tensor in (batch.images, batch.image_index, batch.caption_index, batch.person_ids):
             assert tensor.device == DEVICE
+        rows = BATCHES[number - 1]
+        assert batch.caption_numbers == rows.tolist()  # known without asking the device
+        assert batch.image_numbers == watched.image_of_caption[rows].tolist()
     assert number == len(BATCHES)
     assert threading.get_ident() not in watched.threads
 

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -209,6 +210,15 @@ def test_phrases_are_those_of_their_captions(model: Laip) -> None:
         words = [piece for word in text.split() for piece in pieces(word)]
         assert found.ids[number].tolist()[1 : 1 + len(words)] == words
         assert (found.ids[number] != 0).sum() == len(words) + 2
+
+
+def test_phrases_are_found_without_reading_from_the_device(model: Laip) -> None:
+    """A device that is pretended holds no values: a step that read one would fail."""
+    batch = batch_of()
+    there = batch.caption_index.to("meta")
+    found = model.mask_phrases(replace(batch, caption_index=there), torch.Generator())
+    assert found.ids.device == found.row.device == torch.device("meta")
+    assert found.ids.shape == model.mask_phrases(batch, torch.Generator()).ids.shape
 
 
 def test_of_many_phrases_others_are_drawn_each_time() -> None:
