@@ -90,11 +90,18 @@ def _read(file: Path) -> dict[str, Any]:
         raise HarnessError(f"{printable(str(file))} cannot be read: {printable(told)}.") from error
     if not isinstance(values, dict):
         raise HarnessError(f"{printable(str(file))} has to hold name, authors, paper and so on.")
-    known = [one.name for one in fields(About)]
+    _refuse_unknown(values, About, file)
+    extra = values.get("extra_data")
+    _refuse_unknown(extra if isinstance(extra, dict) else {}, ExtraData, file)
+    return values
+
+
+def _refuse_unknown(values: Mapping[str, Any], kind: type[About | ExtraData], file: Path) -> None:
+    """Refuse a field that is none, as a misspelt one."""
+    known = [one.name for one in fields(kind)]
     for name in values:
         if name not in known:
             raise HarnessError(f"{printable(str(file))}: {unknown('field', str(name), known)}")
-    return values
 
 
 def _convert(values: Mapping[str, Any], source: str) -> About:

@@ -225,10 +225,20 @@ def _refuse_incomparable(path: str, record: RunRecord, here: Here) -> None:
                 "compared"
             )
     place = record.suite, record.dataset
+    if record.handed_in and record.method in {listing.name for listing in here.listings}:
+        raise Refused(
+            f"{path} is {record.mark} and has the name of a method that is here, whose runs are "
+            "trained"
+        )
     for stored in load_runs(here.results):
         other = stored.record
         if (other.suite, other.dataset) != place or other.status != "ok":
             continue
+        if other.method == record.method and other.mark != record.mark:
+            raise Refused(
+                f"{path} is {record.mark or 'trained'}, and what has its name here is "
+                f"{other.mark or 'trained'}"
+            )
         for what, told in ALIKE.items():
             if told(other) != told(record):
                 raise Refused(

@@ -97,6 +97,12 @@ def _check_record(record: RunRecord, results: Path, folder: Path) -> Iterator[st
         yield "tells no fingerprint of the dataset"
     if type(record.protocol.get("version")) is not int:
         yield "tells no version of the protocol"
+    if record.handed_in and not record.handed_in.files:
+        yield "rests on files that were handed in, and names none"
+    if record.handed_in and (record.handed_in.what == "weights") != bool(
+        record.handed_in.encoded_by
+    ):
+        yield "tells of weights and of what encodes with them in two ways"
 
 
 def _evaluations(folder: Path) -> list[Path]:

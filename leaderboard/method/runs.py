@@ -69,13 +69,13 @@ def handed_in_words(record: RunRecord) -> str:
     handed = record.handed_in
     if handed is None:
         return ""
-    if handed.encoded_by:
-        file = handed.files[0]
+    named = [f"{file.name} (SHA-256 {file.sha256[:SHORT_KEY]})" for file in handed.files]
+    files = listed(named or ["no file"])
+    if handed.what == "weights":
         return (
-            f"{handed.mark.capitalize()}: the weights of {file.name} (SHA-256 "
-            f"{file.sha256[:SHORT_KEY]}), encoded by the code of {handed.encoded_by} that is here."
+            f"{handed.mark.capitalize()}: the weights of {files}, encoded by the code of"
+            f" {handed.encoded_by or 'a method'} that is here."
         )
-    files = listed([f"{file.name} (SHA-256 {file.sha256[:SHORT_KEY]})" for file in handed.files])
     order = "" if handed.order_checked else ", and their order is not checked"
     return (
         f"{handed.mark.capitalize()}: {KINDS[handed.what]} of {files}, {ORDERS[handed.similarity]}."

@@ -117,6 +117,29 @@ leaderboard.rankingTable = (section) => {
     });
   };
 
+  const GROUPS = { without: "Without person pre-training", with: "With person pre-training",
+    undisclosed: "Person pre-training undisclosed" };
+  const dropHeadings = () => body.querySelectorAll("tr.heading").forEach((row) => row.remove());
+  const headingOf = (group) => {
+    const heading = element("th", "");
+    heading.scope = "rowgroup";
+    heading.colSpan = order.length;
+    heading.append(element("span", GROUPS[group]));
+    const row = element("tr", "", "heading");
+    row.append(heading);
+    return row;
+  };
+  // Puts a heading above each group, where rows stand by what methods saw before.
+  const headGroups = ({ sort }) => {
+    if (sort !== "people") return;
+    let last = "";
+    for (const row of [...body.rows].filter((one) => !one.hidden)) {
+      const { people } = row.dataset;
+      if (people !== last) row.before(headingOf(people));
+      last = people;
+    }
+  };
+
   const filter = (passes) => {
     for (const entry of entries) entry.hidden = !passes(entry);
     const page = (link) => link.getAttribute("href").split("#")[0];
@@ -237,11 +260,13 @@ leaderboard.rankingTable = (section) => {
   // Shows a view; the promise is kept when its differences stand in the table.
   const show = (view, passes) => {
     asked = view;
+    dropHeadings();
     arrange(view.metric);
     writeRanks(view.metric);
     filter(passes);
     sort(view);
     drawBars(view);
+    headGroups(view);
     return drawDetails(view);
   };
 

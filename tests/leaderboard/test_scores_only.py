@@ -112,6 +112,13 @@ def test_a_view_leaves_out_what_saw_people_before(
     expect(page.locator("table.ranking tbody:not(.apart) th.pinned > a")).to_have_text(
         ["TRAINED", f"SINGLE {MARK}", f"SEEDED {MARK}"]
     )
+    headings = page.locator("table.ranking tr.heading")
+    expect(headings).to_have_text([
+        "Without person pre-training", "With person pre-training",
+        "Person pre-training undisclosed",
+    ])  # fmt: skip
+    page.get_by_role("button", name="Rank", exact=True).click()
+    expect(headings).to_have_count(0)
 
 
 def test_weights_from_elsewhere_stand_beside_what_is_printed(

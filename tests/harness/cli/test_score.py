@@ -14,6 +14,7 @@ import pytest
 from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.schema import Split
+from harness.files import hash_file
 from harness.results import PRIMARY_EVALUATION, StoredRun, load_runs
 from harness.verification import Kind, verify
 
@@ -313,3 +314,28 @@ def test_what_needs_weights_or_features_says_that_there_are_none(
         assert done.returncode in (1, 2), words
         assert said in done.stderr
         assert "Train" not in done.stderr
+
+
+def test_a_bundle_cannot_pass_for_a_method_that_is_trained(
+    score: Call, harness: Call, dumped: Path, glance: Path, tmp_path: Path
+) -> None:
+    """Rows of scores only, called like a method that is here or was trained here, are refused."""
+    assert score("0.npz", "--name", "theirs", "--similarity", "cosine").returncode == 0
+    row = row_of(dumped, "theirs")
+    record = json.loads((row.path / "run.json").read_text())
+    for name, said in (("irra", "has the name of a method that is here"),
+                       ("glance", "what has its name here is trained")):  # fmt: skip
+        other = tmp_path / f"as-{name}"
+        place = other / Path(*row.path.relative_to(dumped).parts[:2]) / name / "full/seed-7"
+        shutil.copytree(row.path, place)
+        for digest in row.path.parents[2].glob("dataset-*"):
+            shutil.copytree(digest, place.parents[2] / digest.name)
+        (place / "run.json").write_text(json.dumps({**record, "method": name, "seed": 7}))
+        sums = json.loads((place / "checksums.json").read_text())
+        sums["sha256"] |= {"run.json": hash_file(place / "run.json")}
+        (place / "checksums.json").write_text(json.dumps(sums))
+        made = harness("export", name, "--results", other, "--out", f"{name}.zip")
+        assert made.returncode == 0, made.stderr
+        taken = harness("import-results", f"{name}.zip", "--results", dumped)
+        assert taken.returncode == 1
+        assert said in taken.stderr
