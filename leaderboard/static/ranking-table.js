@@ -199,7 +199,7 @@ leaderboard.rankingTable = (section) => {
     const small = element("small", "");
     small.append(link, `, ${probability(found.p)}`);
     cell.classList.toggle("quiet", !found.real);
-    cell.replaceChildren(leaderboard.whiskers.draw(found, scale), text, small);
+    cell.replaceChildren(...leaderboard.whiskers.draw(found, scale), text, small);
     if (!found.real) cell.append(element("span", ", not told apart", "hidden"));
   };
 
@@ -217,7 +217,7 @@ leaderboard.rankingTable = (section) => {
         writeDifference(cell, found.get(row), scale, address);
       } else {
         cell.classList.remove("quiet");
-        cell.replaceChildren(...(isKnown ? [leaderboard.whiskers.draw(null, scale)] : []),
+        cell.replaceChildren(...(isKnown ? leaderboard.whiskers.draw(null, scale) : []),
           element("span", isKnown ? "baseline" : RANGE, "quiet"));
       }
     }

@@ -69,13 +69,20 @@ leaderboard.whiskers = (() => {
     return made;
   };
 
-  // Draws the line of no difference and, where one is given, a difference with its interval.
-  const draw = (one, scale) => {
-    const svg = make("svg", { viewBox: `0 0 ${WIDTH} 10`, preserveAspectRatio: "none", "aria-hidden": "true" });
-    const paths = { zero: middle(ZERO, scale) };
-    if (one) Object.assign(paths, { span: span(one, scale), dot: dot(one, scale), hole: dot(one, scale) });
-    svg.append(...Object.entries(paths).map(([name, d]) => make("path", { class: name, d })));
+  const drawing = (name, paths) => {
+    const svg = make("svg", {
+      class: name, viewBox: `0 0 ${WIDTH} 10`, preserveAspectRatio: "none", "aria-hidden": "true" });
+    svg.append(...Object.entries(paths).map(([kind, d]) => make("path", { class: kind, d })));
     return svg;
+  };
+
+  // Draws the line of no difference through a row and, where one is given, a difference with its
+  // interval. The first is stretched to the height of the row.
+  const draw = (one, scale) => {
+    const line = drawing("through", { zero: middle(ZERO, scale) });
+    if (!one) return [line];
+    const point = dot(one, scale);
+    return [line, drawing("at", { span: span(one, scale), dot: point, hole: point })];
   };
 
   const drawTicks = (scale, write) => scaleTicks(scale).map(([x, value]) => {
