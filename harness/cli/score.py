@@ -16,11 +16,11 @@ from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.data.declaration import Located
-    from harness.handed.about import About
-    from harness.handed.matching import Others
-    from harness.handed.opening import Opened
-    from harness.handed.row import Place
-    from harness.handed.scoring import Scored
+    from harness.handed_in.about import About
+    from harness.handed_in.matching import Others
+    from harness.handed_in.opening import Opened
+    from harness.handed_in.row import Place
+    from harness.handed_in.scoring import Scored
     from harness.plan import Suite
     from harness.results import RunRecord
 
@@ -134,8 +134,8 @@ def score(
     from harness.cli.report import write_reports
     from harness.data.catalogue import locate
     from harness.data.loading import load_split
-    from harness.handed.about import parse_extra_data, read_about
-    from harness.handed.row import Place, is_there, make_record, refuse_taken, write_row
+    from harness.handed_in.about import parse_extra_data, read_about
+    from harness.handed_in.row import Place, is_there, make_record, refuse_taken, write_row
 
     groups = _by_seed(files, seeds)
     told = {
@@ -225,7 +225,7 @@ def other_splits(located: Located, split: str) -> Others:
 def _open(
     groups: Mapping[int, list[Path]], place: Place, how: str, seeded: bool
 ) -> dict[int, Opened]:
-    from harness.handed.opening import open_files
+    from harness.handed_in.opening import open_files
 
     return {
         seed: open_files(files, place.split, place.others, how, seeded)
@@ -245,7 +245,7 @@ def _score(opened: Opened, place: Place) -> tuple[Scored, float]:
 
 def _show_val(opened: Mapping[int, Opened], place: Place, about: About) -> None:
     from harness.cli.display import scoring, terminal
-    from harness.handed.scoring import figures_of
+    from harness.handed_in.scoring import figures_of
 
     found = {seed: _score(one, place)[0] for seed, one in opened.items()}
     if any(one.at_most is not None for one in found.values()):
@@ -259,7 +259,7 @@ def _show_val(opened: Mapping[int, Opened], place: Place, about: About) -> None:
 
 def _show_cut(found: Sequence[Scored]) -> None:
     from harness.cli.display import scoring
-    from harness.handed.scoring import figures_of
+    from harness.handed_in.scoring import figures_of
 
     for one in found:
         if one.at_most is not None:

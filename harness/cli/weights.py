@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from harness.cli.options import Device
-    from harness.handed.layout import Handed
-    from harness.handed.matching import Match
-    from harness.handed.row import Place
-    from harness.handed.weights import Loaded
+    from harness.handed_in.layout import Handed
+    from harness.handed_in.matching import Match
+    from harness.handed_in.row import Place
+    from harness.handed_in.weights import Loaded
     from harness.registry import Listing
     from harness.results import RunRecord
 
@@ -37,9 +37,9 @@ def evaluate_weights(
     """Encode and score a test split with weights that were trained elsewhere."""
     from harness import registry
     from harness.cli.display import scoring, terminal
-    from harness.handed.row import is_there, refuse_taken, write_row
-    from harness.handed.scoring import score
-    from harness.handed.weights import load_weights
+    from harness.handed_in.row import is_there, refuse_taken, write_row
+    from harness.handed_in.scoring import score
+    from harness.handed_in.weights import load_weights
 
     if len(methods) != 1 or len(datasets) != 1:
         raise HarnessError("--weights takes one method and one --dataset.")
@@ -70,7 +70,7 @@ def _open_place(results: Path, suite: str | None, dataset: str) -> Place:
     from harness.cli.planning import refuse_unfit
     from harness.data.catalogue import locate
     from harness.data.loading import load_split
-    from harness.handed.row import Place
+    from harness.handed_in.row import Place
 
     known = find_suite(suite, dataset)
     with terminal.steps() as show:
@@ -97,10 +97,10 @@ def _record(
 ) -> RunRecord:
     """Return what is known of the row: what the method says of itself, and where weights are of."""
     from harness.files import hash_file
-    from harness.handed.about import About
-    from harness.handed.row import make_record
-    from harness.handed.weights import THE_DATASET
-    from harness.plan.handed import Encoder
+    from harness.handed_in.about import About
+    from harness.handed_in.row import make_record
+    from harness.handed_in.weights import THE_DATASET
+    from harness.plan.handed_in import Encoder
     from harness.plan.keys import code_of
     from harness.registry import ExtraData, Paper
     from harness.registry.settings import build

@@ -17,7 +17,7 @@ from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan import keys
-from harness.plan.handed import Encoder, make_handed_key
+from harness.plan.handed_in import Encoder, make_handed_key
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
 from harness.registry.scales import has_scale

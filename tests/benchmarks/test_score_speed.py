@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from harness.data.schema import Split
-from harness.handed.opening import open_files
+from harness.handed_in.opening import open_files
 
 torch.set_num_threads(2)
 people = np.arange({ROWS}) % {PEOPLE}

@@ -10,7 +10,7 @@ from harness.results import METRICS, TIED, RunRecord
 from harness.results.handed_in import HandedIn
 
 if TYPE_CHECKING:
-    from harness.handed.weights import Loaded
+    from harness.handed_in.weights import Loaded
 
 NAMED = 5  # weights that are named
 Figures = Mapping[str, float]

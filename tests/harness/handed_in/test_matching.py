@@ -10,8 +10,8 @@ import pytest
 
 from harness.data.schema import Split
 from harness.errors import HarnessError
-from harness.handed.layout import GivenIds, Handed
-from harness.handed.matching import Match, match
+from harness.handed_in.layout import GivenIds, Handed
+from harness.handed_in.matching import Match, match
 
 from .conftest import Dumped
 

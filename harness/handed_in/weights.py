@@ -20,8 +20,8 @@ from harness.data.pixels import Pixels
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation import encode_split, rescores
-from harness.handed.layout import GivenIds, Handed
-from harness.handed.matching import Match
+from harness.handed_in.layout import GivenIds, Handed
+from harness.handed_in.matching import Match
 from harness.method import Method, Supervision, TrainSummary
 from harness.printable import printable
 from harness.registry import Listing, WeightsLayout

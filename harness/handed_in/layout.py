@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from harness.errors import HarnessError
-from harness.handed.files import ALONE, Array, Load, load, read_arrays
+from harness.handed_in.files import ALONE, Array, Load, load, read_arrays
 from harness.printable import printable
 
 Integers = NDArray[np.int64]

@@ -18,9 +18,9 @@ from harness import metrics
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation import TOP
-from harness.handed.files import Array
-from harness.handed.layout import Handed
-from harness.handed.matching import Match
+from harness.handed_in.files import Array
+from harness.handed_in.layout import Handed
+from harness.handed_in.matching import Match
 from harness.metrics.counting import Floats, Integers
 from harness.progress import Show
 from harness.results import TIED

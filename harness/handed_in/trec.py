@@ -23,8 +23,8 @@ from harness import metrics
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation import TOP
-from harness.handed.matching import Others, rows_by_image
-from harness.handed.scoring import Scored
+from harness.handed_in.matching import Others, rows_by_image
+from harness.handed_in.scoring import Scored
 from harness.metrics.counting import Floats, Integers
 from harness.printable import printable
 from harness.progress import Show

@@ -12,8 +12,8 @@ import pytest
 from harness import metrics
 from harness.data.schema import Split
 from harness.errors import HarnessError
-from harness.handed.scoring import Scored
-from harness.handed.trec import score_run
+from harness.handed_in.scoring import Scored
+from harness.handed_in.trec import score_run
 from harness.tie_order import IMAGES, tie_order
 
 from .conftest import Dumped

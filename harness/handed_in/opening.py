@@ -9,11 +9,11 @@ from pathlib import Path
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.files import hash_file
-from harness.handed import trec
-from harness.handed.files import READERS
-from harness.handed.layout import Handed, read_handed
-from harness.handed.matching import Match, Others, match
-from harness.handed.scoring import Scored, score
+from harness.handed_in import trec
+from harness.handed_in.files import READERS
+from harness.handed_in.layout import Handed, read_handed
+from harness.handed_in.matching import Match, Others, match
+from harness.handed_in.scoring import Scored, score
 from harness.printable import printable
 from harness.progress import Show
 from harness.results.handed_in import HandedFile, HandedIn, Similarity, What

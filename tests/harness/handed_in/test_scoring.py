@@ -16,9 +16,9 @@ from harness.errors import HarnessError
 from harness.evaluation import Features
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
-from harness.handed.layout import GivenIds, Handed
-from harness.handed.matching import Match
-from harness.handed.scoring import Scored, score
+from harness.handed_in.layout import GivenIds, Handed
+from harness.handed_in.matching import Match
+from harness.handed_in.scoring import Scored, score
 from harness.method import Encoded, Method
 
 from .conftest import Dumped

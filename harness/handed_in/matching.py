@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from harness.data.schema import Split
 from harness.errors import HarnessError
-from harness.handed.layout import GivenIds, Handed
+from harness.handed_in.layout import GivenIds, Handed
 from harness.printable import printable
 
 Integers = NDArray[np.int64]

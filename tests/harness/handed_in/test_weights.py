@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from harness import registry
 from harness.errors import HarnessError
-from harness.handed.weights import load_weights
+from harness.handed_in.weights import load_weights
 from harness.results import load_runs
 from harness.training.building import build_method
 
@@ -318,7 +318,7 @@ def check_figures(folder: Path, small_dolls: Path, method: Any, metrics: Any) ->
     from harness.data.catalogue import find_declaration, locate
     from harness.data.loading import load_split
     from harness.data.pixels import open_pixels
-    from harness.handed.scoring import figures_of
+    from harness.handed_in.scoring import figures_of
 
     split = load_split(locate(find_declaration(str(small_dolls))), "test")
     pixels = open_pixels(split, (96, 32), None)

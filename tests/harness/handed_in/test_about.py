@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.errors import HarnessError
-from harness.handed.about import parse_extra_data, read_about
+from harness.handed_in.about import parse_extra_data, read_about
 
 
 def test_options_stand_in_the_place_of_a_file(tmp_path: Path) -> None:

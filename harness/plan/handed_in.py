@@ -9,9 +9,9 @@ from harness.plan.spec import PROTOCOL_VERSION
 from harness.results.handed_in import HandedIn
 
 SCORES_HANDED: tuple[Name, ...] = (
-    ("harness.handed.matching", "match"),
-    ("harness.handed.scoring", "score"),
-    ("harness.handed.trec", "score_run"),
+    ("harness.handed_in.matching", "match"),
+    ("harness.handed_in.scoring", "score"),
+    ("harness.handed_in.trec", "score_run"),
 )
 
 

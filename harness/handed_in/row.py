@@ -18,12 +18,12 @@ from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation.embeddings import Embeddings, embeddings_path, write_embeddings
 from harness.evaluation.write import write_evaluation
-from harness.handed.about import About
-from harness.handed.matching import Others
-from harness.handed.scoring import Scored
+from harness.handed_in.about import About
+from harness.handed_in.matching import Others
+from harness.handed_in.scoring import Scored
 from harness.plan import Suite
 from harness.plan.collisions import NamedGround, refuse_taken_grounds
-from harness.plan.handed import Encoder, make_handed_key
+from harness.plan.handed_in import Encoder, make_handed_key
 from harness.plan.spec import PROTOCOL
 from harness.results import (
     EVALUATIONS,

@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import save_file
 
 from harness.errors import HarnessError
-from harness.handed.files import read_arrays
-from harness.handed.layout import read_handed
+from harness.handed_in.files import read_arrays
+from harness.handed_in.layout import read_handed
 
 from .conftest import Dumped
 
