@@ -43,7 +43,7 @@ def fetch(
     from harness import plan, registry
     from harness.cli.display.terminal import note
     from harness.cli.fetching import fetch_all, tell_missing
-    from harness.data.downloads import missing
+    from harness.data.downloads import missing, names_of
 
     chosen = plan.read_suite(suite)
     listings = registry.list_methods(plugins or [])
@@ -54,21 +54,19 @@ def fetch(
         tell_missing(lacking)
         fetch_all(lacking)
     _draw(declarations)
-    if licensed := [
-        one.name for one in declarations if one.folder and not Path(one.folder).is_dir()
-    ]:
+    note(f"All that is to be fetched is here: {names_of([*dict.fromkeys(needed)]) or 'nothing'}.")
+    absent = [one.name for one in declarations if one.folder and not Path(one.folder).is_dir()]
+    if absent:
         note(
-            f"Not here, and not to be fetched: {', '.join(licensed)}. Their authors give them on "
+            f"Not here, and nowhere to be fetched: {', '.join(absent)}. Their authors give them on "
             "request; `harness data import` takes them as they come."
         )
-    there = len(set(needed))
-    note(f"Here: {there} of {there} downloads. Runs start with HF_HUB_OFFLINE=1 too.")
 
 
 def _of_datasets(declarations: Sequence[Declaration]) -> Iterator[Download]:
-    from harness.data.downloads import HubDataset
+    from harness.data.downloads import of_dataset
 
-    return (HubDataset(one) for one in declarations if one.hub)
+    return (of_dataset(one) for one in declarations if one.hub)
 
 
 def _of_methods(suite: Suite, choices: Sequence[Choice]) -> Iterator[Download]:

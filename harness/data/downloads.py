@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import partial
 from http.client import HTTPException
@@ -97,11 +97,9 @@ class HubFiles:
 class HubDataset:
     """The Parquet files of a dataset on the Hugging Face hub, at its commit."""
 
-    declaration: Declaration
-
-    @property
-    def name(self) -> str:
-        return str(self.declaration.hub)
+    name: str  # of the repository
+    revision: str | None
+    declaration: Declaration = field(compare=False, repr=False)
 
     def is_here(self) -> bool:
         """Tell whether some of it is in the cache; whether all is, the hub alone tells."""
@@ -130,6 +128,11 @@ class HubDataset:
             HarnessError: it cannot be had; the message says why.
         """
         download(self.declaration)
+
+
+def of_dataset(declaration: Declaration) -> HubDataset:
+    """Return what a dataset of the hub fetches."""
+    return HubDataset(str(declaration.hub), declaration.revision, declaration)
 
 
 @dataclass(frozen=True)

@@ -83,7 +83,10 @@ def _say_memory(megabytes: float) -> None:
 
     there = psutil.virtual_memory().total
     told = f"Memory: {write_size(megabytes * MEGABYTE)} of the {write_size(there)} of this machine"
-    note(f"{told}." if megabytes * MEGABYTE < there else f"{told}: TOO MUCH; give fewer --jobs.")
+    if megabytes * MEGABYTE < there:
+        note(f"{told}.")
+    else:
+        fail(f"{told}: too much. Give fewer --jobs.")
 
 
 def _say_card(megabytes: float) -> None:

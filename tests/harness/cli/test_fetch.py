@@ -74,7 +74,7 @@ def test_what_was_fetched_runs_without_a_network(
     fetched = call("fetch")
     assert fetched.returncode == 0, fetched.stderr
     assert "To be fetched: someone/needed (0 MB)." in said(fetched)
-    assert "Here: 1 of 1 downloads." in said(fetched)
+    assert "All that is to be fetched is here: someone/needed." in said(fetched)
     run = call("run", "--no-report", offline=True)
     assert run.returncode == 0, run.stderr
     assert "To be fetched" not in run.stderr

@@ -128,6 +128,31 @@ def test_files_of_the_hub_are_fetched_as_needed(hub: Hub, tmp_path: Path) -> Non
     assert json.loads(offline.stdout)[0] is True
 
 
+DATASET = """
+import sys
+
+from harness.data.declaration import Declaration
+from harness.data.downloads import missing, of_dataset
+
+people = Declaration("people", "People", hub="someone/people", revision=sys.argv[1])
+again = Declaration("others", "People", hub="someone/people", revision=sys.argv[1])
+for one in missing([of_dataset(people), of_dataset(again)]):
+    print(one.name, one.size(), end=" ")
+    one.fetch(lambda what, done, total: None)
+print(of_dataset(people).is_here())
+"""
+
+
+def test_a_dataset_of_the_hub_is_fetched_at_its_commit(hub: Hub, tmp_path: Path) -> None:
+    """Once, its Parquet files alone; then it needs no network."""
+    files = {"test.parquet": b"some rows", "README.md": b"of them"}
+    commit = hub.repositories.add("someone/people", files)
+    caller = Caller(hub, tmp_path)
+    assert caller.call("-c", DATASET, commit).stdout.split() == ["someone/people", "9", "True"]
+    assert caller.call("-c", DATASET, commit, HF_HUB_OFFLINE="1").stdout.split() == ["True"]
+    assert not hub.requests("GET", "README.md")
+
+
 @pytest.mark.parametrize(
     ("variables", "needed", "words"),
     [
