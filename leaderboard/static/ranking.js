@@ -131,7 +131,7 @@
   const chooseBaseline = (row) => {
     if (rivals.length > 1) change({ baseline: row.dataset.method });
   };
-  const shownRows = (row) => [...row.parentNode.rows].filter((one) => !one.hidden);
+  const shownRows = (row) => [...row.parentNode.rows].filter((one) => one.dataset.method && !one.hidden);
   const moveOrChoose = (row, event) => {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (event.key === "Enter") chooseBaseline(row);
