@@ -155,7 +155,7 @@ def test_what_cannot_be_read_is_one_sentence(
     monkeypatch.chdir(tmp_path)
     save(tmp_path / name)
     with pytest.raises(HarnessError, match=r"^a\.") as caught:
-        read_handed([tmp_path / name])
+        read_handed([Path(name)])
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not Path("ran").exists()
