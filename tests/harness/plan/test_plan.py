@@ -237,7 +237,7 @@ def test_a_key_that_no_suite_has_is_refused(tmp_path: Path, key: str, meant: str
     with pytest.raises(HarnessError) as refused:
         plan.read_suite(str(file))
     assert str(refused.value).startswith(f"Suite {file}: There is no key {meant}")
-    there = "There are: audit_selection, datasets, options, scale, seeds, title."
+    there = "There are: also_on, audit_selection, datasets, options, scale, seeds, title."
     assert str(refused.value).endswith(there)
 
 

@@ -209,7 +209,10 @@ def test_names_that_garble_a_terminal_or_leave_a_folder_are_refused(
     ("said", "told"),
     [
         ('paper="Ada, 2026"', "Paper(title=..., authors=[...], year=..., venue=..., url=...)"),
-        ('extra_data={"": "CLIP"}', "ExtraData(weights=[...], pairs=[...], captions=[...])"),
+        (
+            'extra_data={"": "CLIP"}',
+            "ExtraData(weights=[...], pairs=[...], captions=[...], people=[...])",
+        ),
     ],
 )
 def test_what_is_said_in_words_is_refused_with_what_takes_its_place(
