@@ -20,7 +20,7 @@ from harness.execution.local import preload
 from harness.registry import find_plugins
 from harness.results import shipped
 
-from .command_line import CommandLine
+from .command_line import UNASKED, CommandLine
 from .cores import share_cores
 from .made_once import Make, make_once
 
@@ -121,6 +121,19 @@ def environment(cache: Path) -> Mapping[str, str]:
     """The variables that all tests start with."""
     os.environ["WANDB_MODE"] = "offline"
     return dict(os.environ)
+
+
+@pytest.fixture(autouse=True)
+def variables_stay(environment: Mapping[str, str]) -> Iterator[None]:
+    """A test leaves no variable behind: runs of later ones would go past what those change."""
+    before = dict(os.environ)
+    yield
+    names = (before.keys() | os.environ.keys()) - UNASKED
+    left = sorted(name for name in names if before.get(name) != os.environ.get(name))
+    for name in left:
+        os.environ.pop(name, None)
+    os.environ.update({name: before[name] for name in left if name in before})
+    assert not left, f"it leaves {', '.join(left)} behind: use monkeypatch, or a process"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -35,40 +35,49 @@ if TYPE_CHECKING:
 NAMED = 5  # runs that are named where they are not trained
 
 
+On = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A dataset's name, or a folder, of which a test split is enough; may be given again.",
+        rich_help_panel=WHAT,
+    ),
+]
+WeightsFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="In place of --on: weights of the method as its authors publish them (IRRA's "
+        "best.pth), read without executing code, for a row of the test split of --dataset.",
+        rich_help_panel=WHAT,
+    ),
+]
+RowName = Annotated[
+    str,
+    typer.Option(
+        help="What commands call the row of --weights; METHOD-elsewhere by default.",
+        rich_help_panel=WHAT,
+    ),
+]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(
+        help="The suite that they were trained in, demo by default; with --weights, the one "
+        "that has the dataset.",
+        rich_help_panel=WHAT,
+    ),
+]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="--weights: take the place of a row.", rich_help_panel=WHERE),
+]
+
+
 def evaluate(
     methods: Methods = None,
-    on: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="A dataset's name, or a folder, of which a test split is enough; may be given "
-            "again.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option(
-            help="In place of --on: weights of the method as its authors publish them (IRRA's "
-            "best.pth), read without executing code, for a row of the test split of --dataset.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    name: Annotated[
-        str,
-        typer.Option(
-            help="What commands call the row of --weights; METHOD-elsewhere by default.",
-            rich_help_panel=WHAT,
-        ),
-    ] = "",
+    on: On = None,
+    weights: WeightsFile = None,
+    name: RowName = "",
     every: Every = False,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="The suite that they were trained in, demo by default; with --weights, the one "
-            "that has the dataset.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
+    suite: SuiteName = None,
     dataset: Datasets = None,
     seeds: Seeds = None,
     ablations: Ablations = False,
@@ -78,12 +87,7 @@ def evaluate(
     results: Results = Path("results"),
     site: Site = Path("site"),
     report: Report = True,
-    replace: Annotated[
-        bool,
-        typer.Option(
-            "--replace", help="--weights: take the place of a row.", rich_help_panel=WHERE
-        ),
-    ] = False,
+    replace: Replace = False,
 ) -> None:
     """Score trained methods on the test split of another dataset, without training.
 

@@ -50,73 +50,88 @@ class Supervision(StrEnum):
     IDENTITY = "identity"
 
 
+Files = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Features (.npz, .safetensors, .pt, or two .npy: captions, then images), a matrix "
+        "of similarities (a caption a row), or a TREC run (.txt). With --seeds, those of each."
+    ),
+]
+Dataset = Annotated[
+    str, typer.Option(help="The dataset: a name, or a folder.", rich_help_panel=WHAT)
+]
+Name = Annotated[str, typer.Option(help="What commands call the row.", rich_help_panel=WHO)]
+Title = Annotated[
+    str, typer.Option(help="What tables print; the name by default.", rich_help_panel=WHO)
+]
+Authors = Annotated[str, typer.Option(help='"Ding Jiang, Mang Ye".', rich_help_panel=WHO)]
+PaperTitle = Annotated[str, typer.Option(help="Its paper's title.", rich_help_panel=WHO)]
+Venue = Annotated[str, typer.Option(help="Where it appeared.", rich_help_panel=WHO)]
+Year = Annotated[int | None, typer.Option(help="And when.", rich_help_panel=WHO)]
+Link = Annotated[str, typer.Option(help="Its page or code.", rich_help_panel=WHO)]
+TrainedWith = Annotated[
+    Supervision | None,
+    typer.Option(help="What it was trained with; undisclosed by default.", rich_help_panel=WHO),
+]
+Backbone = Annotated[str, typer.Option(help="Its encoders.", rich_help_panel=WHO)]
+OfExtraData = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What it was trained on beside the benchmark: weights=, pairs=, captions= or "
+        "people= (images of people seen before) and what, as in people=MALS; none. May be "
+        "given again. Undisclosed by default.",
+        rich_help_panel=WHO,
+    ),
+]
+AboutFile = Annotated[
+    Path | None,
+    typer.Option(
+        help="A YAML file with the same: name, title, authors, paper, venue, year, link, "
+        "supervision, backbone, extra_data, summary.",
+        rich_help_panel=WHO,
+    ),
+]
+OnSplit = Annotated[
+    SplitName, typer.Option(help="val shows figures and makes no row.", rich_help_panel=WHAT)
+]
+SuiteName = Annotated[
+    str | None,
+    typer.Option(
+        help="The suite whose runs the row stands beside; the one that has the dataset.",
+        rich_help_panel=WHAT,
+    ),
+]
+OfSeeds = Annotated[
+    str | None, typer.Option(help="The seeds of the files: 0,1,2 or 0-4.", rich_help_panel=WHAT)
+]
+ComparedBy = Annotated[
+    Similarity | None, typer.Option(help="How features are compared.", rich_help_panel=HOW)
+]
+Replace = Annotated[
+    bool,
+    typer.Option("--replace", help="Take the place of a row of its name.", rich_help_panel=HOW),
+]
+
+
 def score(
-    files: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Features (.npz, .safetensors, .pt, or two .npy: captions, then images), a matrix "
-            "of similarities (a caption a row), or a TREC run (.txt). With --seeds, those of each."
-        ),
-    ],
-    dataset: Annotated[
-        str, typer.Option(help="The dataset: a name, or a folder.", rich_help_panel=WHAT)
-    ],
-    name: Annotated[
-        str, typer.Option(help="What commands call the row.", rich_help_panel=WHO)
-    ] = "",
-    title: Annotated[
-        str, typer.Option(help="What tables print; the name by default.", rich_help_panel=WHO)
-    ] = "",
-    authors: Annotated[str, typer.Option(help='"Ding Jiang, Mang Ye".', rich_help_panel=WHO)] = "",
-    paper: Annotated[str, typer.Option(help="Its paper's title.", rich_help_panel=WHO)] = "",
-    venue: Annotated[str, typer.Option(help="Where it appeared.", rich_help_panel=WHO)] = "",
-    year: Annotated[int | None, typer.Option(help="And when.", rich_help_panel=WHO)] = None,
-    link: Annotated[str, typer.Option(help="Its page or code.", rich_help_panel=WHO)] = "",
-    supervision: Annotated[
-        Supervision | None,
-        typer.Option(help="What it was trained with; undisclosed by default.", rich_help_panel=WHO),
-    ] = None,
-    backbone: Annotated[str, typer.Option(help="Its encoders.", rich_help_panel=WHO)] = "",
-    extra_data: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="What it was trained on beside the benchmark: weights=, pairs=, captions= or "
-            "people= (images of people seen before) and what, as in people=MALS; none. May be "
-            "given again. Undisclosed by default.",
-            rich_help_panel=WHO,
-        ),
-    ] = None,
-    about: Annotated[
-        Path | None,
-        typer.Option(
-            help="A YAML file with the same: name, title, authors, paper, venue, year, link, "
-            "supervision, backbone, extra_data, summary.",
-            rich_help_panel=WHO,
-        ),
-    ] = None,
-    split: Annotated[
-        SplitName,
-        typer.Option(help="val shows figures and makes no row.", rich_help_panel=WHAT),
-    ] = SplitName.TEST,
-    suite: Annotated[
-        str | None,
-        typer.Option(
-            help="The suite whose runs the row stands beside; the one that has the dataset.",
-            rich_help_panel=WHAT,
-        ),
-    ] = None,
-    seeds: Annotated[
-        str | None,
-        typer.Option(help="The seeds of the files: 0,1,2 or 0-4.", rich_help_panel=WHAT),
-    ] = None,
-    similarity: Annotated[
-        Similarity | None,
-        typer.Option(help="How features are compared.", rich_help_panel=HOW),
-    ] = None,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Take the place of a row of its name.", rich_help_panel=HOW),
-    ] = False,
+    files: Files,
+    dataset: Dataset,
+    name: Name = "",
+    title: Title = "",
+    authors: Authors = "",
+    paper: PaperTitle = "",
+    venue: Venue = "",
+    year: Year = None,
+    link: Link = "",
+    supervision: TrainedWith = None,
+    backbone: Backbone = "",
+    extra_data: OfExtraData = None,
+    about: AboutFile = None,
+    split: OnSplit = SplitName.TEST,
+    suite: SuiteName = None,
+    seeds: OfSeeds = None,
+    similarity: ComparedBy = None,
+    replace: Replace = False,
     results: Results = Path("results"),
     site: Site = Path("site"),
     report: Report = True,
@@ -129,13 +144,10 @@ def score(
 
     Example: **harness score irra.npz --dataset cuhk-pedes --name their-irra --similarity cosine**
     """
-    from harness.cli.display import scoring, terminal
-    from harness.cli.planning import refuse_unfit
+    from harness.cli.display import scoring
     from harness.cli.report import write_reports
-    from harness.data.catalogue import locate
-    from harness.data.loading import load_split
     from harness.handed_in.about import parse_extra_data, read_about
-    from harness.handed_in.row import Place, is_there, make_record, refuse_taken, write_row
+    from harness.handed_in.row import is_there, make_record, refuse_taken, write_row
 
     groups = _by_seed(files, seeds)
     told = {
@@ -146,18 +158,13 @@ def score(
     }  # fmt: skip
     method = read_about(about, {key: value for key, value in told.items() if value is not None})
     _refuse_registered(method)
-    known = find_suite(suite, dataset)
-    with terminal.steps() as show:
-        located = locate(known.find_declaration(dataset), show)
-    refuse_unfit(located)
-    others = other_splits(located, split.value)
-    place = Place(results, known, located, load_split(located, split.value), others)
+    place = open_place(results, suite, dataset, split.value)
     how = similarity.value if similarity else ""
     opened = _open(groups, place, how, seeds is not None)
     if split is SplitName.VAL:
         _show_val(opened, place, method)
         return
-    command = _command(files, known, located, seeds, method, how)
+    command = _command(files, place, seeds, method, how)
     records = {
         seed: make_record(place, method, one.handed_in, seed, command)
         for seed, one in opened.items()
@@ -202,7 +209,22 @@ def _refuse_registered(about: About) -> None:
         )
 
 
-def find_suite(name: str | None, dataset: str) -> Suite:
+def open_place(results: Path, suite: str | None, dataset: str, split: str) -> Place:
+    """Return where rows of a dataset are put; the data is found, or made, first."""
+    from harness.cli.display import terminal
+    from harness.cli.planning import refuse_unfit
+    from harness.data.catalogue import locate
+    from harness.data.loading import load_split
+    from harness.handed_in.row import Place
+
+    known = _find_suite(suite, dataset)
+    with terminal.steps() as show:
+        located = locate(known.find_declaration(dataset), show)
+    refuse_unfit(located)
+    return Place(results, known, located, load_split(located, split), _others(located, split))
+
+
+def _find_suite(name: str | None, dataset: str) -> Suite:
     """Return the suite that is named, or the first that has the dataset."""
     from harness import plan
 
@@ -212,7 +234,7 @@ def find_suite(name: str | None, dataset: str) -> Suite:
     return next(having, None) or plan.read_suite(DEFAULT_SUITE)
 
 
-def other_splits(located: Located, split: str) -> Others:
+def _others(located: Located, split: str) -> Others:
     """Return what reads the other splits, once, where a message needs them."""
     from functools import cache
 
@@ -276,13 +298,12 @@ def _show_written(written: Mapping[int, RunRecord], about: About, place: Place) 
     scoring.show_rows(about.title, place.located.declaration.title, figures, first)
 
 
-def _command(
-    files: Sequence[Path], suite: Suite, located: Located, seeds: str | None, about: About, how: str
-) -> str:
+def _command(files: Sequence[Path], place: Place, seeds: str | None, about: About, how: str) -> str:
     """Return the command that makes a row again, but for what is said of its method."""
     words = [
         "harness", "score", *(file.name for file in files),
-        "--dataset", located.declaration.argument, "--suite", suite.argument or suite.name,
+        "--dataset", place.located.declaration.argument,
+        "--suite", place.suite.argument or place.suite.name,
         "--name", about.name,
         *(["--seeds", seeds] if seeds else []),
         *(["--similarity", how] if how else []),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.cli.score import find_suite, other_splits
+from harness.cli.score import open_place
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
@@ -40,14 +40,17 @@ def evaluate_weights(
     from harness.handed_in.row import is_there, refuse_taken, write_row
     from harness.handed_in.scoring import score
     from harness.handed_in.weights import load_weights
+    from harness.registry.scales import at_scale
 
     if len(methods) != 1 or len(datasets) != 1:
         raise HarnessError("--weights takes one method and one --dataset.")
     if not file.is_file():
         raise HarnessError(f"There is no file {file}.")
     listing = registry.find_method(methods[0], registry.list_methods(plugins))
-    place = _open_place(results, suite, datasets[0])
-    scale = _scale(listing, place.suite.scale)
+    if listing.description is None:
+        raise HarnessError(f"{listing.name} does not import: `harness list methods` tells why.")
+    place = open_place(results, suite, datasets[0], "test")
+    scale = at_scale(listing.description, place.suite.scale)
     loaded = load_weights(listing, scale["config"], file)
     scoring.say_weights(loaded)
     record = _record(place, listing, scale, loaded, name)
@@ -63,33 +66,6 @@ def evaluate_weights(
     assert written.handed_in is not None
     title = place.located.declaration.title
     scoring.show_rows(written.title, title, {0: written.metrics}, written.handed_in)
-
-
-def _open_place(results: Path, suite: str | None, dataset: str) -> Place:
-    from harness.cli.display import terminal
-    from harness.cli.planning import refuse_unfit
-    from harness.data.catalogue import locate
-    from harness.data.loading import load_split
-    from harness.handed_in.row import Place
-
-    known = find_suite(suite, dataset)
-    with terminal.steps() as show:
-        located = locate(known.find_declaration(dataset), show)
-    refuse_unfit(located)
-    others = other_splits(located, "test")
-    return Place(results, known, located, load_split(located, "test"), others)
-
-
-def _scale(listing: Listing, scale: str) -> Mapping[str, Any]:
-    """Return the recipe and the config of a method at a scale."""
-    description = listing.description
-    if description is None:
-        raise HarnessError(f"{listing.name} does not import: `harness list methods` tells why.")
-    scales = description["scales"]
-    if scale not in scales:
-        raise HarnessError(f"{listing.name} has no recipe {scale}; there are {', '.join(scales)}.")
-    found: Mapping[str, Any] = scales[scale]
-    return found
 
 
 def _record(

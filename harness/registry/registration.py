@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ class Registration:
     extra_data: ExtraData | Mapping[str, ExtraData]  # the latter by backbone
 
 
-class WeightsLayout:
+class WeightsLayout(ABC):
     """How weights lie in published files: where each belongs here, and what is left out and why."""
 
     title: ClassVar[str]  # "IRRA's code"
@@ -47,14 +48,14 @@ class WeightsLayout:
     classifier: ClassVar[str] = ""  # the weight here that has a row for each training person
 
     @staticmethod
+    @abstractmethod
     def rename(name: str) -> str | None:
         """Return the name of a weight here; None of one that is not known."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def settings(config: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the config fields with which a method starts from no weights but the file's."""
-        raise NotImplementedError
 
 
 METHODS: dict[str, dict[str, Registration]] = {}  # by the module that registers
@@ -120,9 +121,14 @@ def register_weights(*methods: str) -> Callable[[type[WeightsLayout]], type[Weig
     """Register how the weights of some methods lie in the files that their authors publish.
 
     Of several layouts the one is taken that knows most names of a file.
+
+    Raises:
+        TypeError: a layout says not all that it has to.
     """
 
     def decorate(layout: type[WeightsLayout]) -> type[WeightsLayout]:
+        if layout.__abstractmethods__:
+            raise TypeError(f"{layout.__name__} lacks {', '.join(layout.__abstractmethods__)}.")
         for method in methods:
             WEIGHTS.setdefault(method, []).append(layout)
         return layout

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from harness.data.schema import TrainView
 from harness.errors import HarnessError
@@ -101,8 +102,7 @@ def try_steps(
 
     Two, since the first one makes what the optimiser remembers, beside which the second works.
     """
-    longest = sorted(range(len(view.captions)), key=lambda row: len(view.captions[row]))
-    rows = torch.tensor(longest[-training.stage.batch_size :])
+    rows = longest_captions(view, training.stage.batch_size)
     with undone(method, run, training):
         if training.scaler:  # a step whose gradients overflow would be left out
             training.scaler.load_state_dict({**training.scaler.state_dict(), "scale": 1.0})
@@ -111,6 +111,12 @@ def try_steps(
         method.train().begin_epoch(run)
         for batch in feed(view, [rows, rows], run.device):
             step(batch, training)
+
+
+def longest_captions(view: TrainView, count: int) -> Tensor:
+    """Return the indices of so many captions, the longest: what takes most memory."""
+    by_length = sorted(range(len(view.captions)), key=lambda row: len(view.captions[row]))
+    return torch.tensor(by_length[-count:])
 
 
 @contextmanager

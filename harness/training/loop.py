@@ -378,12 +378,6 @@ def rows_of_epoch(order: np.random.Generator, count: int, size: int) -> Iterator
     yield from torch.split(torch.from_numpy(order.permutation(count)), size)
 
 
-def longest_captions(view: TrainView, count: int) -> Tensor:
-    """Return the indices of so many captions, the longest: what takes most memory."""
-    by_length = sorted(range(len(view.captions)), key=lambda n: len(view.captions[n]))
-    return torch.tensor(by_length[-count:])
-
-
 def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:
     """Return what is minimised, on a graph. Raises TypeError and ValueError."""
     if not isinstance(losses, Mapping):

@@ -12,9 +12,8 @@ from typing import TypeVar
 
 Item = TypeVar("Item")
 
-KEPT = (
-    0.9  # of the pace so far, with each step: the last ten count most, and the first is forgotten
-)
+# Of the pace so far, with each step: the last ten count most, and the first is forgotten.
+KEPT = 0.9
 
 
 class Pace:

@@ -19,6 +19,7 @@ from harness.results import SELECTED
 from harness.seeding import derive, seed_everything
 from harness.training.checkpoints import LAST, write_checkpoint
 from harness.training.feeding import Reading, feed, reading_delay, send_back
+from harness.training.fitting import longest_captions
 from harness.training.handed import preparation
 from harness.training.loop import (
     CHECKPOINT_SECONDS,
@@ -26,7 +27,6 @@ from harness.training.loop import (
     Loop,
     Training,
     Watchers,
-    longest_captions,
     rows_of_epoch,
 )
 
@@ -134,6 +134,7 @@ def _take_steps(
         Interrupted: the watchers asked to end.
     """
     run, late = loop.run, deque[Reading]()
+    count = 0
     for count, batch in enumerate(feed(loop.view, batches, run.device), start=1):
         late.append(send_back(count, loop.run_step(batch, training)))
         if len(late) > reading_delay(run.device):

@@ -11,6 +11,7 @@ from statistics import fmean
 from harness.results.paper import UNDISCLOSED, ExtraData
 from leaderboard.ranking.scores import Place, Scores, find_places, score
 from leaderboard.records.contest import Contest
+from leaderboard.records.elsewhere import Elsewhere, find_elsewhere
 from leaderboard.records.estimates import PRIMARY, Summary, missing_notes
 from leaderboard.records.load import FULL, Ground, Run, finite
 from leaderboard.site.addresses import list_failures
@@ -107,6 +108,11 @@ class Board:
         """Return the others, those with a figure first."""
         others = [one for one in self.competitors if not one.is_ranked]
         return sorted(others, key=lambda one: -one.mean)
+
+    @cached_property
+    def elsewhere(self) -> tuple[Elsewhere, ...]:
+        """Return the other datasets on which what was trained here can be compared."""
+        return find_elsewhere(self.ground)
 
     @property
     def most_seeds(self) -> int:

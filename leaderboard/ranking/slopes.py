@@ -17,7 +17,7 @@ from harness.significance import Family
 from leaderboard.dataset_card import dataset_title
 from leaderboard.drawing.axes import Plane, draw, label
 from leaderboard.ranking.competitors import Board
-from leaderboard.records.elsewhere import Elsewhere, find_elsewhere
+from leaderboard.records.elsewhere import Elsewhere
 from leaderboard.records.estimates import PRIMARY, Scale, round_scale
 from leaderboard.records.ledger import family_name
 from leaderboard.records.load import FULL
@@ -66,7 +66,7 @@ class SlopeChart:
 
 def draw_slopes(board: Board) -> tuple[SlopeChart, ...]:
     """Draw a chart for each dataset on which two or more of the ranked methods were tested."""
-    found = [(one, _slopes(board, one)) for one in find_elsewhere(board.ground)]
+    found = [(one, _slopes(board, one)) for one in board.elsewhere]
     return tuple(
         _chart(board, elsewhere.title, slopes, number)
         for number, (elsewhere, slopes) in enumerate(found, start=1)

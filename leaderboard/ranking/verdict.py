@@ -17,7 +17,6 @@ from leaderboard.ranking.competitors import Board, Competitor
 from leaderboard.ranking.scores import Place
 from leaderboard.ranking.views import Phrase, SwitchCell, TopGroup
 from leaderboard.records.contest import difference
-from leaderboard.records.elsewhere import find_elsewhere
 from leaderboard.records.estimates import PRIMARY
 from leaderboard.records.ledger import family_name
 from leaderboard.records.load import FULL
@@ -151,7 +150,7 @@ def _tested_elsewhere(board: Board, first: Competitor) -> list[str]:
     """Compare what was trained here and tested on other data."""
     return [
         _holds(board, found.family(PRIMARY), first.method, found.title) + " without training on it"
-        for found in find_elsewhere(board.ground)
+        for found in board.elsewhere
         if first.method in found.answers
     ]
 

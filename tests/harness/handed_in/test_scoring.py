@@ -24,7 +24,12 @@ from harness.method import Encoded, Method
 from .conftest import Dumped
 
 Array = NDArray[Any] | torch.Tensor
-QUIET = lambda what, done, total: None  # noqa: E731
+
+
+def quiet(what: str, done: int, total: int) -> None:
+    """Show nothing."""
+
+
 AS_THEY_ARE = Match(None, None, "", True)
 
 
@@ -34,7 +39,7 @@ def scored(
 ) -> Scored:  # fmt: skip
     """Score arrays of a file."""
     handed = Handed((Path("a.npz"),), texts, images, similarity, GivenIds())
-    return score(handed, matched, split, how, QUIET)
+    return score(handed, matched, split, how, quiet)
 
 
 def own(dumped: Dumped, split: Split) -> tuple[metrics.QueryScores, metrics.QueryScores]:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -242,3 +243,18 @@ def test_what_a_plugin_raises_is_shown_without_control_codes(
     assert done.returncode == 1
     assert "\\x1b[2Jgone [red]x" in done.stderr
     assert "\x1b[2J" not in done.stderr
+
+
+def test_a_layout_of_weights_says_all_that_it_has_to() -> None:
+    """One without a table of names is refused where it is registered, not where it is read."""
+
+    class Half(registry.WeightsLayout):
+        """It says how a method starts, and nothing of names."""
+
+        @staticmethod
+        def settings(config: Any) -> Any:
+            return config
+
+    with pytest.raises(TypeError, match="Half lacks rename"):
+        registry.register_weights("irra")(Half)
+    assert Half not in registry.load_weights_layouts("irra")

@@ -7,7 +7,7 @@ import torch
 from harness.run.advice import describe_failure
 from harness.training import NonFiniteLoss
 
-from .test_execute import run, threads  # noqa: F401 (a fixture)
+from .test_execute import run
 
 RECIPE: dict[str, Any] = {
     "chunks": 1, "precision": "no", "stages": [{"batch_size": 64}, {"batch_size": 48}],

@@ -14,15 +14,6 @@ from harness.run.execute import execute
 from harness.run.options import Options
 
 
-@pytest.fixture(autouse=True)
-def threads() -> Any:
-    """A run sets torch's threads for its process; here the process goes on."""
-    before = torch.get_num_threads()
-    yield
-    torch.set_num_threads(before)
-    torch.use_deterministic_algorithms(False)
-
-
 def run(
     dolls: Path, plugin: Path, folder: Path, name: str = "toy", **options: Any
 ) -> tuple[RunRecord, Path]:

@@ -24,8 +24,6 @@ from harness.run.forecast import (
 from harness.run.options import Options
 from harness.training import probing
 
-from .test_execute import threads  # noqa: F401 (a fixture)
-
 COSTS_OF_ONE = Costs(
     opening=1.0, preparing=2.0, stages=[10.0, 100.0], auditing=0.0, evaluating=5.0, weights=100,
     checkpoint=300, stored=7, memory=500.0, device_memory=0.0, images_per_second=50.0,
@@ -137,8 +135,8 @@ def test_re_scoring_is_counted_by_the_pair(
     source = source.replace("import Config,", "import Config, Encoded,")
     for line in ("self.images(images.float().mean((2, 3)) / 255)", "self.texts(letters)"):
         source = source.replace(f"return {line}", f"return {TOKENS.format(line)}")
-    source = source.replace("normalize(self.encode_images(batch.images)", "normalize(self.encode_images(batch.images).embedding")  # fmt: skip  # noqa: E501
-    source = source.replace("normalize(self.encode_texts(batch.captions)", "normalize(self.encode_texts(batch.captions).embedding")  # fmt: skip  # noqa: E501
+    for call in ("self.encode_images(batch.images)", "self.encode_texts(batch.captions)"):
+        source = source.replace(f"normalize({call}", f"normalize({call}.embedding")
     source = source.replace("batch_size=16),), 1)", "batch_size=16),), 1, candidates=4)")
     toy.write_text(source, encoding="utf-8")
     (spec,) = specs_of(small_dolls, toy)
@@ -217,3 +215,14 @@ def test_a_probe_that_is_asked_to_end_does(small_dolls: Path, toy: Path, tmp_pat
     with pytest.raises(Interrupted):
         execute(probe, Options(tmp_path), said.append, lambda: True)
     assert not probe.is_complete(tmp_path)
+
+
+def test_a_split_of_one_batch_is_timed_by_it(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """No step is left to warm up on; the only one is what there is to tell by."""
+    toy.write_text(toy_source.replace("batch_size=16", "batch_size=10_000"), encoding="utf-8")
+    (spec,) = specs_of(small_dolls, toy)
+    costs, _ = probed(spec, tmp_path)
+    assert costs.seconds() > 0
+    assert costs.images_per_second > 0
