@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +16,8 @@ from harness.execution.watch import Watch
 from harness.plan.spec import RunSpec
 from harness.results import RunRecord
 from harness.results.locks import run_name
+
+from .slurm_cluster import Cluster
 
 
 @dataclass
@@ -33,6 +37,17 @@ class Told:
             queue=lambda queued, running: self.queued.add((queued, running)),
             told=self.said.append,
         )
+
+    @contextmanager
+    def beside(self, cluster: Cluster) -> Iterator[None]:
+        """Let a failure say what had been told until then, and what Slurm knew."""
+        try:
+            yield
+        except AssertionError as error:
+            jobs = [f"{job} {state}" for job, state in cluster.jobs().items()]
+            log = (cluster.folder / "slurmctld.log").read_text(encoding="utf-8", errors="replace")
+            error.add_note("\n".join([*self.said, *jobs, *log.splitlines()[-30:]]))
+            raise
 
 
 def plan_seeds(

@@ -44,13 +44,14 @@ pytestmark = [pytest.mark.xdist_group("slurm"), pytest.mark.timeout(600)]  # on 
 needs_slurm = pytest.mark.skipif(bool(why_not()), reason=f"no Slurm: {why_not()}")
 
 # It takes as long as it is told, and prints which steps each start of its job has done. In its
-# second epoch it waits for as long as there is a file called like its job.
+# second epoch it waits for as long as there is a file called like its job, or `all`.
 SLOW = """
     import os, time
     print("start", os.environ.get("SLURM_RESTART_COUNT", "0"), "step", run.step, flush=True)
     time.sleep(float(os.environ.get("TEST_STEP_SECONDS", "0")))
     job = "_".join(os.environ.get(f"SLURM_ARRAY_{one}_ID", "") for one in ("JOB", "TASK"))
-    while run.step == 8 and os.path.exists(os.path.join(os.environ.get("TEST_HELD", ""), job)):
+    held = [os.path.join(os.environ.get("TEST_HELD", ""), name) for name in (job, "all")]
+    while run.step == 8 and any(map(os.path.exists, held)):
         time.sleep(0.05)
 """
 DOOMED, KILLED, REQUEUED, TIMED, LAST = range(5)  # seeds, by what happens to their jobs
@@ -108,16 +109,20 @@ def outcome(
     options = Options(folder / "slurm", jobs=2)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_STEP_SECONDS", "0.7" if every else "0")
-        patch.setenv("TEST_HELD", str(tmp_path_factory.mktemp("held")))
+        held = tmp_path_factory.mktemp("held")
+        patch.setenv("TEST_HELD", str(held))
+        (held / "all").touch()  # from before they start: none ends before it is interfered with
         patch.setattr(queue, "SETTLE_SECONDS", 2.0)
         patch.setattr(queue, "POLL_SECONDS", (0.5, 1.0))
         arguments = list(specs.values()), options, told.watch()
         call = threading.Thread(target=queue.execute_all, args=arguments, daemon=True)
         call.start()
-        if every:
-            _interfere(cluster, list(specs.values()), folder / "slurm", told)
-        else:
-            _hold_and_kill(cluster, specs[KILLED], folder / "slurm")
+        with told.beside(cluster):
+            if every:
+                _interfere(cluster, list(specs.values()), folder / "slurm", told)
+            else:
+                _kill_with_checkpoint(cluster, specs[KILLED], folder / "slurm")
+                (held / "all").unlink()
         call.join(240)
         assert not call.is_alive()
     finishing = [spec for seed, spec in specs.items() if seed != DOOMED]
@@ -130,6 +135,7 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     doomed, killed, requeued, timed, last = specs
     wait_until(lambda: len(cluster.jobs()) == 5)
     held = [_hold(spec, folder) for spec in (requeued, timed)]
+    held[0].with_name("all").unlink()
     first = job_of(doomed, folder)
     kill(cluster, first)
     _kill_with_checkpoint(cluster, killed, folder)
@@ -148,13 +154,6 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     cluster.start_controller()
     wait_until(lambda: job_of(doomed, folder) != first)
     kill(cluster, job_of(doomed, folder), folder)
-
-
-def _hold_and_kill(cluster: Cluster, spec: RunSpec, folder: Path) -> None:
-    """Kill the only job there is, which waits for it."""
-    wait_until(lambda: any(folder.glob(".slurm/*.json")))  # it is submitted, and told as what
-    _hold(spec, folder)
-    _kill_with_checkpoint(cluster, spec, folder)
 
 
 def _hold(spec: RunSpec, folder: Path) -> Path:
