@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import io
 import os
 import subprocess
@@ -11,6 +12,8 @@ import traceback
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import typer.main
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -21,6 +24,10 @@ STARTING = {"run", "tune", "evaluate"}
 UNASKED = {
     "PYTEST_CURRENT_TEST", "KMP_INIT_AT_FORK", "TOKENIZERS_PARALLELISM", "TORCHINDUCTOR_CACHE_DIR",
 }  # fmt: skip
+
+
+# All commands are described anew at each call, which takes longer than what most of them do.
+typer.main.get_command = functools.cache(typer.main.get_command)
 
 
 class CommandLine:
@@ -72,6 +79,7 @@ class CommandLine:
     def _left_as_it_was(self) -> Iterator[None]:
         """Undo what a process that ends would take along."""
         variables, folders, threads = dict(os.environ), list(sys.path), _threads()
+        own = f"{self._temporary}{os.sep}"
         try:
             with warnings.catch_warnings():
                 yield
@@ -81,7 +89,7 @@ class CommandLine:
             sys.path[:] = folders
             for name, module in list(sys.modules.items()):
                 file = getattr(module, "__file__", None)
-                if file and Path(file).is_relative_to(self._temporary):
+                if file and file.startswith(own):
                     del sys.modules[name]  # a plugin, or a file beside it
             if threads and threads != _threads():
                 sys.modules["torch"].set_num_threads(threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
 import io
 import shutil
@@ -163,6 +164,14 @@ def test_all_agree(
     assert decode_whole(encoded).size == (shape if turns else shape[::-1])
 
 
+@functools.cache
+def noisy(kind: str, shape: tuple[int, int]) -> bytes:
+    """Return an image of (height, width) as a file; a large one takes a second to write."""
+    noise = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
+    image = Image.fromarray(noise).resize(shape[::-1], Image.Resampling.BICUBIC)
+    return encode(image, kind, **EXACT.get(kind, {}))
+
+
 @pytest.mark.parametrize("size", [(96, 32), (384, 128), (7, 5), (150, 60)])
 @pytest.mark.parametrize("kind", [*EXACT, "JPEG"])
 @pytest.mark.parametrize("shape", [(150, 60), (2400, 1300)])
@@ -170,9 +179,7 @@ def test_ordinary_images_keep_every_sample(
     kind: str, size: tuple[int, int], shape: tuple[int, int]
 ) -> None:
     """Colours of eight bits are what Pillow decodes and resizes, bit for bit, large ones too."""
-    noise = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
-    image = Image.fromarray(noise).resize(shape[::-1], Image.Resampling.BICUBIC)
-    encoded = encode(image, kind, **EXACT.get(kind, {}))
+    encoded = noisy(kind, shape)
     with Image.open(io.BytesIO(encoded)) as opened:
         plain = opened.convert("RGB")
     plain = plain.resize(size[::-1], Image.Resampling.BICUBIC)
