@@ -68,6 +68,7 @@ LEFT_OUT = {
     "harness.results.paper": "what pages tell of a method",
     "harness.run.costs": "what a run would take",
     "harness.run.tracking": "what is shown elsewhere while a run goes on",
+    "harness.sources": "names what is cached by the code, which the key holds itself",
     "harness.training.fitting": "how a run is executed",
     "harness.training.pace": "how long something takes",
 }

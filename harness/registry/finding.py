@@ -29,7 +29,7 @@ class Plugin:
 
     def sources(self) -> list[sources.Module]:
         """Return the modules whose code the plugin's methods run, the harness's own left out."""
-        found = sources.closure([self.module], self.roots)
+        found = sources.Imports(self.roots).closure([self.module])
         return [module for module in found if module.name.split(".")[0] != "harness"]
 
     def own(self, modules: Iterable[Module]) -> list[Module]:

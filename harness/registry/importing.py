@@ -55,7 +55,7 @@ def queries_hash() -> str:
     """Hash the code and the weights that the bundled query transforms stand on."""
     roots = followed_roots()
     start = find_definitions([(part, WHOLE) for part in _parts("queries")], roots)
-    modules = sources.closure((one.module for one in start), roots)
+    modules = sources.Imports(roots).closure(one.module for one in start)
     weights = sources.bytes_hash(sources.weight_files(modules))
     return f"{hash_definitions(start, Scope(roots))} {weights}"
 

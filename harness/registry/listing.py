@@ -38,8 +38,10 @@ def list_methods(paths_given: Sequence[Path] = ()) -> list[Listing]:
     """
     listings: list[Listing] = []
     taken: dict[str, Path] = {}
+    imports: dict[sources.Roots, sources.Imports] = {}
     for plugin in find_plugins(paths_given):
-        for listing in _describe(plugin):
+        known = imports.setdefault(plugin.roots, sources.Imports(plugin.roots))
+        for listing in _describe(plugin, known):
             if listing.name in taken and not listing.error:
                 listing = _duplicate(listing, taken[listing.name])
             taken.setdefault(listing.name, plugin.module.path)
@@ -62,9 +64,9 @@ def find_method(name: str, listings: Sequence[Listing]) -> Listing:
     return found[0]
 
 
-def _describe(plugin: Plugin) -> list[Listing]:
+def _describe(plugin: Plugin, imports: sources.Imports) -> list[Listing]:
     """Return the cached descriptions of a plugin's methods, importing it where there are none."""
-    cached = _cache_file(plugin)
+    cached = _cache_file(plugin, imports)
     descriptions = _read(cached)
     if descriptions is None:
         try:
@@ -93,8 +95,8 @@ def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]  # what the cache will give
 
 
-def _cache_file(plugin: Plugin) -> Path:
-    modules = sources.closure([plugin.module], plugin.roots)
+def _cache_file(plugin: Plugin, imports: sources.Imports) -> Path:
+    modules = imports.closure([plugin.module])
     files = [*(module.path for module in modules), *sources.data_files(modules)]
     folder = sources.HARNESS_FOLDER
     names = ("method.py", "limits.py", "results/paper.py", "rerank.py")

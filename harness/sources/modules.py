@@ -119,21 +119,39 @@ def find_spec(name: str) -> ModuleSpec | None:
         return None
 
 
-def closure(start: Iterable[Module], roots: Roots) -> list[Module]:
-    """Return the modules that `start` imports, directly or not, sorted by name, itself included."""
-    closed: dict[str, Module] = {}
-    asked: set[str] = set()
-    waiting = list(start)
-    while waiting:
-        module = waiting.pop()
-        if module.name in closed:
-            continue
-        closed[module.name] = module
-        named = module.name, *imported_names(module)
-        new = {prefix for name in named for prefix in _prefixes(name)} - asked
-        asked |= new
-        waiting += [found for name in new if (found := roots.find(name))]
-    return [closed[name] for name in sorted(closed)]
+class Imports:
+    """What modules import below the roots, at one time: each is read once.
+
+    Most of what the plugins of a folder stand on is the same, the harness above all.
+    """
+
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+        self._modules: dict[str, Module | None] = {}  # by dotted name
+        self._imported: dict[Module, list[Module]] = {}
+
+    def closure(self, start: Iterable[Module]) -> list[Module]:
+        """Return the modules imported by `start`, directly or not, itself included, by name."""
+        closed: dict[str, Module] = {}
+        waiting = list(start)
+        while waiting:
+            module = waiting.pop()
+            if module.name not in closed:
+                closed[module.name] = module
+                waiting += self._imported_by(module)
+        return [closed[name] for name in sorted(closed)]
+
+    def _imported_by(self, module: Module) -> list[Module]:
+        if module not in self._imported:
+            named = module.name, *imported_names(module)
+            names = {prefix for name in named for prefix in _prefixes(name)}
+            self._imported[module] = [found for name in names if (found := self._find(name))]
+        return self._imported[module]
+
+    def _find(self, dotted: str) -> Module | None:
+        if dotted not in self._modules:
+            self._modules[dotted] = self._roots.find(dotted)
+        return self._modules[dotted]
 
 
 def _prefixes(dotted: str) -> Iterator[str]:

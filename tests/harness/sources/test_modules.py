@@ -25,7 +25,7 @@ def test_the_closure_follows_imports_inside_the_roots_only(tmp_path: Path) -> No
         deep="",
         stranger="",
     )
-    found = sources.closure([method_of(tmp_path)], roots)
+    found = sources.Imports(roots).closure([method_of(tmp_path)])
     assert [module.name for module in found] == ["plugin.block", "plugin.deep", "plugin.method"]
 
 
@@ -41,5 +41,5 @@ def test_relative_imports_are_resolved(tmp_path: Path) -> None:
     }.items():
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     roots = Roots(packages=(("package", package),))
-    found = sources.closure([Module("package.a", package / "a.py")], roots)
+    found = sources.Imports(roots).closure([Module("package.a", package / "a.py")])
     assert [module.name for module in found] == ["package", "package.a", "package.b", "package.c"]
