@@ -49,9 +49,24 @@ def call(installed: Path, folder: Path, *arguments: object) -> subprocess.Comple
     )
 
 
-@pytest.mark.skipif(
+# Where nobody is held to the permissions of files, there is nothing to see.
+held = pytest.mark.skipif(
     os.geteuid() == 0 and not shutil.which("setpriv"), reason="root writes anything"
 )
+
+
+@held
+def test_methods_are_listed(installed: Path, tmp_path: Path) -> None:
+    """With a writable cache alone; nothing is written beside the code or into the home."""
+    before = sorted(installed.rglob("*"))
+    done = call(installed, tmp_path, "list", "methods")
+    assert done.returncode == 0, done.stderr
+    assert "dgia" in done.stdout
+    assert sorted(installed.rglob("*")) == before
+
+
+@held
+@pytest.mark.exhaustive
 def test_a_method_is_run_searched_and_shown(
     installed: Path, small_dolls: Path, tmp_path: Path
 ) -> None:

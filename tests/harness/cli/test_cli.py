@@ -198,7 +198,9 @@ def test_the_number_of_jobs_changes_no_bit(
             assert one.queries(evaluation) == two.queries(evaluation)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize(
+    "signal_number", [signal.SIGKILL, pytest.param(signal.SIGINT, marks=pytest.mark.exhaustive)]
+)
 def test_a_stopped_harness_finishes_the_rest_later(
     harness: Call, small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path, signal_number: int
 ) -> None:

@@ -14,17 +14,29 @@ from harness.data.paperdolls.looks import Sizes
 from harness.results import finish_run, load_runs, working_folder
 from harness.results.locks import run_lock
 
+from ...made_once import Make
+
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
-def trained(harness: Call, toy: Path, small_dolls: Path, tmp_path: Path) -> Path:
+def trained(
+    harness_in: Callable[[Path], Call], once: Make, toy: Path, small_dolls: Path, tmp_path: Path
+) -> Path:
     """Results of the toy: as published and narrow, seeds 0 and 1; a run of it that failed."""
-    common = ("--plugins", toy, "--dataset", small_dolls, "--no-report")
-    assert harness("run", "toy", "--ablations", "--seeds", "0,1", *common).returncode == 0
-    failed = harness("run", "toy", "--seeds", "2", "--set", "learning_rate=1e30", *common)
-    assert failed.returncode == 1, failed.stderr
-    return tmp_path / "results"
+
+    def train(folder: Path) -> None:
+        folder.mkdir()
+        harness, common = harness_in(folder), ("toy", "--plugins", toy, "--no-report")
+        on_dolls = ("--dataset", small_dolls)
+        done = harness("run", *common, *on_dolls, "--ablations", "--seeds", "0,1")
+        assert done.returncode == 0, done.stderr
+        exploding = ("--seeds", "2", "--set", "learning_rate=1e30")
+        failed = harness("run", *common, *on_dolls, *exploding)
+        assert failed.returncode == 1, failed.stderr
+
+    made = once("results-to-drop-of", train)
+    return shutil.copytree(made / "results", tmp_path / "results")
 
 
 def stored(results: Path) -> list[tuple[str, int]]:

@@ -62,15 +62,13 @@ def said(done: CompletedProcess[str]) -> str:
 def test_what_was_fetched_runs_without_a_network(
     call: Callable[..., CompletedProcess[str]], machine: Caller
 ) -> None:
-    """Without it one sentence names what is missing, before anything is trained; a forecast names
-    it too; fetched, with its size told before, the run starts; and again nothing is fetched."""
+    """Without it one sentence names what is missing, before anything is trained; fetched, with its
+    size told before, the run starts."""
     lacking = call("run", "--no-report", offline=True)
     assert lacking.returncode == 2
     assert "Error: someone/needed is not here and cannot be fetched: " in said(lacking)
     assert "Traceback" not in lacking.stderr
     assert not list(machine.home.glob("results/few/**/run.json"))
-    forecast = call("run", "--forecast", offline=True)
-    assert "it needs someone/needed, which `harness fetch` brings" in said(forecast)
     fetched = call("fetch")
     assert fetched.returncode == 0, fetched.stderr
     assert "To be fetched: someone/needed (0 MB)." in said(fetched)
@@ -79,15 +77,17 @@ def test_what_was_fetched_runs_without_a_network(
     assert run.returncode == 0, run.stderr
     assert "To be fetched" not in run.stderr
     assert list(machine.home.glob("results/few/**/run.json"))
-    assert "To be fetched" not in call("fetch").stderr
 
 
 @pytest.mark.exhaustive  # the like of the above
 def test_a_run_fetches_what_is_missing_first(
     call: Callable[..., CompletedProcess[str]], machine: Caller
 ) -> None:
-    """With a network nobody has to fetch: it is done once, before all runs."""
+    """A forecast names it; with a network nobody has to fetch: it is done once, before all runs."""
+    forecast = call("run", "--forecast", offline=True)
+    assert "it needs someone/needed, which `harness fetch` brings" in said(forecast)
     run = call("run", "--no-report", "--seeds", "0,1")
     assert run.returncode == 0, run.stderr
     assert "To be fetched: someone/needed (0 MB)." in said(run)
     assert len(machine.hub.requests("GET", "/resolve/")) == 1
+    assert "To be fetched" not in call("fetch").stderr

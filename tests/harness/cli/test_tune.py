@@ -148,6 +148,7 @@ def test_test_images_are_not_decoded_and_test_captions_not_read(
     assert "Split test, image" in " ".join(run.stderr.split())
 
 
+@pytest.mark.exhaustive  # its runs are those that test_cli's killed harness has
 def test_a_grid_that_is_killed_ends_as_one_that_is_not(
     tuned: tuple[Path, str],
     tune: tuple[object, ...],

@@ -20,6 +20,11 @@ from ...hub.server import Hub
 from .processes import PUBLISH, kill_group
 
 NAME = "someone/people"
+# What is asked of the hub before the commit: cut there, all is as if nothing had been begun.
+EARLIER = [
+    pytest.param(part, marks=pytest.mark.exhaustive)
+    for part in ("/tree/", "/objects/", "/preupload/")
+]
 # The hub keeps what ends in .bin out of git.
 ONE = {"index.html": "one", "methods/a.html": "a", "strips.bin": "1", "kept.bin": "same"}
 TWO = {"index.html": "two", "strips.bin": "2", "kept.bin": "same"}
@@ -198,7 +203,7 @@ class Stop:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-@pytest.mark.parametrize("part", ["/objects/", "/preupload/", "/commit/"])
+@pytest.mark.parametrize("part", [*EARLIER, "/commit/"])
 def test_a_kill_in_the_middle_of_an_upload_leaves_the_page(
     hub: Hub, machine: Caller, publish: Callable[..., str], write_page: Callable[..., Path],
     start: Callable[..., subprocess.Popen[str]], part: str,
@@ -219,7 +224,7 @@ def test_a_kill_in_the_middle_of_an_upload_leaves_the_page(
     assert (shown(hub), commits(hub)) == (of(TWO), 3)
 
 
-@pytest.mark.parametrize("part", ["/tree/", "/objects/", "/commit/"])
+@pytest.mark.parametrize("part", [*EARLIER, "/commit/"])
 def test_a_connection_that_is_cut_leaves_the_page(
     hub: Hub, publish: Callable[..., str], part: str
 ) -> None:
