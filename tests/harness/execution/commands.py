@@ -89,7 +89,7 @@ def starter(folder: Path, commands: list[Command], through: Sequence[str] = ()) 
     return start
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 60) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = SECONDS) -> None:
     """Wait until a condition holds; fail where it never does."""
     end = time.monotonic() + seconds
     while not condition():

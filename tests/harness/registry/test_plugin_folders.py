@@ -11,6 +11,8 @@ from harness import registry
 from harness.plan.keys import code_of
 from harness.results import load_runs
 
+from ...some import some
+
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -57,7 +59,7 @@ def test_two_folders_have_helpers_of_one_name(write: Callable[..., Path]) -> Non
     assert titles(two) == {"two": "of b"}
 
 
-@pytest.mark.parametrize("name", ["json", "colorsys", "torchvision", "scipy", "clip"])
+@pytest.mark.parametrize("name", some(["json", "colorsys", "torchvision", "scipy", "clip"]))
 def test_a_file_comes_before_what_is_installed(write: Callable[..., Path], name: str) -> None:
     """The standard library's modules and those of packages have no precedence, nor are replaced."""
     before = __import__("json")
@@ -84,15 +86,17 @@ def test_a_folder_without_init_can_hold_parts(write: Callable[..., Path]) -> Non
 
 @pytest.mark.parametrize(
     "line",
-    [
-        "from .helper import TITLE",
-        "from . import helper\nTITLE = helper.TITLE",
-        "from mine.helper import TITLE",
-        "import mine.helper\nTITLE = mine.helper.TITLE",
-        "import mine.helper as h\nTITLE = h.TITLE",
-        "from .deep.inner import TITLE",
-        "from helper import TITLE",
-    ],
+    some(
+        [
+            "from .helper import TITLE",
+            "from . import helper\nTITLE = helper.TITLE",
+            "from mine.helper import TITLE",
+            "import mine.helper\nTITLE = mine.helper.TITLE",
+            "import mine.helper as h\nTITLE = h.TITLE",
+            "from .deep.inner import TITLE",
+            "from helper import TITLE",
+        ]
+    ),
 )
 def test_a_package_imports_as_packages_do(write: Callable[..., Path], line: str) -> None:
     """Relatively, by its own name, or as if it were a folder; its key holds what it imports."""
