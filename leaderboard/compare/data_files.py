@@ -4,7 +4,8 @@
 are for all pairs at once, which a browser cannot draw. Of other pairs the script finds them, from
 the answers in `entries/<name>.js`. `queries.js` and `gallery.js` tell what was asked and of what.
 
-Shapes: S seeds, Q queries, K first images, P pairs of methods as published.
+Shapes: S seeds, Q queries, K first images, P pairs of methods as published, C categories of
+mistakes.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from leaderboard.records.load import FULL
 from leaderboard.site.scripts_data import data_file, data_script, pack, pack_flags
 from leaderboard.site.site import File, Site
 from leaderboard.strips.exhibits import Exhibits, Gallery, find_exhibits
+from leaderboard.strips.mistakes import NAMES, Flags, MistakeFinder
 from leaderboard.strips.names import entry_names, thumbnail_file
 from leaderboard.strips.retrieved import NOTHING, Retrieved
 from leaderboard.strips.section import all_fail, explain_withheld, first_retrieved
@@ -46,8 +48,9 @@ def ground_files(site: Site, contest: Contest) -> Iterator[tuple[str, File]]:
         return
     anchor = site.addresses.anchors[contest.ground.label]
     names = entry_names(contest)
+    mistakes = MistakeFinder(contest)
     values: dict[str, Any] = {
-        "contest": _contest(site, contest, names, exhibits),
+        "contest": _contest(site, contest, names, exhibits, mistakes),
         "queries": _queries(exhibits, contest),
         "gallery": _gallery(exhibits.gallery),
         "traits": pack_traits(contest.described),
@@ -56,14 +59,20 @@ def ground_files(site: Site, contest: Contest) -> Iterator[tuple[str, File]]:
         yield _script(f"{anchor}/{name}", value)
     for entry, file in names.items():
         retrieved = first_retrieved(contest, entry, exhibits) if entry[1] == FULL else None
-        yield _script(f"{anchor}/entries/{file}", entry_data(contest, entry, retrieved))
+        data = entry_data(contest, entry, retrieved, mistakes.find(entry))
+        yield _script(f"{anchor}/entries/{file}", data)
     if exhibits.gallery:
         for row, image in exhibits.gallery.thumbnails.items():
             yield thumbnail_file(anchor, row), image
 
 
-def entry_data(contest: Contest, entry: Entry, retrieved: Retrieved | None) -> dict[str, Any]:
-    """Pack the answers of an entry and, where given, what its first seed retrieved."""
+def entry_data(
+    contest: Contest, entry: Entry, retrieved: Retrieved | None, mistakes: Flags | None
+) -> dict[str, Any]:
+    """Pack the answers of an entry and, where given, what its first seed retrieved.
+
+    Takes its mistakes (C, S, Q), or None where they are not known.
+    """
     answers = contest.answers[entry]
     return {
         "ranks": [pack(np.minimum(of_seed, LATEST), "u1") for of_seed in answers.first_hit],
@@ -71,8 +80,26 @@ def entry_data(contest: Contest, entry: Entry, retrieved: Retrieved | None) -> d
             metric: [pack(of_seed, "u2") for of_seed in _levels(answers, metric)]
             for metric in QUANTISED
         },
+        "mistakes": None if mistakes is None else _mistakes(mistakes),
         "top": None if retrieved is None else _top(retrieved),
     }
+
+
+def _mistakes(found: Flags) -> list[str]:
+    """Pack by seed which categories (C, S, Q) a wrong first image of a query contradicts.
+
+    Each query has a number with a bit for each category, the first in the lowest one.
+    """
+    bits = np.packbits(found, axis=0, bitorder="little")  # (1, S, Q): there are at most eight
+    return [pack(of_seed, "u1") for of_seed in bits[0]]
+
+
+def _about_mistakes(mistakes: MistakeFinder) -> list[dict[str, Any]]:
+    """Name the categories, in the order of their bits, with how far seeds spread in each."""
+    return [
+        {"name": NAMES.get(category, category), "spread": _spread(spread)}
+        for category, spread in mistakes.spreads.items()
+    ]
 
 
 def _script(name: str, value: Any) -> tuple[str, str]:
@@ -80,7 +107,11 @@ def _script(name: str, value: Any) -> tuple[str, str]:
 
 
 def _contest(
-    site: Site, contest: Contest, names: Mapping[Entry, str], exhibits: Exhibits
+    site: Site,
+    contest: Contest,
+    names: Mapping[Entry, str],
+    exhibits: Exhibits,
+    mistakes: MistakeFinder,
 ) -> dict[str, Any]:
     card = dataset_card(contest.ground, "", contest.ground.runs)
     spreads = contest.ledger.spreads
@@ -92,6 +123,7 @@ def _contest(
         "level": LEVEL,
         "prior": PRIOR,
         "spread": {metric: _spread(spreads[metric]) for metric in METRICS},
+        "mistakes": _about_mistakes(mistakes),
         "steps": STEPS,
         "published": {metric: _published(contest, metric) for metric in METRICS},
         "levels": LEVELS,

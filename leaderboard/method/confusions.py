@@ -1,70 +1,66 @@
-"""What kind of mistake a method makes: in what its wrong first images contradict the description.
-
-Shapes: S seeds, Q queries.
-"""
+"""What kind of mistake a method makes: in what its wrong first images contradict the query."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+from typing import Any
+
 from numpy.typing import NDArray
 
-from harness.data.auditing.contradictions import CATEGORIES, COLOUR
-from harness.significance import compare_pairs
+from harness.results.answers import Floats
+from harness.significance import Spread, compare_pairs
 from leaderboard.method.views import ConfusionRow, ConfusionTable
-from leaderboard.records.contest import Contest
-from leaderboard.records.described import Described
 from leaderboard.records.estimates import round_scale
 from leaderboard.records.load import FULL
-from leaderboard.strips.exhibits import find_exhibits
-from leaderboard.strips.retrieved import Retrieved
-from leaderboard.strips.section import retrieved_by_seed
+from leaderboard.strips.mistakes import NAMES, MistakeFinder, shares_of
 from leaderboard.typography import fixed, spread_decimals
 
 WIDTH = 200.0  # of the drawing in a cell
-ORDER = (COLOUR, *dict.fromkeys(CATEGORIES.values()))
-NAMES = {"sex": "man or woman", COLOUR: "colour of clothes", "garment": "kind of clothes"}
-
-Shares = NDArray[np.float64]
 
 
-def confusion_table(contest: Contest, method: str, anchor: str) -> ConfusionTable | None:
+def confusion_table(finder: MistakeFinder, method: str, anchor: str) -> ConfusionTable | None:
     """Count a method's mistakes by what they contradict; None where captions or lists are missing.
 
     The share is of all queries: of those whose first image is wrong and, by its captions, has
     another value of that trait. A mistake may contradict several traits, or none that is named.
     """
-    exhibits = find_exhibits(contest)
-    by_seed = retrieved_by_seed(contest, (method, FULL), exhibits)
-    described = contest.described
-    if exhibits is None or described is None or not by_seed:
+    found = finder.find((method, FULL))
+    if found is None:
         return None
-    values = mistakes_by_category(by_seed, described)
-    family = compare_pairs(values, [], exhibits.people)
-    scale = round_scale([0.0, *(end for ends in family.intervals.values() for end in ends)])
-    decimals = spread_decimals([high - low for low, high in family.intervals.values()])
-    rows = []
-    for category in sorted(values, key=lambda name: -family.means[name]):
-        low, high = (max(0.0, end) for end in family.intervals[category])
-        mean = family.means[category]
-        rows.append(
+    spreads = finder.spreads
+    figures = {
+        category: _describe(values, finder.people, spreads[category])
+        for category, values in shares_of(found).items()
+    }
+    scale = round_scale([0.0, *(one.high for one in figures.values())])
+    decimals = spread_decimals([one.high - one.low for one in figures.values()])
+    return ConfusionTable(
+        anchor,
+        tuple(
             ConfusionRow(
                 name=NAMES.get(category, category),
-                share=fixed(mean, decimals),
-                interval=f"{fixed(low, decimals)} to {fixed(high, decimals)}",
-                bar=f"M0 2H{scale.place(mean, WIDTH, 0):.1f}v6H0z",
-                span=f"M{scale.place(low, WIDTH, 0):.1f} 5H{scale.place(high, WIDTH, 0):.1f}",
+                share=fixed(one.mean, decimals),
+                interval=f"{fixed(one.low, decimals)} to {fixed(one.high, decimals)}",
+                bar=f"M0 2H{scale.place(one.mean, WIDTH, 0):.1f}v6H0z",
+                span=f"M{scale.place(one.low, WIDTH, 0):.1f} 5"
+                f"H{scale.place(one.high, WIDTH, 0):.1f}",
             )
-        )
-    return ConfusionTable(anchor, tuple(rows), f"{scale.high:g}")
+            for category, one in sorted(figures.items(), key=lambda item: -item[1].mean)
+        ),
+        f"{scale.high:g}",
+    )
 
 
-def mistakes_by_category(by_seed: list[Retrieved], described: Described) -> dict[str, Shares]:
-    """Return by category which queries (S, Q) have a contradicting first image, as 0 or 100."""
-    shape = len(by_seed), len(described.queries)
-    found = {category: np.zeros(shape) for category in ORDER}
-    for seed, retrieved in enumerate(by_seed):
-        for query in np.flatnonzero(~retrieved.right[:, 0]).tolist():
-            row = int(retrieved.rows[query, 0])
-            for one in described.contradictions(query, row):
-                found[one.trait.category][seed, query] = 100.0
-    return found
+@dataclass(frozen=True)
+class _Share:
+    """The share of all queries in percent, with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+
+
+def _describe(values: Floats, people: NDArray[Any], spread: Spread | None) -> _Share:
+    """Describe one category (S, Q) as Compare does, by how far seeds of the board spread."""
+    family = compare_pairs({"own": values}, [], people, spread)
+    return _Share(family.means["own"], *family.intervals["own"])

@@ -15,6 +15,7 @@ from leaderboard.ranking.scores import find_places
 from leaderboard.records.contest import Contest
 from leaderboard.records.ledger import Ledger
 from leaderboard.reported.tables import ReportedPaper
+from leaderboard.strips.mistakes import MistakeFinder
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class GroundStatistics:
     places: Places
     curves: Curves | None
     sliced: SlicedFigures
+    mistakes: MistakeFinder
 
 
 def measure(contest: Contest, papers: Mapping[str, ReportedPaper]) -> GroundStatistics:
@@ -45,4 +47,5 @@ def measure(contest: Contest, papers: Mapping[str, ReportedPaper]) -> GroundStat
         places=find_places(contest),
         curves=draw_curves(contest),
         sliced=slice_queries(contest),
+        mistakes=MistakeFinder(contest),
     )

@@ -163,7 +163,7 @@ def _section(subject: Subject) -> MethodSection:
         slices=slice_table(statistics.sliced, entry, f"slices-{anchor}"),
         cmc=cmc_view(statistics.curves, entry, addresses, f"cmc-{anchor}"),
         strips=strip_section(contest, method, anchor),
-        confusions=confusion_table(contest, method, f"confusions-{anchor}"),
+        confusions=confusion_table(statistics.mistakes, method, f"confusions-{anchor}"),
         highlights=highlight_section(contest, method, anchor),
         legend=seed_legend(full),
         charts=training_charts(full, anchor),

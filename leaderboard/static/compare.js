@@ -146,6 +146,7 @@
     const banners = document.getElementById(pair.ground).parentElement.querySelectorAll(".banner");
     const drawn = pair.seeds.length
       ? [...leaderboard.verdict.draw(pair, compare(pair), metric, nameOf),
+         ...leaderboard.mistakes.draw(pair, nameOf),
          ...leaderboard.disagreements.draw(pair, nameOf)]
       : leaderboard.verdict.drawUnpaired(pair, nameOf);
     result.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)), ...drawn);

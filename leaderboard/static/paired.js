@@ -28,7 +28,9 @@ leaderboard.paired = (() => {
       ? { bySeed: ranks.map((row) => row.map((rank) => rank <= DEPTHS[metric])), unit: 100 }
       : { bySeed: data[metric].map((text) => leaderboard.unpack(text, "u2")), unit: 100 / contest.levels });
     const values = Object.fromEntries(Object.keys(contest.metrics).map((name) => [name, read(name)]));
-    return { ...about, ranks, values, top: data.top };
+    const mistakes = data.mistakes?.map((text) => leaderboard.unpack(text, "u1"));
+    const category = (_, bit) => ({ bySeed: mistakes.map((row) => row.map((bits) => (bits >> bit) & 1)), unit: 100 });
+    return { ...about, ranks, values, mistakes: mistakes && contest.mistakes.map(category), top: data.top };
   };
 
   // Returns the seeds on which two are compared: of what is fixed, any stands for its run.
@@ -50,6 +52,7 @@ leaderboard.paired = (() => {
       ...entry,
       ranks: [...new Set(rows)].map((row) => entry.ranks[row]),
       values: Object.fromEntries(values),
+      mistakes: entry.mistakes?.map(pick),
     };
   };
 
@@ -197,6 +200,29 @@ leaderboard.paired = (() => {
     return { metrics, runs, people: groups.sizes.length };
   };
 
+  // Returns the 95 % interval of a mean of its own.
+  const describeMean = ({ bySeed, ofSeed }, groups, spread, { prior, level }) => {
+    const influences = bySeed.map((row) => influencesOf(row, groups, ofSeed));
+    const means = bySeed.map((row) => ofSeed * mean(row));
+    const board = expect(spread ?? measureSpread([means]), Number(isSeeded(bySeed)));
+    const { error, degrees } = findError(influences, means, ...board, prior);
+    const reach = error ? leaderboard.student.quantile(level, degrees) * error : 0;
+    return { low: Math.max(mean(means) - reach, 0), high: Math.min(mean(means) + reach, FURTHEST) };
+  };
+
+  // Compares what wrong first images of two entries contradict, all categories at once: p is as many
+  // times as large, and intervals hold zero exactly where it is `level` or more (Bonferroni).
+  const compareMistakes = (a, b, people, contest) => {
+    const groups = groupQueries(people);
+    const rows = contest.mistakes.length;
+    return contest.mistakes.map(({ name, spread }, category) => {
+      const [first, second] = [a, b].map((side) => side.mistakes[category]);
+      const found = compareMetric(first, second, groups, spread, { ...contest, level: contest.level / rows });
+      const [ofA, ofB] = [first, second].map((side) => describeMean(side, groups, spread, contest));
+      return { ...found, name, ofA, ofB, p: Math.min(1, rows * found.p) };
+    });
+  };
+
   // Returns the rank of the first right image that stands in the middle of the seeds, the better
   // one of an even number.
   const middleRanks = (ranks) => {
@@ -205,5 +231,5 @@ leaderboard.paired = (() => {
       ranks.map((ofSeed) => ofSeed[i]).sort((x, y) => x - y)[middle]);
   };
 
-  return { readEntry, commonSeeds, restrict, compare, interval, middleRanks };
+  return { readEntry, commonSeeds, restrict, compare, compareMistakes, interval, middleRanks };
 })();

@@ -75,26 +75,33 @@ leaderboard.verdict = (() => {
       element("th", { scope: "col", class: kind },
         text, ...(unit ? [" ", element("span", { class: "unit" }, unit)] : [])))));
 
-  const metricRow = (name, one, decimals, place) => {
+  const numberCell = (text, kind = "") => element("td", { class: `number${kind}` }, text);
+
+  // Returns the cells of a difference: its figure, its interval as a drawing and in words, and p.
+  const differenceCells = (one, decimals, place) => {
     const quiet = one.real ? "" : " quiet";
-    const said = one.real ? "" : ", not told apart";
     const whisker = drawing(WIDTH, [
       ["zero", `M${place(0)} 0v10`],
       ["span", `M${place(one.low)} 5H${place(one.high)}`],
       ["middle", `M${place(one.difference)} 0v10`],
     ]);
     whisker.setAttribute("class", "whisker");
-    const cell = (text, kind = "") => element("td", { class: `number${kind}` }, text);
-    const difference = cell(signed(one.difference, decimals), quiet);
-    difference.append(element("span", { class: "hidden" }, said));
-    return element("tr", {},
-      element("th", { scope: "row", class: "pinned" }, name),
-      cell(fixed(one.a, decimals)), cell(fixed(one.b, decimals)), difference,
+    const difference = numberCell(signed(one.difference, decimals), quiet);
+    difference.append(element("span", { class: "hidden" }, one.real ? "" : ", not told apart"));
+    return [
+      difference,
       element("td", { class: `drawn${quiet}` }, whisker),
-      cell(`${intervalEnd(one.low, decimals)} to ${intervalEnd(one.high, decimals)}`, quiet),
-      cell(writeP(one.p), quiet),
-      cell(integer(one.wins)), cell(integer(one.ties)), cell(integer(one.losses)));
+      numberCell(`${intervalEnd(one.low, decimals)} to ${intervalEnd(one.high, decimals)}`, quiet),
+      numberCell(writeP(one.p), quiet),
+    ];
   };
+  const DIFFERENCE_HEAD = [["A \u2212 B", "number", "points"], ["", "drawn"], ["95 % interval", "number"], ["p", "number"]];
+
+  const metricRow = (name, one, decimals, place) => element("tr", {},
+    element("th", { scope: "row", class: "pinned" }, name),
+    numberCell(fixed(one.a, decimals)), numberCell(fixed(one.b, decimals)),
+    ...differenceCells(one, decimals, place),
+    ...[one.wins, one.ties, one.losses].map((queries) => numberCell(integer(queries))));
 
   const metricTable = (contest, compared) => {
     const all = Object.values(compared.metrics);
@@ -103,10 +110,8 @@ leaderboard.verdict = (() => {
     const rows = Object.entries(contest.metrics).map(([metric, name]) =>
       metricRow(name, compared.metrics[metric], decimals, place));
     return frame(element("table", { class: "by-metric" },
-      head(["Metric", "pinned"], ["A", "number", "%"], ["B", "number", "%"],
-        ["A − B", "number", "points"], ["", "drawn"], ["95 % interval", "number"],
-        ["p", "number"], ["Wins", "number", "of A"], ["Ties", "number"],
-        ["Losses", "number", "of A"]),
+      head(["Metric", "pinned"], ["A", "number", "%"], ["B", "number", "%"], ...DIFFERENCE_HEAD,
+        ["Wins", "number", "of A"], ["Ties", "number"], ["Losses", "number", "of A"]),
       element("tbody", {}, ...rows)), "Figures of A and B");
   };
 
@@ -236,5 +241,8 @@ leaderboard.verdict = (() => {
     ];
   };
 
-  return { draw, drawUnpaired, integer, fixed, listed };
+  return {
+    DIFFERENCE_HEAD, axis, decimalsFor, differenceCells, draw, drawUnpaired, drawing, fixed, frame, head,
+    integer, listed, nameSeeds,
+  };
 })();
