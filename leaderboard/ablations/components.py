@@ -22,6 +22,12 @@ class Components:
     losses: int  # how many of them are losses, which stand first
     marks: tuple[tuple[Mark, ...], ...]  # by row
 
+    def in_words(self, marks: Sequence[Mark]) -> str:
+        """List what a row has, where there is no room for columns."""
+        pairs = zip(self.names, marks, strict=True)
+        return ", ".join(f"{name} {mark.text}".rstrip() for name, mark in pairs
+                         if mark.checked or mark.text)  # fmt: skip
+
 
 def find_components(rows: Sequence[RunRecord], full: RunRecord | None) -> Components:
     """Return a column for each loss, if rows differ in their losses, and for each other setting.

@@ -53,6 +53,7 @@ class ColumnGroup:
 
     name: str
     columns: int
+    is_of_components: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class ResultRow:
     seeds: str
     seed_notes: tuple[Note, ...]
     href: str  # the runs behind the figures
+    made_of: str = ""  # the marks in words, for narrow windows
     is_reference: bool = False  # stands below a rule, for comparison
     cost: Cost | None = None
 

@@ -49,6 +49,7 @@ class Line:
     is_reference: bool = False
     reported: Figures = field(default_factory=dict)
     marks: tuple[Mark, ...] = ()
+    made_of: str = ""
     differences: tuple[DifferenceCell, ...] = ()
     cost: Cost | None = None
     failures: tuple[Note, ...] = ()
@@ -70,7 +71,8 @@ def ablation_table(
     lines = [
         Line(
             row.label, row.runs, hrefs[row.entry], is_reference=row is ablation.reference,
-            reported=_reported(row, ablation, paper), marks=marks, differences=of_row,
+            reported=_reported(row, ablation, paper), marks=marks,
+            made_of=components.in_words(marks), differences=of_row,
         )
         for row, marks, of_row in zip(rows, components.marks, differences, strict=True)
     ]  # fmt: skip
@@ -129,10 +131,10 @@ def _heads(components: Components, headings: Sequence[str]) -> tuple[ColumnGroup
     """Head the losses and the differences; the columns between them speak for themselves."""
     if not components.losses and not headings:
         return ()
-    between = len(components.names) - components.losses + len(METRICS)
     groups = [
-        ColumnGroup(LOSSES, components.losses),
-        ColumnGroup("", between),
+        ColumnGroup(LOSSES, components.losses, is_of_components=True),
+        ColumnGroup("", len(components.names) - components.losses, is_of_components=True),
+        ColumnGroup("", len(METRICS)),
         *(ColumnGroup(f"Difference {heading}", len(COMPARED)) for heading in headings),
         ColumnGroup("", 1),
     ]
@@ -156,6 +158,7 @@ def write_rows(
             seeds=str(count),
             seed_notes=tuple(_seed_notes(line, row, count, max(counts))),
             href=line.href,
+            made_of=line.made_of,
             is_reference=line.is_reference,
             cost=line.cost,
         )

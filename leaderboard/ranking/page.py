@@ -9,7 +9,7 @@ from harness.results import METRICS, TIED
 from harness.results.handed_in import SCORES_ONLY, TRAINED_ELSEWHERE
 from harness.results.shipped import say_shipped
 from leaderboard.agreement.section import agreement_line, section_anchor
-from leaderboard.dataset_card import dataset_card
+from leaderboard.dataset_card import dataset_card, dataset_title
 from leaderboard.ranking.cells import figure_decimals, rank_cells, score_cells
 from leaderboard.ranking.competitors import Board, Competitor, make_board, notes, reasons
 from leaderboard.ranking.differences import (
@@ -19,7 +19,7 @@ from leaderboard.ranking.differences import (
 )
 from leaderboard.ranking.panels import Panel, Point, draw_panel
 from leaderboard.ranking.slopes import draw_slopes
-from leaderboard.ranking.verdict import say_power, write_switch, write_verdict
+from leaderboard.ranking.verdict import say_power, write_clause, write_switch, write_verdict
 from leaderboard.ranking.views import (
     Column,
     DifferenceCell,
@@ -54,7 +54,6 @@ def make_files(site: Site) -> dict[str, File]:
     rankings = [_ranking(board) for board in boards]
     page = IndexPage(
         verdicts=tuple(_verdict(board) for board in boards),
-        switch=write_switch(boards),
         rankings=tuple(rankings),
     )
     files: dict[str, File] = {FILE: render_page("index", page, FILE, site.stamp)}
@@ -66,7 +65,13 @@ def make_files(site: Site) -> dict[str, File]:
 
 def _verdict(board: Board) -> Verdict:
     notes = (_agreement(board), Note(say_power(board)))
-    return Verdict(write_verdict(board), tuple(note for note in notes if note and note.text))
+    return Verdict(
+        title=dataset_title(board.ground),
+        sentence=write_verdict(board),
+        clause=write_clause(board),
+        notes=tuple(note for note in notes if note and note.text),
+        switch=write_switch(board),
+    )
 
 
 def _ranking(board: Board) -> Ranking:

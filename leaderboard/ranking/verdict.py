@@ -1,7 +1,8 @@
-"""The answer that the page opens with: one sentence a ground, and who leads by each metric.
+"""The answer that the page opens with: a sentence, and who leads by each metric.
 
 The sentence says who is first, who cannot be told apart from it, whether the other metrics agree,
-and whether it holds on other data. It is made from the comparisons that the table shows.
+and whether it holds on other data. It is made from the comparisons that the table shows. Of further
+grounds the page opens with a clause; their sentences stand above their tables.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from urllib.parse import quote
 from harness.results import METRICS
 from harness.significance import Family, detectable_difference, variance_components
 from leaderboard.dataset_card import dataset_title
+from leaderboard.ranking.cells import figure_decimals
 from leaderboard.ranking.competitors import Board, Competitor
 from leaderboard.ranking.scores import Place
 from leaderboard.ranking.views import Phrase, SwitchCell, TopGroup
@@ -23,7 +25,7 @@ from leaderboard.records.load import FULL
 from leaderboard.typography import counted, fixed, interval_end, listed, spread_decimals
 
 MOST_NAMED = 4  # methods that a sentence names one by one
-MOST_LEADERS = 2  # that a cell of the switch names
+MOST_LEADERS = 1  # that a cell of the switch names, where there are more than two
 
 Phrases = list[Phrase]
 
@@ -41,12 +43,22 @@ def write_verdict(board: Board) -> tuple[Phrase, ...]:
     return (*opening, *(Phrase(f"; {clause}") for clause in clauses if clause), Phrase("."))
 
 
-def write_switch(boards: Sequence[Board]) -> tuple[SwitchCell, ...]:
-    """Name by each metric who leads on every ground; a ground is named where there are several."""
-    titles = [dataset_title(board.ground) if len(boards) > 1 else "" for board in boards]
-    ranked = [(board, title) for board, title in zip(boards, titles, strict=True) if board.ranked]
+def write_clause(board: Board) -> tuple[Phrase, ...]:
+    """Say in a few words who is first on a ground, and whether it is told apart from the others."""
+    where = Phrase(dataset_title(board.ground), f"#{quote(board.anchor)}")
+    place = board.ranked[0].place if board.ranked else None
+    if place is None:
+        return (where, Phrase(": nothing is ranked"))
+    undecided = len(place.undecided)
+    said = f"first, not told apart from {counted(undecided, 'other')}" if undecided else "best"
+    rest = f" is {said if place.rivals else 'alone'}"
+    return (where, Phrase(": "), _link(board, board.ranked[0].method), Phrase(rest))
+
+
+def write_switch(board: Board) -> tuple[SwitchCell, ...]:
+    """Name by each metric who leads on a ground."""
     return tuple(
-        SwitchCell(key, name, tuple(_top_group(board, key, title) for board, title in ranked))
+        SwitchCell(key, name, _top_group(board, key) if board.ranked else None)
         for key, name in METRICS.items()
     )
 
@@ -174,7 +186,7 @@ def _title_of(board: Board, name: str) -> str:
     return methods[name]
 
 
-def _top_group(board: Board, metric: str, title: str) -> TopGroup:
+def _top_group(board: Board, metric: str) -> TopGroup:
     """Name those than whom none is better by a metric, the highest mean first."""
     places = {one.method: score.place for one in board.ranked
               if (score := one.scores[metric]) and score.place}  # fmt: skip
@@ -184,9 +196,9 @@ def _top_group(board: Board, metric: str, title: str) -> TopGroup:
         (method for method, place in places.items() if place.rank == 1),
         key=lambda method: -means[method],
     )
-    decimals = spread_decimals([place.high - place.low for place in places.values()])
+    decimals = figure_decimals([*board.ranked, *board.apart])
     figure = fixed(means[leaders[0]], decimals) if leaders else ""
-    return TopGroup(title, figure, _few([board.site.addresses.titles[one] for one in leaders]))
+    return TopGroup(figure, _few([board.site.addresses.titles[one] for one in leaders]))
 
 
 def _few(names: Sequence[str]) -> str:

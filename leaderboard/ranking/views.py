@@ -96,26 +96,28 @@ class Phrase:
 class TopGroup:
     """Who leads on a ground by a metric."""
 
-    dataset: str  # its title; empty where there is one ground alone
     figure: str  # the highest mean; empty where there is none
     names: str  # of all than whom none is better
 
 
 @dataclass(frozen=True)
 class SwitchCell:
-    """A metric with who leads by it."""
+    """A metric with who leads by it on a ground."""
 
     key: str
     name: str
-    groups: tuple[TopGroup, ...]
+    group: TopGroup | None  # None where nothing is ranked
 
 
 @dataclass(frozen=True)
 class Verdict:
     """What a ground answers, with what must be known to believe it."""
 
+    title: str  # of the dataset
     sentence: tuple[Phrase, ...]
+    clause: tuple[Phrase, ...]  # the same in a few words
     notes: tuple[Note, ...]
+    switch: tuple[SwitchCell, ...]
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,5 @@ class Ranking:
 class IndexPage:
     """The page that opens the site."""
 
-    verdicts: tuple[Verdict, ...]
-    switch: tuple[SwitchCell, ...]
+    verdicts: tuple[Verdict, ...]  # of each ranking
     rankings: tuple[Ranking, ...]

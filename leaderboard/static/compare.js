@@ -7,7 +7,7 @@
   const { element } = leaderboard.shots;
   const form = section.querySelector(".choice");
   const status = section.querySelector(".status");
-  const result = section.querySelector(".comparison");
+  const [aboutData, verdict, details] = section.querySelector(".comparison").children;
   const { ground: groundField, a: aField, b: bField, metric: metricField } = form.elements;
   const matrix = form.querySelector(".all");
   let latest = 0; // number of the latest request, so that an older answer is not shown
@@ -113,10 +113,8 @@
     [aField.value, bField.value] = [a, b];
     writeAddress();
     await show();
-    const said = result.querySelector(".verdict");
-    said?.setAttribute("tabindex", "-1");
-    said?.focus();
-    said?.scrollIntoView({ block: "nearest" });
+    verdict.focus();
+    verdict.scrollIntoView({ block: "nearest" });
   };
 
   // Reads what every page says of a pair of methods as published, for all pairs at once.
@@ -142,14 +140,25 @@
     return { ...compared, metrics: Object.fromEntries(metrics), pairs: found.pairs };
   };
 
+  // Shows a pair. The verdict stays the same element, so that screen readers hear what it becomes.
   const draw = (pair, metric) => {
     const banners = document.getElementById(pair.ground).parentElement.querySelectorAll(".banner");
-    const drawn = pair.seeds.length
-      ? [...leaderboard.verdict.draw(pair, compare(pair), metric, nameOf),
-         ...leaderboard.mistakes.draw(pair, nameOf),
-         ...leaderboard.disagreements.draw(pair, nameOf)]
-      : leaderboard.verdict.drawUnpaired(pair, nameOf);
-    result.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)), ...drawn);
+    aboutData.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)));
+    if (!pair.seeds.length) {
+      verdict.textContent = leaderboard.verdict.sayUnpaired(pair, nameOf);
+      details.replaceChildren(...leaderboard.verdict.drawUnpaired(pair, nameOf));
+      return;
+    }
+    const compared = compare(pair);
+    verdict.textContent = leaderboard.verdict.say(pair, compared, metric, nameOf);
+    details.replaceChildren(
+      ...leaderboard.verdict.draw(pair, compared, nameOf),
+      ...leaderboard.mistakes.draw(pair, nameOf),
+      ...leaderboard.disagreements.draw(pair, nameOf));
+  };
+  const drawNothing = () => {
+    verdict.textContent = "";
+    for (const part of [aboutData, details]) part.replaceChildren();
   };
 
   const show = async () => {
@@ -171,7 +180,7 @@
       status.textContent = "";
     } catch (error) {
       if (request !== latest) return;
-      result.replaceChildren();
+      drawNothing();
       status.textContent = error.message;
     }
   };
@@ -190,8 +199,12 @@
   });
   window.addEventListener("popstate", show);
 
-  // The matrix says what the tables of pairs say to those without scripts.
-  for (const table of document.querySelectorAll(".pair-table")) table.closest(".frame").hidden = true;
+  // The matrix says what the tables of pairs say to those without scripts; what cannot be compared
+  // is said there alone.
+  for (const pairs of document.querySelectorAll(".pairs")) {
+    for (const part of pairs.querySelectorAll(".frame, .banner")) part.hidden = true;
+    pairs.hidden = !pairs.querySelector(".silent, h2 ~ p:not(.banner)");
+  }
 
   section.hidden = false;
   show();

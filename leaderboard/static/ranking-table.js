@@ -14,6 +14,12 @@ leaderboard.rankingTable = (section) => {
   let asked = null; // the view that was asked for last
   let detailed = false; // whether differences and panels were drawn by the script
 
+  for (const panel of panels) leaderboard.steerPlot(panel, [...panel.querySelectorAll("a")]);
+  for (const chart of section.querySelectorAll(".panels svg:not(.panel)")) {
+    chart.setAttribute("role", "group");
+    leaderboard.steerPlot(chart, [...chart.querySelectorAll("g.slopes")]);
+  }
+
   const cellOf = (row, key) => row.cells[order.indexOf(key)];
   const headerOf = (key) => cellOf(headers, key);
   const metrics = order.filter((key) => headerOf(key).classList.contains("score"));
@@ -270,5 +276,18 @@ leaderboard.rankingTable = (section) => {
     return drawDetails(view);
   };
 
-  return { show, entries, rows, headers: [...headers.cells], metrics, metricName };
+  // Says who is first in the view that is shown, and to whom the differences are.
+  const say = () => {
+    const { metric } = asked;
+    const [first] = inStanding(metric);
+    if (!first) return "";
+    const { undecided } = cellOf(first, metric).dataset;
+    const whom = undecided ? `, not told apart from ${undecided}` : "";
+    const to = table.caption.querySelector(".to");
+    const title = section.querySelector("h2").firstChild.textContent.trim();
+    return `${title}, by ${metricName(metric)}: ${linkOf(first).textContent} is first${whom}.` +
+      (to ? ` Differences are to ${to.textContent}.` : "");
+  };
+
+  return { show, say, entries, rows, headers: [...headers.cells], metrics, metricName };
 };

@@ -81,7 +81,9 @@
       ...(kinds.backbone.length > 1 ? [labelled("Backbone", chosen.backbone)] : []),
       ...(kinds.people.length > 1 ? [labelled("Person pre-training", chosen.people)] : []),
       make("p", {}, status, " ", reset)));
-  const form = make("form", { class: "view", "aria-label": "View", autocomplete: "off" }, metricChoice, filters);
+  const said = make("p", { class: "hidden", role: "status" }); // what a choice changed, for who does not see it
+  const form = make("form", { class: "view", "aria-label": "View", autocomplete: "off" },
+    metricChoice, filters, said);
   const wide = matchMedia("(min-width: 40.01rem)");
   const unfold = () => { filters.open = wide.matches || filters.open; };
 
@@ -91,7 +93,9 @@
     const input = make("input", { type: "radio", name: "metric", value: key, "aria-labelledby": `by-${key}`,
       "aria-describedby": `leaders-${key}` });
     const leaders = make("span", { id: `leaders-${key}` }, ...cell.querySelectorAll(".leaders"));
-    return make("label", {}, input, cell.querySelector(".metric"), leaders);
+    const metric = cell.querySelector(".metric");
+    metric.id = `by-${key}`;
+    return make("label", {}, input, metric, leaders);
   }
 
   const setControls = (view) => {
@@ -122,9 +126,10 @@
       status.textContent = error.message;
     }
   };
-  const change = (part, replaces = false) => {
+  const change = async (part, replaces = false) => {
     writeView({ ...readView(), ...part }, replaces);
-    show();
+    await show();
+    if ("metric" in part || "baseline" in part) said.textContent = boards.map((board) => board.say()).join(" ");
   };
 
   // Rows: the arrows move from one to the next, of which one is a stop of the keyboard.
@@ -160,7 +165,10 @@
   });
   form.addEventListener("focusout", () => { typing = false; });
   form.addEventListener("submit", (event) => event.preventDefault());
-  reset.addEventListener("click", () => change({ ...FIRST, order: directionOf(FIRST.sort) }));
+  reset.addEventListener("click", () => {
+    name.focus(); // the button goes
+    change({ ...FIRST, order: directionOf(FIRST.sort) });
+  });
   window.addEventListener("popstate", show);
   for (const header of boards.flatMap((board) => board.headers)) {
     const button = make("button", { type: "button" }, ...header.childNodes);

@@ -115,7 +115,9 @@ leaderboard.verdict = (() => {
       element("tbody", {}, ...rows)), "Figures of A and B");
   };
 
-  const sentence = (pair, one, metric, nameOf) => {
+  // Says in a sentence which is better by a metric, and whether that is real.
+  const say = (pair, compared, metric, nameOf) => {
+    const one = compared.metrics[metric];
     const [a, b] = pair.sides.map(nameOf);
     const [better, worse] = one.difference >= 0 ? [a, b] : [b, a];
     const points = fixed(Math.abs(one.difference), decimalsFor([one.high - one.low]));
@@ -222,8 +224,7 @@ leaderboard.verdict = (() => {
         element("dd", {}, element("a", { href: leaderboard.address(side.page) }, nameOf(side))))));
 
   // Draws all of it. `compared` holds the figures by metric, and for how many pairs at once they are.
-  const draw = (pair, compared, metric, nameOf) => [
-    element("p", { class: "verdict" }, sentence(pair, compared.metrics[metric], metric, nameOf)),
+  const draw = (pair, compared, nameOf) => [
     namesOf(pair, nameOf),
     metricTable(pair.contest, compared),
     ...explanation(pair, compared, nameOf).map((text) => element("p", { class: "key" }, text)),
@@ -232,10 +233,11 @@ leaderboard.verdict = (() => {
   ];
 
   // Says why two entries without a common seed are not compared.
+  const sayUnpaired = (pair, nameOf) =>
+    `${pair.sides.map(nameOf).join(" and ")} are not compared: they have no seed in common.`;
   const drawUnpaired = (pair, nameOf) => {
     const [a, b] = pair.sides.map((side) => `${nameOf(side)} ran with ${nameSeeds(side.seeds)}`);
     return [
-      element("p", { class: "verdict" }, `${pair.sides.map(nameOf).join(" and ")} are not compared: they have no seed in common.`),
       namesOf(pair, nameOf),
       element("p", { class: "key" }, `Comparisons are paired by seed. ${a}, ${b}.`),
     ];
@@ -243,6 +245,6 @@ leaderboard.verdict = (() => {
 
   return {
     DIFFERENCE_HEAD, axis, decimalsFor, differenceCells, draw, drawUnpaired, drawing, fixed, frame, head,
-    integer, listed, nameSeeds,
+    integer, listed, nameSeeds, say, sayUnpaired,
   };
 })();

@@ -629,6 +629,40 @@ def test_the_matrix_of_sixty_is_signs(
     assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
 
 
+def test_the_verdict_is_live(show: Show) -> None:
+    """It stays one element while pair and metric change, so that a screen reader hears it."""
+    _, page = show()
+    verdict = page.locator(".verdict")
+    assert verdict.get_attribute("role") == "status"
+    before, element = verdict.inner_text(), verdict.element_handle()
+    page.get_by_role("radio", name="mINP", exact=True).check()
+    expect(verdict).not_to_have_text(before)
+    page.get_by_label("B", exact=True).select_option("strong-w-o-SDM")
+    expect(verdict).to_contain_text("w/o SDM")
+    assert element.evaluate("element => element.isConnected && element.matches('.verdict')")
+
+
+def test_printed_it_takes_four_pages(
+    recorder: Recorder, build: Callable[[Path], tuple[Site, Path]],
+    show_page: Callable[..., playwright.Page],
+) -> None:  # fmt: skip
+    """Seven methods with the matrix, all tables and some queries; links say where they lead."""
+    recorder.add_digest(captions=[f"A man with a red bag and blue shoes, {n}" for n in range(96)])
+    for number in range(7):
+        for seed in range(3):
+            recorder.add_answers(f"m{number}", 0.5 + number / 4, seed=seed)
+    page = show_page(build(recorder.results)[1])
+    pages = re.findall(rb"/Type /Page\b(?!s)", page.pdf(prefer_css_page_size=True))
+    assert 1 <= len(pages) <= 4
+    page.emulate_media(media="print")
+    assert page.locator("table.matrix").is_visible()
+    assert page.locator(".confusions").is_visible()
+    assert page.locator(".choice select >> visible=true").count() == 0
+    link = page.locator(".sides a").first
+    spelt = link.evaluate("link => getComputedStyle(link, '::after').content")
+    assert str(link.get_attribute("href")).split("/")[-1] in spelt
+
+
 def test_disagreements_are_those_that_the_answers_have(
     answered: Path, add_digest: Callable[..., Path],
     show: Show,

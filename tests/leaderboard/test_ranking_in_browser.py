@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from collections.abc import Callable
@@ -405,6 +406,57 @@ def test_the_keyboard_is_enough(show: Callable[..., tuple[Site, Page]]) -> None:
     assert header(page, "name").get_attribute("aria-sort") == "ascending"
 
 
+def test_what_a_choice_changes_is_said(show: Callable[..., tuple[Site, Page]]) -> None:
+    """A live region tells a screen reader who is first by another metric, and of the baseline."""
+    site, page = show()
+    said = page.locator("form.view > [role=status]")
+    expect(said).to_be_empty()
+    page.get_by_role("radio", name="mAP", exact=True).check()
+    first = title(standings(site, "map")[0])
+    expect(said).to_contain_text(f"PaperDolls, by mAP: {first} is first")
+    expect(said).to_contain_text(f"Differences are to {first}.")
+    page.get_by_label("Difference to").select_option("weak")
+    expect(said).to_contain_text("Differences are to WEAK.")
+    page.get_by_role("button", name="Reset").click()
+    expect(page.get_by_label("Find a method")).to_be_focused()
+    expect(said).to_contain_text("by R1: ")
+
+
+def test_plots_are_read_by_keyboard_and_touch(show: Callable[..., tuple[Site, Page]]) -> None:
+    """One stop a plot; arrows lead from mark to mark, and each is told above as hovering tells it.
+
+    The first touch near a mark reads it, the second follows its link.
+    """
+    _, page = show()
+    panel = page.locator("svg.panel").first
+    marks = panel.locator("a")
+    assert panel.locator("a[tabindex='0']").count() == 1
+    expected = marks.locator("title").all_text_contents()
+    panel.locator("a[tabindex='0']").focus()
+    read = [panel.locator(".tip").text_content()]
+    for _ in expected[1:]:
+        page.keyboard.press("ArrowRight")
+        read.append(panel.locator(".tip").text_content())
+    assert sorted(read) == sorted(expected)
+    assert len(set(read)) == len(expected) > 3
+    touch = """(mark) => {
+      const { x, y, width, height } = mark.querySelector("circle").getBoundingClientRect();
+      const where = { clientX: x + width / 2 + 6, clientY: y + height / 2, bubbles: true,
+        cancelable: true, pointerType: "touch" };
+      mark.dispatchEvent(new PointerEvent("pointerdown", where));
+      let isFollowed;
+      const stay = (event) => { isFollowed = !event.defaultPrevented; event.preventDefault(); };
+      document.addEventListener("click", stay, { once: true });
+      mark.dispatchEvent(new PointerEvent("click", where));
+      return isFollowed;
+    }"""
+    last = panel.locator(f"a[aria-label={json.dumps(expected[0])}]")
+    assert last.evaluate(touch) is False
+    expect(last).to_be_focused()
+    assert panel.locator(".tip").text_content() == expected[0]
+    assert last.evaluate(touch) is True
+
+
 @windows(1440)
 def test_nothing_bars_a_reader(
     width: int, dark: bool, show: Callable[..., tuple[Site, Page]],
@@ -473,19 +525,28 @@ def test_figures_lead_to_what_they_are_made_of(show: Callable[..., tuple[Site, P
         }
 
 
-@pytest.mark.parametrize(("width", "height", "most"), [(1440, 900, 380), (390, 844, 600)])
+@pytest.mark.parametrize("datasets", [1, 3])
 def test_the_first_row_stands_in_the_first_screen(
-    width: int, height: int, most: int, results: Path, tmp_path: Path,
+    datasets: int, results: Path, tmp_path: Path,
     add_answers: Callable[..., Path], open_page: Callable[..., Page],
 ) -> None:  # fmt: skip
-    """On one dataset the answer, the metrics and the first row are seen without scrolling."""
-    for method in ("DGIA", "CLIP + ITC", "IRRA", "LAIP", "MeFa"):
-        add_answers(method, 1.5)
-    page = open_page(write(results, tmp_path / "site")[1], width=width)
-    page.set_viewport_size({"width": width, "height": height})
-    box = page.locator("table.ranking tbody tr").first.bounding_box()
-    assert box is not None
-    assert box["y"] <= most
+    """The answer, the metrics and the first row are seen without scrolling, of further datasets
+    a clause each; their sentences stand above their tables."""
+    titles = ("CUHK-PEDES", "ICFG-PEDES", "RSTPReid")[:datasets]
+    for title in titles:
+        data = {"title": title, "fingerprint": title, "drawn": True}
+        for method in ("DGIA", "CLIP + ITC", "IRRA", "LAIP", "MeFa"):
+            add_answers(method, 1.5, dataset=title.lower(), data=data)
+    page = open_page(write(results, tmp_path / "site")[1])
+    for width, height, most in ((1440, 900, 380), (390, 844, 600)):
+        page.set_viewport_size({"width": width, "height": height})
+        box = page.locator("table.ranking tbody tr").first.bounding_box()
+        assert box is not None
+        assert box["y"] <= most
+    answers = page.locator(".answer").all_inner_texts()
+    assert [title in said for title, said in zip(titles, answers, strict=True)] == [True] * datasets
+    clauses = " ".join(page.locator(".clauses").all_inner_texts())
+    assert [title for title in titles if f"{title}: " in clauses] == list(titles[1:])
 
 
 def test_hostile_names_are_text_in_every_control(

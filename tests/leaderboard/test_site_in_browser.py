@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
+import numpy as np
 import playwright.sync_api as playwright
 import pytest
+from PIL import Image
+from playwright.sync_api import expect
 
 from leaderboard.build import build_site
 from leaderboard.typography import printable
@@ -58,6 +62,38 @@ ADDRESSES = """() => [...document.querySelectorAll("a[href]")].map((link) =>
 CLICKS = """() => [...document.querySelectorAll("button, summary")]
     .filter((control) => control.checkVisibility()).slice(0, 20)
     .forEach((control) => control.click())"""
+# Returns what each shape that draws a figure contrasts with the page, as WCAG 2 counts it.
+CONTRASTS = """() => {
+  const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+  const paint = (colour, opacity) => {
+    const page = getComputedStyle(document.body).backgroundColor;
+    canvas.globalAlpha = 1;
+    for (const [fill, alpha] of [[page, 1], [colour, opacity]]) {
+      [canvas.fillStyle, canvas.globalAlpha] = [fill, alpha];
+      canvas.fillRect(0, 0, 1, 1);
+    }
+    return [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3);
+  };
+  const linear = (byte) => byte <= 10.31 ? byte / 255 / 12.92
+    : ((byte / 255 + 0.055) / 1.055) ** 2.4;
+  const luminance = ([red, green, blue]) =>
+    0.2126 * linear(red) + 0.7152 * linear(green) + 0.0722 * linear(blue);
+  const page = luminance(paint("#0000", 1));
+  const contrast = (colour, opacity) => {
+    const own = luminance(paint(colour, opacity));
+    return (Math.max(own, page) + 0.05) / (Math.min(own, page) + 0.05);
+  };
+  const opacityOf = (shape) => (shape.closest("svg") === shape ? 1
+    : Number(getComputedStyle(shape).opacity) * opacityOf(shape.parentElement));
+  return [...document.querySelectorAll("svg :is(.span, .middle, .dot, .reach, .band, .bar, .zero, "
+    + ".move, .slope, .front, .all, .leads, .follows)")]
+    .filter((shape) => shape.matches("path, circle") && shape.checkVisibility()).map((shape) => {
+      const { stroke, fill, display } = getComputedStyle(shape);
+      const inks = [stroke, fill].filter((colour) => colour !== "none");
+      const best = Math.max(...inks.map((colour) => contrast(colour, opacityOf(shape))));
+      return [shape.outerHTML.slice(0, 90), best];
+    });
+}"""
 HEADINGS = (
     "() => [document.title, document.querySelectorAll('h1').length, document.documentElement.lang]"
 )
@@ -138,11 +174,118 @@ def test_no_page_has_a_serious_barrier(
     assert not barriers
 
 
-def test_nothing_but_tables_scrolls_sideways_on_a_phone(site: Path, open_page: Open) -> None:
-    """At 390 pixels no page is wider than the window, and only the frames of tables scroll."""
-    for name, page in each_page(site, open_page, width=390):
+@pytest.mark.parametrize("width", [390, 640])
+def test_nothing_but_tables_scrolls_sideways(width: int, site: Path, open_page: Open) -> None:
+    """On a phone, and at 1280 pixels magnified twice, only the frames of tables scroll so."""
+    for name, page in each_page(site, open_page, width=width):
         assert page.evaluate(BEYOND) <= 0, name
         assert page.evaluate(SIDEWAYS) == [], name
+
+
+@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+def test_intervals_are_seen(colours: str, site: Path, open_page: Open) -> None:
+    """Whatever draws an interval, a mark or the line of no difference stands out 3 to 1 or more."""
+    seen = 0
+    for name, page in each_page(site, open_page, dark=colours == "dark"):
+        page.emulate_media(forced_colors="active" if colours == "forced" else "none")
+        contrasts = page.evaluate(CONTRASTS)
+        assert [one for one in contrasts if one[1] < 3] == [], name
+        seen += len(contrasts)
+    assert seen > 100
+
+
+def test_bars_of_groups_are_seen_in_forced_colours(site: Path, open_page: Open) -> None:
+    """They are drawn as backgrounds, which such colours would take away; and so is the metric."""
+    page = open_page(site / "index.html")
+    page.emulate_media(forced_colors="active")
+    drawn = "bar => getComputedStyle(bar, '::after').backgroundColor"
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    bars = [bar.evaluate(drawn) for bar in page.locator(".bars i.first").all()]
+    assert bars
+    assert paper not in bars
+    chosen = page.locator(".switch label:has(:checked)")
+    assert chosen.evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("width", [400, 700, 1000, 1400])
+def test_a_table_that_goes_on_shows_it(width: int, site: Path, open_page: Open) -> None:
+    """A shade lies at the edge beyond which there is more, and at no other."""
+    page = open_page(site / "methods/three.html", width=width)
+    page.evaluate(SETTLED)
+    measure = "frame => [frame.scrollWidth - frame.clientWidth, frame.checkVisibility()]"
+    ends = []
+    for frame in page.locator(".frame").all():
+        beyond, is_shown = frame.evaluate(measure)
+        if is_shown and not 0 < beyond < 20:  # so little is no column
+            ends.append(beyond > 0)
+            assert (right_edge(frame) < right_edge(frame, scrolled=True) - 0.05) == ends[-1]
+    assert any(ends) == (width < 1400)
+
+
+def right_edge(frame: playwright.Locator, scrolled: bool = False) -> float:
+    """Return how light, from 0 to 1, the last pixels of a frame are in the middle of its rows."""
+    frame.evaluate("(frame, end) => { frame.scrollLeft = end ? 1e6 : 0; }", scrolled)
+    drawn = Image.open(io.BytesIO(frame.screenshot())).convert("L")
+    edge = np.asarray(drawn)[:, -4:] / 255
+    return float(np.median(edge))
+
+
+def test_on_a_phone_figures_come_before_components(site: Path, open_page: Open) -> None:
+    """What a row of an ablation is made of stands below its name, and R1 beside it; wide, as in
+    the paper, each component has its column."""
+    page = open_page(site / "methods/three.html", width=390)
+    table = page.locator(".ablation table.results").first
+    row = table.locator("tbody tr").first
+    first = "row => [...row.cells].filter(cell => cell.offsetParent)[1].className"
+    assert row.locator(".made-of").is_visible()
+    assert "itc" in row.locator(".made-of").inner_text()
+    assert row.evaluate(first) == "metric"
+    page.set_viewport_size({"width": 1440, "height": 900})
+    assert not row.locator(".made-of").is_visible()
+    assert row.evaluate(first) == "component"
+
+
+def test_all_is_done_by_keyboard(site: Path, open_page: Open) -> None:
+    """From the top: another metric, a baseline, Compare, a cell, its verdict, a page of runs."""
+    page = open_page(site / "index.html")
+    press = page.keyboard.press
+
+    def tab_to(selector: str) -> None:
+        """Go on by Tab until what has the focus matches."""
+        for _ in range(80):
+            press("Tab")
+            if page.evaluate("(one) => document.activeElement.matches(one)", selector):
+                return
+        raise AssertionError(f"no Tab leads to {selector}")
+
+    tab_to("input[name=metric]:checked")
+    press("ArrowRight")
+    expect(page.locator(".score.primary").first).to_contain_text("R5")
+    tab_to("table.ranking tr")
+    press("ArrowDown")
+    press("ArrowDown")
+    press("Enter")
+    row = page.locator("table.ranking tr[aria-current=true]").first
+    expect(row).to_be_focused()
+    tab_to(".difference small a")
+    press("Enter")
+    page.wait_for_url("**/compare.html*")
+    page.wait_for_selector(".by-metric")
+    tab_to("table.matrix td")
+    before = page.locator(".verdict").inner_text()
+    press("ArrowDown")
+    press("ArrowRight")
+    press("ArrowRight")
+    press("Enter")
+    verdict = page.locator(".verdict")
+    expect(verdict).to_be_focused()
+    expect(verdict).not_to_have_text(before)
+    tab_to(".sides dd a")
+    press("Enter")
+    page.wait_for_url("**/methods/*.html*")
+    tab_to("a[href^='#runs-']")
+    press("Enter")
+    assert "#runs-" in page.url
 
 
 def test_every_link_leads_somewhere(site: Path, open_page: Open) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from harness.results import METRICS
 from leaderboard.ranking.competitors import make_board
-from leaderboard.ranking.verdict import say_power, write_switch, write_verdict
+from leaderboard.ranking.verdict import say_power, write_clause, write_switch, write_verdict
 from leaderboard.records.contest import difference
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site.site import load_site
@@ -22,6 +22,13 @@ def verdicts(results: Path) -> list[str]:
     site = load_site(results, FOLDER)
     boards = [make_board(site, ground) for ground in site.grounds]
     return ["".join(phrase.text for phrase in write_verdict(board)) for board in boards]
+
+
+def clauses(results: Path) -> list[str]:
+    """Return the clause of each ground."""
+    site = load_site(results, FOLDER)
+    boards = [make_board(site, ground) for ground in site.grounds]
+    return ["".join(phrase.text for phrase in write_clause(board)) for board in boards]
 
 
 def add_elsewhere(add_queries: Add, run: Path, skill: float) -> None:
@@ -59,6 +66,8 @@ def test_five_that_cannot_be_told_apart_are_not_ranked_in_words(
     assert "is first on PaperDolls, but told apart from none of the other 4" in said
     assert "the other metrics leave it open too" in said
     assert "best" not in said
+    (clause,) = clauses(results)
+    assert clause.endswith(" is first, not told apart from 4 others")
 
 
 def test_rivals_are_named_and_who_is_behind_is_not(results: Path, add_answers: Add) -> None:
@@ -105,6 +114,7 @@ def test_another_dataset_of_the_suite_is_other_data(results: Path, add_answers: 
         for method, skill in zip(("a", "b"), skills, strict=True):
             add_answers(method, skill, dataset=dataset, data=data)
     first, second = verdicts(results)
+    assert clauses(results) == ["One: A is best", "Two: B is best"]
     assert first.startswith("A is best on One")
     assert first.endswith("; on Two B is better.")
     assert second.endswith("; on One A is better.")
@@ -115,6 +125,9 @@ def test_nothing_to_compare_is_said(results: Path, add_answers: Add, add_run: Ad
     add_answers("lone", 1.0)
     add_run("mute", 50.0, dataset="other")
     lone, mute = sorted(verdicts(results), reverse=True)
+    assert set(clauses(results)) == {
+        "PaperDolls: LONE is alone", "PaperDolls: nothing is ranked",
+    }  # fmt: skip
     assert "On " in mute + lone
     assert {
         "LONE is the only method that can be ranked on PaperDolls.",
@@ -129,20 +142,20 @@ def test_the_switch_names_who_leads_by_each_metric(results: Path, add_answers: A
     add_answers("poor", 0.1)
     site = load_site(results, FOLDER)
     board = make_board(site, site.grounds[0])
-    cells = write_switch([board])
+    cells = write_switch(board)
     assert [cell.name for cell in cells] == list(METRICS.values())
     for cell in cells:
-        (group,) = cell.groups
+        group = cell.group
+        assert group is not None
         leaders = {
             one.method.upper()
             for one in board.ranked
             if (score := one.scores[cell.key]) and score.place and score.place.rank == 1
         }
         means = {one.method.upper(): one.scores[cell.key].summary.mean for one in board.ranked}
-        assert means[group.names.split(",")[0]] == max(means[name] for name in leaders)
+        assert means[group.names.split()[0]] == max(means[name] for name in leaders)
         assert group.figure == f"{max(means.values()):.1f}"
-        assert len(leaders) < 4 or group.names.endswith("and 2 others")
-        assert group.dataset == ""
+        assert len(leaders) < 4 or group.names.endswith(" and 3 others")
 
 
 def test_the_power_is_that_of_the_plan(results: Path, add_answers: Add) -> None:

@@ -41,7 +41,8 @@ class Windows:
         """Lend a blank window that is offline; one without `scripts` runs none."""
         page = self._idle[scripts].pop() if self._idle[scripts] else self._open(scripts)
         page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(media="null", color_scheme="dark" if dark else "light")
+        scheme = "dark" if dark else "light"
+        page.emulate_media(media="null", color_scheme=scheme, forced_colors="none")
         yield page
         try:
             page.goto("about:blank")
