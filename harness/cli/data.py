@@ -21,10 +21,19 @@ app = typer.Typer(no_args_is_help=True, help="Import a benchmark's folder, audit
 
 @app.command("import")
 def import_data(
-    name: Annotated[str, typer.Argument(help="cuhk-pedes, icfg-pedes, rstpreid or custom.")],
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="cuhk-pedes, icfg-pedes, rstpreid, ufine6926, ufine3c, mals, synth-pedes, "
+            "luperson-mllm or custom."
+        ),
+    ],
     raw: Annotated[
         Path,
-        typer.Argument(help="The folder as its authors publish it; of custom, a CSV or JSON file."),
+        typer.Argument(
+            help="The folder as its authors publish it, or the file of its annotation; of custom, "
+            "a CSV or JSON file."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="The folder to write; data/NAME.")] = None,
     unofficial: Annotated[
@@ -41,6 +50,13 @@ def import_data(
         bool,
         typer.Option("--follow-links", help="Take images behind links that lead elsewhere."),
     ] = False,
+    splits: Annotated[
+        Path | None,
+        typer.Option(help="A table of people or images by split, for an annotation without them."),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The folder of images, where it is not in RAW.")
+    ] = None,
     push: Annotated[
         str | None, typer.Option("--push-to-hub", help="Upload it as ORG/NAME afterwards.")
     ] = None,
@@ -49,7 +65,8 @@ def import_data(
     """Check a dataset and write it as Parquet files that the harness and the hub read.
 
     Images stay the bytes they are. A second call finds that all is done; one that was stopped goes
-    on. The columns of a custom table are image (a path beside it), caption, person and split
+    on. Annotations split into train_reid.json and its like, or processed by others' code, are found
+    too. The columns of a custom table are image (a path beside it), caption, person and split
     (train, val or test), a row a caption. A test split alone is enough for methods that are not
     trained, and for `harness evaluate --on`.
     """
@@ -68,10 +85,14 @@ def import_data(
     place = out or Path("data") / (raw.stem if name == "custom" else name)
     if licensed:
         records = read_layout(
-            LAYOUTS[name], raw, unofficial, restarting, terminal.note, follow_links
+            LAYOUTS[name], raw, unofficial, restarting, terminal.note, follow_links, splits, images
         )
         source = Source(name, LAYOUTS[name].title, licensed)
     else:
+        if splits or images:
+            raise HarnessError(
+                "--splits and --images are for benchmarks: a table says both itself."
+            )
         records = read_table(raw, terminal.note, follow_links)
         source = Source(name, raw.stem, licensed)
     with terminal.steps() as show:
@@ -94,15 +115,15 @@ def rehearse(
     To try what follows, disk space and all, before the licensed data is there.
     """
     from harness.cli.display import terminal
-    from harness.data.importing.layouts import LAYOUTS
+    from harness.data.importing.layouts import BENCHMARKS
     from harness.data.importing.rehearsal import write_rehearsal
 
-    if name not in LAYOUTS:
-        raise unknown("layout", name, LAYOUTS)
+    if name not in BENCHMARKS:
+        raise unknown("layout", name, BENCHMARKS)
     if out.exists():
         raise HarnessError(f"{out} is there already: name a folder that is not.")
     with terminal.steps() as show:
-        write_rehearsal(LAYOUTS[name], out, show)
+        write_rehearsal(BENCHMARKS[name], out, show)
     terminal.note(f"Written: {out}. Every person in it is drawn.")
 
 

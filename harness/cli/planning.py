@@ -119,7 +119,7 @@ def refuse_unfit(located: Located) -> None:
     from harness.cli.display import terminal
     from harness.data.auditing.verdict import Status, judge
     from harness.data.digest import read_rows
-    from harness.data.importing.layouts import LAYOUTS
+    from harness.data.importing.layouts import BENCHMARKS
 
     if located.declaration.drawn:
         return
@@ -129,7 +129,7 @@ def refuse_unfit(located: Located) -> None:
     advice = f"`harness data audit {located.declaration.argument}` tells more."
     if verdict.status is Status.REFUSED:
         raise HarnessError(f"Dataset {name!r} is refused: {verdict.reason}. {advice}")
-    if verdict.status is Status.OTHER and name in LAYOUTS:
+    if verdict.status is Status.OTHER and name in BENCHMARKS:
         terminal.note(f"{name} is not official: {verdict.reason}. {advice}")
 
 

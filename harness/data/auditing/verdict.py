@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.data.annotation import hash_annotation
 from harness.data.auditing.audit import Rows, audit_across, count
-from harness.data.importing.layouts import LAYOUTS, REHEARSAL, Layout
+from harness.data.importing.layouts import BENCHMARKS, REHEARSAL, Layout
 
 NUMBERS = "the official numbers of people, images and captions"
 POOLED_SHARE = 0.5  # of the people with several images, whose images all have the same captions
@@ -44,16 +44,16 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
     splits, images without people, captions pooled by person, a withdrawn release.
     """
     counts = {split: tuple(count(rows).values()) for split, rows in splits.items()}
-    withdrawn = (layout.why_withdrawn(counts) for layout in LAYOUTS.values())
+    withdrawn = (layout.why_withdrawn(counts) for layout in BENCHMARKS.values())
     if flaw := _flaw(name, splits) or next(filter(None, withdrawn), None):
         return Verdict(Status.REFUSED, flaw)
     if any(text.lstrip().startswith(REHEARSAL) for text in splits["test"].captions):
         return Verdict(Status.OTHER, "it is a rehearsal, its people are drawn")
-    for layout in LAYOUTS.values():
+    for layout in BENCHMARKS.values():
         if _has_counts(layout, counts):
             return _by_annotation(layout, splits)
-    if name in LAYOUTS:
-        return _different(LAYOUTS[name], counts, splits)
+    if name in BENCHMARKS:
+        return _different(BENCHMARKS[name], counts, splits)
     return Verdict(Status.OTHER, "its counts are those of none of the three benchmarks")
 
 
@@ -66,7 +66,7 @@ def _flaw(name: str, splits: Mapping[str, Rows]) -> str | None:
         return f"{shared} people are in several splits"
     people = splits["test"].person_of_image
     # What tells the paths of the annotation was imported with its people, of a part perhaps.
-    untold = name in LAYOUTS and not any(splits["test"].sources)
+    untold = name in BENCHMARKS and not any(splits["test"].sources)
     if untold and len(np.unique(people)) == len(people):
         return "no person has two test images: its people are not told"
     if "train" in splits and (share := pooled_share(splits["train"])) > POOLED_SHARE:

@@ -13,14 +13,20 @@ import numpy as np
 
 from harness.data.annotation import hash_annotation
 from harness.data.declaration import SPLITS
+from harness.data.importing.forms import (
+    Annotation,
+    Images,
+    Written,
+    find_annotation,
+    find_images,
+)
 from harness.data.importing.layouts import Layout
+from harness.data.importing.split_tables import SplitTable, apply_splits, read_split_table
 from harness.data.importing.tables import (
     Fault,
     Row,
     kind_of,
-    parse_json,
     read_rows,
-    read_text,
     refuse_faults,
 )
 from harness.errors import HarnessError
@@ -30,6 +36,25 @@ CARVING_SEED = 0  # of the people that become a validation split
 COLUMNS = ("image", "caption", "person", "split")  # of a custom table
 TAKEN = (*COLUMNS, "camera")
 LONGEST_CAPTION = 10_000  # characters; the longest of the benchmarks has under a thousand
+NOBODY = 1_000_000_000  # images that show nobody in particular are numbered from here as people
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What the values of a record are called."""
+
+    path: str
+    captions: str
+    person: str
+    rows: bool = False  # whether an image may have a row for each of its captions
+
+
+# As authors write them, the second as RSTPReid, the third as APTM hands all of them out.
+FORMS = (
+    Keys("file_path", "captions", "id"),
+    Keys("img_path", "captions", "id"),
+    Keys("image", "caption", "image_id", rows=True),
+)
 
 
 @dataclass(frozen=True)
@@ -44,6 +69,7 @@ class Record:
     captions: tuple[str, ...]
     image_id: str  # unique within a split
     camera: str | None = None
+    is_row: bool = False  # whether other rows may hold more captions of its image
 
 
 def read_layout(
@@ -53,29 +79,33 @@ def read_layout(
     restarting: bool = False,
     tell: Callable[[str], None] = lambda told: None,
     follow_links: bool = False,
+    splits: Path | None = None,
+    images: Path | None = None,
 ) -> list[Record]:
     """Read the annotations of a benchmark's folder.
 
     Args:
+        raw: the folder, or the file of its annotation.
         unofficial: take other counts and ids than the official ones, such as those of a part.
         restarting: each split numbers its people anew, so that equal numbers are other people.
         tell: called with the hash of each split's annotation, compared with the official one.
         follow_links: take images behind links that lead out of the folder.
+        splits: a table of splits, for an annotation that tells none.
+        images: the folder of images, where it is not beside the annotation.
 
     Raises:
         HarnessError: something is not what the layout says; ten records are named, all counted.
     """
-    file = _annotations(layout, raw)
-    images = raw / layout.images
-    if not images.is_dir():
-        raise HarnessError(f"{layout.title}: there is no folder {images} with its images.")
-    values = parse_json(read_text(file), str(file))
-    if not isinstance(values, list):
-        raise HarnessError(f"{file} has to be a list of records, it is {kind_of(values)}.")
-    found = _records(values, file, layout, _Folder(images, follow_links))
+    annotation = find_annotation(layout, raw, tell)
+    file = annotation.files[0]
+    folders = [images] if images else [raw if raw.is_dir() else file.parent, file.parent.parent]
+    place = find_images(layout, folders, annotation.records)
+    found = _records(annotation, layout, place, _Folder(place.folder, follow_links))
+    if splits or not annotation.is_split:
+        found = _split_by_table(layout, found, file, splits, annotation.is_split)
     for told in compare_hashes(layout, found):
         tell(told)
-    records = _with_unique_ids(found)
+    records = _with_unique_ids(_joined(found))
     if restarting:
         records = _renumbered(records)
     _refuse_shared_people(records)
@@ -86,7 +116,8 @@ def read_layout(
         raise HarnessError(f"{reason}. Use the present one.")
     if not unofficial:
         refuse_unofficial(layout, counts)
-    _refuse_without_test(records, file)
+    if layout.only != "train":
+        _refuse_without_test(records, file)
     if layout.validation_people and "train" in counts and "val" not in counts:
         part = counts["train"][0] // 2  # leaves some to learn from, in a part of a benchmark too
         records = carve_validation(records, min(layout.validation_people, part))
@@ -280,15 +311,28 @@ def compare_hashes(layout: Layout, records: Sequence[Record]) -> Iterator[str]:
 
 def refuse_unofficial(layout: Layout, counts: Mapping[str, tuple[int, int, int]]) -> None:
     """Refuse counts that are not the official ones; the message says which differ."""
+    if layout.whole:
+        _refuse_other_whole(layout, counts)
+        return
     differing = [
         f"{split} has {_told(counts.get(split))} where {_told(layout.official.get(split))} belong"
         for split in sorted({*counts, *layout.official}, key=SPLITS.index)
         if counts.get(split) != layout.official.get(split)
     ]
-    if differing:
+    if layout.official and differing:
         raise HarnessError(
             f"{layout.title} is not official: {'; '.join(differing)}. With --unofficial it is "
             "imported all the same, and every page says what it is."
+        )
+
+
+def _refuse_other_whole(layout: Layout, counts: Mapping[str, tuple[int, int, int]]) -> None:
+    """Refuse other counts of all splits together, where those of each are not published."""
+    people, images, captions = (sum(of) for of in zip(*counts.values(), strict=True))
+    if (people, images, captions) != layout.whole:
+        raise HarnessError(
+            f"{layout.title} is not whole: it has {_told((people, images, captions))} where "
+            f"{_told(layout.whole)} belong. With --unofficial it is imported all the same."
         )
 
 
@@ -317,44 +361,117 @@ def choose_validation_people(people: Iterable[int], count: int) -> set[int]:
     return set(draw.permutation(known)[:count].tolist())
 
 
-def _annotations(layout: Layout, raw: Path) -> Path:
-    for name in layout.annotations:
-        if (raw / name).is_file():
-            return raw / name
-    exists = ", ".join(sorted(path.name for path in raw.iterdir())) if raw.is_dir() else "no folder"
-    raise HarnessError(
-        f"{layout.title}: there is no {' or '.join(layout.annotations)} in {raw}; there is "
-        f"{exists or 'nothing'}."
-    )
-
-
-def _records(values: Sequence[Any], file: Path, layout: Layout, folder: _Folder) -> list[Record]:
+def _records(
+    annotation: Annotation, layout: Layout, images: Images, folder: _Folder
+) -> list[Record]:
     """Return all records of a benchmark's annotations, or refuse them with their faults."""
-    found, faults = [], []
-    for number, value in enumerate(values):
+    found: list[Record] = []
+    faults: list[HarnessError] = []
+    for written in annotation.records:
         try:
-            found.append(_record(value, f"{file.name}, record {number}", layout, folder))
+            record = _record(written, NOBODY + len(found), layout, images, folder)
+            if annotation.is_split and not record.split:
+                _refuse_missing(written.value, written.place, ("split",))
+            found.append(record)
         except HarnessError as fault:
             faults.append(fault)
-    refuse_faults(file, _once_an_image(faults))
+    refuse_faults(annotation.files[0], _once_an_image(faults))
     return found
 
 
-def _record(value: Any, place: str, layout: Layout, folder: _Folder) -> Record:
-    keys = ("split", "captions", "id", layout.path_key)
-    _refuse_missing(value, place, keys)
-    source = value[layout.path_key]
-    camera = re.search(layout.camera, str(source)) if layout.camera else None
+def _record(
+    written: Written, nobody: int, layout: Layout, images: Images, folder: _Folder
+) -> Record:
+    place, value = written.place, written.value
+    keys = _keys(value, layout, place)
+    _refuse_missing(value, place, (keys.captions, keys.person, keys.path))
+    source = images.below(_source(value[keys.path], place))
+    camera = re.search(layout.camera, source) if layout.camera else None
     return Record(
         place=place,
-        split=_split(value["split"], place),
-        person=_person(value["id"], place),
-        source=_source(source, place),
+        split=_split_of(written),
+        person=nobody if layout.nobody else _person(value[keys.person], keys, place),
+        source=source,
         file=folder.find(source, place),
-        captions=_captions(value["captions"], place),
+        captions=_captions(value[keys.captions], keys, place),
         image_id=source,
         camera=camera[1] if camera else None,
+        is_row=keys.rows,
     )
+
+
+def _keys(value: Any, layout: Layout, place: str) -> Keys:
+    """Return what a record calls its values: by the path of its image, of which it has one."""
+    if not isinstance(value, Mapping):
+        raise HarnessError(f"{place} has to be an object, it is {kind_of(value)}.")
+    found = [keys for keys in FORMS if keys.path in value]
+    if len(found) > 1:
+        both = " and ".join(keys.path for keys in found)
+        raise HarnessError(f"{place} has {both}: which of them is its image is not told.")
+    return found[0] if found else next(keys for keys in FORMS if keys.path == layout.path_key)
+
+
+def _split_of(written: Written) -> str:
+    """Return the split of a record: its own, or that of its file; empty where neither tells it."""
+    told = written.value.get("split")
+    if told is None and "split" not in written.value:
+        return written.split
+    split = _split(told, written.place)
+    if written.split and split != written.split:
+        raise HarnessError(
+            f"{written.place}: split {split!r}, in the annotation of {written.split}."
+        )
+    return split
+
+
+def _split_by_table(
+    layout: Layout, records: Sequence[Record], file: Path, splits: Path | None, is_split: bool
+) -> list[Record]:
+    """Return records with the splits, and where it tells them the people, of a table."""
+    if splits is None:
+        raise HarnessError(
+            f"{file.name} tells no split: it is {layout.title} before its people were split. What "
+            f"is missing is who is in train, val and test. {' or '.join(layout.annotations)} tells "
+            f"it: {layout.source} says where to get it. Put it beside {file.name}, or name any "
+            "table of people or images by split with --splits FILE."
+        )
+    if is_split:
+        raise HarnessError(
+            f"{file.name} tells the split of its records: --splits {splits} is for an annotation "
+            "that tells none. Leave it out."
+        )
+    table: SplitTable = read_split_table(splits)
+    rows = [(record.source, record.person) for record in records]
+    return [
+        replace(record, split=split, person=person)
+        for record, (split, person) in zip(
+            records, apply_splits(table, rows, file.name), strict=True
+        )
+    ]
+
+
+def _joined(records: Sequence[Record]) -> list[Record]:
+    """Make one record of the rows of an image, where each row holds a caption of it."""
+    found: dict[tuple[str, str] | int, Record] = {}
+    for number, record in enumerate(records):
+        key = (record.split, record.source) if record.is_row else number
+        first = found.get(key)
+        found[key] = _with_captions(first, record) if first else record
+    return list(found.values())
+
+
+def _with_captions(first: Record, second: Record) -> Record:
+    """Return a record with the captions of another row of its image, equal ones too.
+
+    Authors list an image's captions one by one, and people write the same twice: whether a row was
+    repeated is told by the number of captions.
+    """
+    nobody = first.person >= NOBODY
+    if first.person != second.person and not nobody:
+        raise HarnessError(
+            f"{second.place}: {second.source!r} shows another person than in {first.place}."
+        )
+    return replace(first, captions=first.captions + second.captions)
 
 
 def _merged(first: Record, second: Record) -> Record:
@@ -387,15 +504,19 @@ def _split(value: Any, place: str) -> str:
     return str(value)
 
 
-def _person(value: Any, place: str) -> int:
-    if type(value) is not int or not 0 <= value < 2**31:
-        raise HarnessError(f"{place}: id {value!r} is not a number of a person.")
+def _person(value: Any, keys: Keys, place: str) -> int:
+    if type(value) is not int or not 0 <= value < NOBODY:
+        raise HarnessError(f"{place}: {keys.person} {value!r:.80} is not a number of a person.")
     return value
 
 
-def _captions(value: Any, place: str) -> tuple[str, ...]:
+def _captions(value: Any, keys: Keys, place: str) -> tuple[str, ...]:
+    if keys.rows and isinstance(value, str):
+        value = [value]
     if not isinstance(value, list) or not value:
-        raise HarnessError(f"{place}: captions have to be a list of texts, got {value!r:.80}.")
+        raise HarnessError(
+            f"{place}: {keys.captions} have to be a list of texts, got {value!r:.80}."
+        )
     return tuple(
         _caption(caption, f"{place}: caption {number}") for number, caption in enumerate(value)
     )
@@ -455,7 +576,9 @@ def _refuse_without_test(records: Iterable[Record], file: Path) -> None:
 
 def _tell_of_missing(records: Iterable[Record], file: Path, tell: Callable[[str], None]) -> None:
     there = {record.split for record in records}
-    if missing := [split for split in SPLITS if split not in there]:
+    if there == {"train"}:
+        tell(f"{file.name} has a train split alone: nothing can be scored on it.")
+    elif missing := [split for split in SPLITS if split not in there]:
         tell(f"{file.name} has no {' and no '.join(missing)} split: nothing can be trained on it.")
 
 
@@ -474,7 +597,7 @@ def _refuse_shared_people(records: Iterable[Record]) -> None:
 def _refuse_gaps(records: Iterable[Record], layout: Layout) -> None:
     """Training people are numbered without a gap: what is missing was lost on the way."""
     people = {record.person for record in records if record.split == "train"}
-    if not people:
+    if not people or layout.first_person is None:
         return
     expected = range(layout.first_person, layout.first_person + len(people))
     missing = [number for number in expected if number not in people]

@@ -69,7 +69,7 @@ def write_rehearsal(
 
 def _plan(layout: Layout) -> Iterator[_Planned]:
     """Spread images over people and captions over images, so that all counts are the official."""
-    person = layout.first_person
+    person = layout.first_person or 0
     for split in SPLITS:
         people, images, captions = layout.official.get(split, (0, 0, 0))
         amounts = _captions_of_images(images, captions)

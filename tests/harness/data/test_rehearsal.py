@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from harness.cli import data
 from harness.data.auditing.audit import rank1_ceiling
 from harness.data.importing import rehearsal
-from harness.data.importing.layouts import LAYOUTS, Layout
+from harness.data.importing.layouts import BENCHMARKS, Layout
 from harness.data.importing.records import count_records, read_layout
 from harness.data.importing.rehearsal import write_rehearsal
 from harness.errors import HarnessError
@@ -44,13 +44,13 @@ SHARED, BREAK_EVERY, SPACES_EVERY = 2, 31, 37
 KINDS = {".jpg": "JPEG", ".png": "PNG", ".bmp": "BMP"}
 
 Records = list[dict[str, Any]]
-each_layout = pytest.mark.parametrize("name", LAYOUTS)
+each_layout = pytest.mark.parametrize("name", BENCHMARKS)
 
 
 def small(name: str) -> Layout:
     """Return a benchmark's layout with the counts of a small one."""
-    carved = 3 if LAYOUTS[name].validation_people else 0
-    return replace(LAYOUTS[name], official=SMALL[name], withdrawn={}, validation_people=carved)
+    carved = 3 if BENCHMARKS[name].validation_people else 0
+    return replace(BENCHMARKS[name], official=SMALL[name], withdrawn={}, validation_people=carved)
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +63,21 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "BREAK_EVERY": BREAK_EVERY, "SPACES_EVERY": SPACES_EVERY,
         }.items():  # fmt: skip
             patch.setattr(rehearsal, constant, value)
-        for name in LAYOUTS:
+        for name in BENCHMARKS:
             write_rehearsal(small(name), folder / name)
     return folder
 
 
 def read(folders: Path, name: str) -> Records:
     """Return the records of a folder."""
-    file = folders / name / LAYOUTS[name].annotations[0]
+    file = folders / name / BENCHMARKS[name].annotations[0]
     found: Records = json.loads(file.read_text("utf-8"))
     return found
 
 
 def image_of(folders: Path, name: str, record: dict[str, Any]) -> Path:
     """Return the image file of a record."""
-    path: str = record[LAYOUTS[name].path_key]
+    path: str = record[BENCHMARKS[name].path_key]
     return folders / name / "imgs" / path
 
 
@@ -88,7 +88,7 @@ def test_counts_are_exact(name: str, folders: Path) -> None:
     for record in read(folders, name):
         people, images, captions = found.setdefault(record["split"], (set(), set(), []))
         people.add(record["id"])
-        images.add(record[LAYOUTS[name].path_key])
+        images.add(record[BENCHMARKS[name].path_key])
         captions += record["captions"]
     assert {split: tuple(map(len, of)) for split, of in found.items()} == SMALL[name]
 
@@ -240,7 +240,7 @@ def test_the_plan_of_a_whole_benchmark_has_its_counts(name: str) -> None:
     people: dict[str, set[int]] = defaultdict(set)
     amounts: dict[str, list[int]] = defaultdict(list)
     images: Counter[tuple[str, int]] = Counter()
-    for planned in rehearsal._plan(LAYOUTS[name]):
+    for planned in rehearsal._plan(BENCHMARKS[name]):
         people[planned.split].add(planned.person)
         amounts[planned.split].append(planned.captions)
         assert planned.number == images[planned.split, planned.person]
@@ -258,8 +258,8 @@ def test_the_plan_of_a_whole_benchmark_has_its_counts(name: str) -> None:
 def test_paths_and_captions_of_a_whole_benchmark_are_its_own(name: str) -> None:
     """No two images have one name, and no two captions are the same before some are shared."""
     texts = [f"Person {number} in red. And blue." for number in range(rehearsal.DRAWN)]
-    planned = list(rehearsal._plan(LAYOUTS[name]))
-    paths = {rehearsal._path(LAYOUTS[name], of, number) for number, of in enumerate(planned)}
+    planned = list(rehearsal._plan(BENCHMARKS[name]))
+    paths = {rehearsal._path(BENCHMARKS[name], of, number) for number, of in enumerate(planned)}
     assert len(paths) == len(planned)
     captions = {
         " ".join(caption.split())
@@ -280,7 +280,7 @@ def rehearse(*arguments: object) -> Any:
 def test_the_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """It writes a folder and says that its people are drawn; it never writes over one."""
     monkeypatch.setattr(rehearsal, "DRAWN", 3)
-    monkeypatch.setitem(LAYOUTS, "rstpreid", small("rstpreid"))
+    monkeypatch.setitem(BENCHMARKS, "rstpreid", small("rstpreid"))
     done = rehearse("rstpreid", tmp_path / "raw")
     assert done.exit_code == 0, done.output
     assert "Every person in it is drawn" in done.stderr

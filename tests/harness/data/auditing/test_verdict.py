@@ -11,7 +11,7 @@ import pytest
 
 from harness.data.auditing.audit import Rows
 from harness.data.auditing.verdict import Status, hash_of, judge, pooled_share
-from harness.data.importing.layouts import LAYOUTS
+from harness.data.importing.layouts import BENCHMARKS
 
 Counts = dict[str, tuple[int, int, int]]  # split -> people, images, captions
 
@@ -108,8 +108,8 @@ def known(monkeypatch: pytest.MonkeyPatch) -> dict[str, Rows]:
     """Return small splits of a benchmark whose hashes are known but for train."""
     splits = {name: with_sources(rows) for name, rows in dataset(SMALL).items()}
     hashes = {name: str(hash_of(splits[name])) for name in ("val", "test")}
-    layout = replace(LAYOUTS["cuhk-pedes"], official=SMALL, hashes=hashes)
-    monkeypatch.setitem(LAYOUTS, "cuhk-pedes", layout)
+    layout = replace(BENCHMARKS["cuhk-pedes"], official=SMALL, hashes=hashes)
+    monkeypatch.setitem(BENCHMARKS, "cuhk-pedes", layout)
     return splits
 
 
@@ -117,7 +117,7 @@ def test_the_annotation_makes_a_benchmark_official(known: dict[str, Rows]) -> No
     """Of the split whose hash is unknown, the words are those of its numbers."""
     verdict = judge("mine", known)
     assert verdict.status is Status.OFFICIAL
-    assert verdict.annotation == LAYOUTS["cuhk-pedes"].hashes
+    assert verdict.annotation == BENCHMARKS["cuhk-pedes"].hashes
     assert verdict.reason == (
         "in val and test the annotation of CUHK-PEDES, in train the official numbers of people, "
         "images and captions"
