@@ -57,6 +57,13 @@ def import_data(
     images: Annotated[
         Path | None, typer.Option(help="The folder of images, where it is not in RAW.")
     ] = None,
+    score_on: Annotated[
+        Path | None,
+        typer.Option(
+            help="The folder of an imported dataset whose val and test splits are taken, for one "
+            "that is only trained on."
+        ),
+    ] = None,
     push: Annotated[
         str | None, typer.Option("--push-to-hub", help="Upload it as ORG/NAME afterwards.")
     ] = None,
@@ -73,6 +80,7 @@ def import_data(
     from harness.cli.display import terminal
     from harness.data.importing.layouts import LAYOUTS
     from harness.data.importing.records import read_layout, read_table
+    from harness.data.importing.scored import take_scored
     from harness.data.importing.write import ABOUT, Source, read_converted, write_dataset
 
     if name not in LAYOUTS and name != "custom":
@@ -95,8 +103,9 @@ def import_data(
             )
         records = read_table(raw, terminal.note, follow_links)
         source = Source(name, raw.stem, licensed)
+    scored = take_scored(score_on, records) if score_on else None
     with terminal.steps() as show:
-        written = write_dataset(records, place, source, show, terminal.note)
+        written = write_dataset(records, place, source, show, terminal.note, scored)
     terminal.note(f"{'Written' if written else 'Nothing to do: it is there'}: {place}")
     _tell_converted(read_converted(place), f"{place / ABOUT} names")
     if push:
@@ -142,7 +151,7 @@ def audit_data(
     from harness.data.catalogue import find_declaration, locate
 
     with terminal.steps() as show:
-        found = examine(locate(find_declaration(dataset), show), show)
+        found = examine(locate(find_declaration(dataset), show, needed=()), show)
     if as_json:
         print(json.dumps(found, indent=1))
     else:

@@ -83,6 +83,7 @@ def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
     needing = [spec for spec in specs if spec.recipe["stages"] or not spec.is_tested]
     trained = [spec for spec in needing if spec.located.missing]
     if not trained:
+        _refuse_without_people(needing)
         return
     located = trained[0].located
     files = ", ".join(f"{split}*.parquet" for split in located.missing)
@@ -93,6 +94,26 @@ def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
         "epoch. A method that is not trained runs on it; `harness evaluate METHOD --on "
         f"{located.declaration.argument}` tests what was trained elsewhere."
     )
+
+
+def _refuse_without_people(specs: Sequence[RunSpec]) -> None:
+    """Refuse to learn identities from images that name nobody."""
+    from harness.data.digest import read_rows
+    from harness.data.importing.layouts import APART
+
+    learning = [spec for spec in specs if spec.config["supervision"] == "identity"]
+    for located in {spec.located.fingerprint: spec.located for spec in learning}.values():
+        if located.declaration.drawn:
+            continue
+        people = read_rows(located.files["train"]).person_of_image
+        if people.min() < APART or len(set(people.tolist())) < len(people):
+            continue
+        methods = ", ".join(dict.fromkeys(spec.method for spec in learning))
+        raise HarnessError(
+            f"Dataset {located.declaration.name!r} names nobody on its training images: {methods} "
+            "cannot be trained, since identities are what it learns from. Methods that learn from "
+            "pairs can."
+        )
 
 
 def locate_suite(suite: Suite, names: Sequence[str] | None) -> list[Located]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from pathlib import Path
@@ -87,11 +87,16 @@ def _of_folder(folder: Path) -> Declaration:
     return Declaration(folder.name, folder.name, folder=str(folder))
 
 
-def locate(declaration: Declaration, show: Show = lambda what, done, total: None) -> Located:
+def locate(
+    declaration: Declaration,
+    show: Show = lambda what, done, total: None,
+    needed: Sequence[str] = ("test",),
+) -> Located:
     """Return the files of a dataset, drawing or downloading what is not there yet.
 
     Raises:
-        HarnessError: the folder or the test split is missing, or the hub has no such dataset.
+        HarnessError: the folder, all splits or one that is needed are missing, or the hub has no
+            such dataset.
     """
     if declaration.drawn:
         folder = _drawn_folder(declaration, show)
@@ -100,12 +105,15 @@ def locate(declaration: Declaration, show: Show = lambda what, done, total: None
     else:
         folder = Path(declaration.folder or "")
     files = {split: tuple(sorted(folder.glob(f"**/{split}*.parquet"))) for split in SPLITS}
-    if not files["test"]:
+    if not any(files.values()) or not all(files[split] for split in needed):
         missing = ", ".join(split for split in SPLITS if not files[split])
+        advice = ""
+        if files["train"]:
+            advice = " `harness data import --score-on` adds val and test of another dataset."
         raise HarnessError(
             f"Dataset {declaration.name!r}: no Parquet file for {missing} in {folder}. Expected "
             "test*.parquet and, to train on, train*.parquet and val*.parquet, with the columns "
-            "image, captions, person_id and image_id."
+            f"image, captions, person_id and image_id.{advice}"
         )
     if needs_conforming(declaration, files):
         files = conform(declaration, files, fingerprint(files), show)

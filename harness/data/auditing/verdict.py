@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.data.annotation import hash_annotation
 from harness.data.auditing.audit import Rows, audit_across, count
-from harness.data.importing.layouts import BENCHMARKS, REHEARSAL, Layout
+from harness.data.importing.layouts import BENCHMARKS, FURTHER, REHEARSAL, Layout
 
 NUMBERS = "the official numbers of people, images and captions"
 POOLED_SHARE = 0.5  # of the people with several images, whose images all have the same captions
@@ -22,6 +22,7 @@ class Status(StrEnum):
     OFFICIAL = "official"  # by the annotation
     NUMBERS = "official numbers"  # whether the annotation is the official one cannot be known
     OTHER = "not official"
+    TRAINED = "to train on"  # nothing can be scored on it
     REFUSED = "refused"
 
 
@@ -44,6 +45,8 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
     splits, images without people, captions pooled by person, a withdrawn release.
     """
     counts = {split: tuple(count(rows).values()) for split, rows in splits.items()}
+    if counts.keys() == {"train"}:
+        return _of_training(name, splits)
     withdrawn = (layout.why_withdrawn(counts) for layout in BENCHMARKS.values())
     if flaw := _flaw(name, splits) or next(filter(None, withdrawn), None):
         return Verdict(Status.REFUSED, flaw)
@@ -54,7 +57,37 @@ def judge(name: str, splits: Mapping[str, Rows]) -> Verdict:
             return _by_annotation(layout, splits)
     if name in BENCHMARKS:
         return _different(BENCHMARKS[name], counts, splits)
+    if name in FURTHER:
+        return _by_whole(FURTHER[name], counts)
     return Verdict(Status.OTHER, "its counts are those of none of the three benchmarks")
+
+
+def _of_training(name: str, splits: Mapping[str, Rows]) -> Verdict:
+    """Judge a dataset that has a train split alone."""
+    told = "it has a train split alone, so nothing can be scored on it"
+    if not len(splits["train"].captions):
+        return Verdict(Status.REFUSED, "its train split has no caption")
+    if name in FURTHER:
+        counts = {"train": tuple(count(splits["train"]).values())}
+        told += f"; {_by_whole(FURTHER[name], counts).reason}"
+    return Verdict(Status.TRAINED, told)
+
+
+def _by_whole(layout: Layout, counts: Mapping[str, tuple[int, ...]]) -> Verdict:
+    """Judge a dataset of whose splits no numbers are published, by those of all together."""
+    mine = [of for split, of in counts.items() if split == layout.only or not layout.only]
+    found = tuple(map(sum, zip(*mine, strict=True)))
+    if layout.whole is None:
+        return Verdict(Status.OTHER, f"{layout.title} has no published numbers to compare it with")
+    if found == layout.whole:
+        told = f"it has the published numbers of people, images and captions of {layout.title}"
+        return Verdict(Status.NUMBERS, f"{told}, all splits together")
+    people, images, captions = found or (0, 0, 0)
+    return Verdict(
+        Status.OTHER,
+        f"it has {people:,} people, {images:,} images and {captions:,} captions, {layout.title} "
+        "{:,}, {:,} and {:,}".format(*layout.whole),
+    )
 
 
 def _flaw(name: str, splits: Mapping[str, Rows]) -> str | None:

@@ -27,6 +27,10 @@ Counts = Mapping[str, Amounts]  # by split
 # Every caption of a rehearsal begins so: wherever it goes, it is told from the benchmark.
 REHEARSAL = "Rehearsal: "
 
+# People of what is only trained on are numbered from here, apart from those of any benchmark that
+# it is scored on; so are images that name nobody, each for itself.
+APART = 1_000_000_000
+
 
 @dataclass(frozen=True)
 class Layout:

@@ -20,7 +20,7 @@ from harness.data.importing.forms import (
     find_annotation,
     find_images,
 )
-from harness.data.importing.layouts import Layout
+from harness.data.importing.layouts import APART, Layout
 from harness.data.importing.split_tables import SplitTable, apply_splits, read_split_table
 from harness.data.importing.tables import (
     Fault,
@@ -36,7 +36,6 @@ CARVING_SEED = 0  # of the people that become a validation split
 COLUMNS = ("image", "caption", "person", "split")  # of a custom table
 TAKEN = (*COLUMNS, "camera")
 LONGEST_CAPTION = 10_000  # characters; the longest of the benchmarks has under a thousand
-NOBODY = 1_000_000_000  # images that show nobody in particular are numbered from here as people
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,12 @@ def read_layout(
     folders = [images] if images else [raw if raw.is_dir() else file.parent, file.parent.parent]
     place = find_images(layout, folders, annotation.records)
     found = _records(annotation, layout, place, _Folder(place.folder, follow_links))
+    joined = _joined(found, layout)
     if splits or not annotation.is_split:
-        found = _split_by_table(layout, found, file, splits, annotation.is_split)
-    for told in compare_hashes(layout, found):
+        joined = _split_by_table(layout, joined, file, splits, annotation.is_split)
+    for told in compare_hashes(layout, joined):
         tell(told)
-    records = _with_unique_ids(_joined(found))
+    records = _with_unique_ids(joined)
     if restarting:
         records = _renumbered(records)
     _refuse_shared_people(records)
@@ -369,7 +369,7 @@ def _records(
     faults: list[HarnessError] = []
     for written in annotation.records:
         try:
-            record = _record(written, NOBODY + len(found), layout, images, folder)
+            record = _record(written, len(found), layout, images, folder)
             if annotation.is_split and not record.split:
                 _refuse_missing(written.value, written.place, ("split",))
             found.append(record)
@@ -380,17 +380,18 @@ def _records(
 
 
 def _record(
-    written: Written, nobody: int, layout: Layout, images: Images, folder: _Folder
+    written: Written, number: int, layout: Layout, images: Images, folder: _Folder
 ) -> Record:
     place, value = written.place, written.value
     keys = _keys(value, layout, place)
     _refuse_missing(value, place, (keys.captions, keys.person, keys.path))
     source = images.below(_source(value[keys.path], place))
     camera = re.search(layout.camera, source) if layout.camera else None
+    person = number if layout.nobody else _person(value[keys.person], keys, place)
     return Record(
         place=place,
         split=_split_of(written),
-        person=nobody if layout.nobody else _person(value[keys.person], keys, place),
+        person=person + (APART if layout.only == "train" else 0),
         source=source,
         file=folder.find(source, place),
         captions=_captions(value[keys.captions], keys, place),
@@ -450,24 +451,23 @@ def _split_by_table(
     ]
 
 
-def _joined(records: Sequence[Record]) -> list[Record]:
+def _joined(records: Sequence[Record], layout: Layout) -> list[Record]:
     """Make one record of the rows of an image, where each row holds a caption of it."""
     found: dict[tuple[str, str] | int, Record] = {}
     for number, record in enumerate(records):
         key = (record.split, record.source) if record.is_row else number
         first = found.get(key)
-        found[key] = _with_captions(first, record) if first else record
+        found[key] = _with_captions(first, record, layout) if first else record
     return list(found.values())
 
 
-def _with_captions(first: Record, second: Record) -> Record:
+def _with_captions(first: Record, second: Record, layout: Layout) -> Record:
     """Return a record with the captions of another row of its image, equal ones too.
 
     Authors list an image's captions one by one, and people write the same twice: whether a row was
     repeated is told by the number of captions.
     """
-    nobody = first.person >= NOBODY
-    if first.person != second.person and not nobody:
+    if first.person != second.person and not layout.nobody:
         raise HarnessError(
             f"{second.place}: {second.source!r} shows another person than in {first.place}."
         )
@@ -505,7 +505,7 @@ def _split(value: Any, place: str) -> str:
 
 
 def _person(value: Any, keys: Keys, place: str) -> int:
-    if type(value) is not int or not 0 <= value < NOBODY:
+    if type(value) is not int or not 0 <= value < APART:
         raise HarnessError(f"{place}: {keys.person} {value!r:.80} is not a number of a person.")
     return value
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -18,7 +18,9 @@ from harness import paths
 from harness.data.columns import schema
 from harness.data.declaration import SPLITS
 from harness.data.importing.images import read_image
+from harness.data.importing.layouts import Counts
 from harness.data.importing.records import Record, count_records
+from harness.data.importing.scored import Scored
 from harness.errors import HarnessError
 from harness.files import write_json
 from harness.progress import Show
@@ -87,22 +89,25 @@ def write_dataset(
     source: Source,
     progress: Show = lambda what, done, total: None,
     tell: Callable[[str], None] = lambda told: None,
+    scored: Scored | None = None,
 ) -> bool:
     """Write a dataset's folder; return False where it is there already, of the same content.
 
     Shards that an interrupted import finished are kept. Images stay the bytes they were. Where
-    another process is writing the folder, `tell` is called and it is waited for.
+    another process is writing the folder, `tell` is called and it is waited for. Files of another
+    dataset that it is scored on are copied.
 
     Raises:
         HarnessError: images are broken; the message names them, and nothing stays. Or `out` holds
             something else.
     """
     shards = list(_shards(records))
-    key = hashlib.sha256("".join(shard.key for shard in shards).encode()).hexdigest()[:32]
+    parts = [*(shard.key for shard in shards), *([scored.fingerprint] if scored else [])]
+    key = hashlib.sha256("".join(parts).encode()).hexdigest()[:32]
     with _alone(out, tell):
         if _is_there(out, key):
             return False
-        _write(shards, out, source, key, records, progress)
+        _write(shards, out, source, key, records, progress, scored)
         return True
 
 
@@ -136,6 +141,7 @@ def _write(
     key: str,
     records: Sequence[Record],
     progress: Show,
+    scored: Scored | None,
 ) -> None:
     work = out.with_name(f".{out.name}.importing")
     try:
@@ -143,8 +149,13 @@ def _write(
         _write_shards(shards, work, len(records), progress)
         converted = [one for shard in shards for one in shard.read_converted(work)]
         _name_shards(work, shards)
-        _write_card(work / CARD, source, records)
-        write_json(work / ABOUT, _about(source, key, records, converted))
+        counts = count_records(records)
+        if scored:
+            counts |= scored.counts
+            for file in scored.files:
+                shutil.copyfile(file, work / file.name)
+        _write_card(work / CARD, source, counts, scored)
+        write_json(work / ABOUT, _about(source, key, counts, converted))
         work.rename(out)
     except HarnessError:
         shutil.rmtree(work)
@@ -290,15 +301,13 @@ def _name_shards(work: Path, shards: Sequence[_Shard]) -> None:
 
 
 def _about(
-    source: Source, key: str, records: Sequence[Record], converted: Sequence[Converted]
+    source: Source, key: str, counts: Counts, converted: Sequence[Converted]
 ) -> dict[str, Any]:
-    counts = count_records(records)
     return {**asdict(source), "key": key, "counts": counts, "converted": list(converted)}
 
 
-def _write_card(file: Path, source: Source, records: Sequence[Record]) -> None:
+def _write_card(file: Path, source: Source, counts: Counts, scored: Scored | None) -> None:
     """Write what the hub reads of a dataset: its splits, and what may be done with it."""
-    counts: Mapping[str, tuple[int, int, int]] = count_records(records)
     splits = "".join(
         f"  - split: {'validation' if split == 'val' else split}\n    path: {split}-*.parquet\n"
         for split in SPLITS
@@ -314,6 +323,8 @@ def _write_card(file: Path, source: Source, records: Sequence[Record]) -> None:
         if source.licensed
         else "Made from a table of one's own."
     )
+    if scored:
+        licence += f" Its val and test splits are those of {scored.title}, under its licence."
     file.write_text(
         f"---\nconfigs:\n- config_name: default\n  data_files:\n{splits}---\n\n"
         f"# {source.title}\n\n{licence}\n\n"

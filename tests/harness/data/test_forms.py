@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from harness.data.importing.forms import find_annotation, find_images
-from harness.data.importing.layouts import BENCHMARKS, FURTHER, LAYOUTS, Layout
-from harness.data.importing.records import NOBODY, Record, count_records, read_layout
+from harness.data.importing.layouts import APART, BENCHMARKS, FURTHER, LAYOUTS, Layout
+from harness.data.importing.records import Record, count_records, read_layout
 from harness.errors import HarnessError
 
 Rows = list[dict[str, Any]]
@@ -346,7 +346,7 @@ def test_mals_is_many_files_of_pairs(tmp_path: Path) -> None:
     said: list[str] = []
     found = read_layout(small("mals", (6, 6, 6)), tmp_path, tell=said.append)
     assert count_records(found) == {"train": (6, 6, 6)}
-    assert [one.person for one in found] == list(range(NOBODY, NOBODY + 6))
+    assert [one.person for one in found] == list(range(APART, APART + 6))
     assert said[-1] == "g_0_attrs.json has a train split alone: nothing can be scored on it."
     with pytest.raises(HarnessError, match="MALS is not whole: it has 6 people"):
         read_layout(LAYOUTS["mals"], tmp_path)
@@ -361,8 +361,8 @@ def test_captions_of_luperson_mllm_are_told_by_path(tmp_path: Path) -> None:
         write(tmp_path / "caption" / f"{model}.json", captions)
     found = read_layout(LAYOUTS["luperson-mllm"], tmp_path)
     assert [(one.source, one.captions, one.person) for one in found] == [
-        ("a.png", ("A Ts-qwen a.png.", "A Td-shikra a.png."), NOBODY),
-        ("b.png", ("A Ts-qwen b.png.", "A Td-shikra b.png."), NOBODY + 1),
+        ("a.png", ("A Ts-qwen a.png.", "A Td-shikra a.png."), APART),
+        ("b.png", ("A Ts-qwen b.png.", "A Td-shikra b.png."), APART + 1),
     ]
     write(tmp_path / "caption" / "Ts-qwen.json", [])
     with pytest.raises(HarnessError, match="has to be an object of captions by the path of their"):
@@ -375,7 +375,7 @@ def test_synth_pedes_keeps_its_people(tmp_path: Path) -> None:
     lay(tmp_path, values, images="")
     write(tmp_path / "synthpedes_dataset.json", [{**v, "attributes": ["man"]} for v in values])
     found = read_layout(LAYOUTS["synth-pedes"], tmp_path)
-    assert [one.person for one in found] == [1, 1, 2, 3, 4, 5]
+    assert [one.person - APART for one in found] == [1, 1, 2, 3, 4, 5]
 
 
 def test_a_folder_without_records_is_told(tmp_path: Path) -> None:
