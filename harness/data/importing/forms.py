@@ -142,10 +142,7 @@ def _find_whole(layout: Layout, raw: Path) -> Annotation | None:
                 every = layout.annotations if layout.captions_by_path else (pattern,)
                 found = [file for one in every for file in _files(raw / place, one)]
                 return _read_whole(layout, found)
-    if layout.annotations:
-        return None
-    [*found] = _files(raw, "*.json")
-    return _read_whole(layout, found) if len(found) == 1 else None
+    return None
 
 
 def _files(folder: Path, pattern: str) -> list[Path]:
@@ -254,22 +251,17 @@ def _tell_of_others(
 
 def _nothing_found(layout: Layout, raw: Path) -> str:
     """Say what was looked for and what is there."""
-    exists = sorted(path.name for path in raw.iterdir()) if raw.is_dir() else []
+    exists = sorted(path.name for path in raw.glob("*"))  # none of a folder that cannot be read
     there = printable(", ".join(exists[:SHOWN]), 300) or (
         "nothing" if raw.is_dir() else "no folder"
     )
     more = f" and {len(exists) - SHOWN} more" if len(exists) > SHOWN else ""
-    told = f"in {raw}; there is {there}{more}."
-    if not layout.annotations:
-        told = (
-            f"{layout.title}: what its annotation is called is not published, and there "
-            f"is not one JSON file alone {told} Name the file itself: harness data import "
-            f"{layout.name} FILE."
-        )
-    else:
-        names = " or ".join((*layout.annotations, *layout.unsplit))
-        told = f"{layout.title}: there is no {names} {told}"
+    names = " or ".join((*layout.annotations, *layout.unsplit))
+    told = f"{layout.title}: there is no {names} in {raw}; there is {there}{more}."
     pickled = [name for name in exists if name.endswith((".pkl", ".npz", ".h5"))]
     if pickled:
         told += f" {printable(pickled[0])} was made from the annotation by code; it is not opened."
-    return f"{told} Whom to ask for it: {layout.source}."
+    return (
+        f"{told} Where the file has another name, name it in the place of its folder. Whom to ask "
+        f"for it: {layout.source}."
+    )

@@ -134,8 +134,11 @@ FURTHER = {
         Layout(
             name="ufine6926",
             title="UFine6926",
-            annotations=(),  # its authors tell the form of a record and no name of the file
+            # Its authors tell the form of a record; the file's name and that people are numbered
+            # from 1 are told by https://github.com/CLS-2001/DFLSG, which reads it.
+            annotations=("UFine6926_Annotations.json",),
             path_key="file_path",
+            first_person=1,
             source="https://github.com/Zplusdragon/UFineBench",
             images="",
             whole=(6_926, 26_206, 52_412),
@@ -144,6 +147,7 @@ FURTHER = {
         Layout(
             name="ufine3c",
             title="UFine3C",
+            # Read under this name by https://github.com/paper4tomm-review/SRKD.
             annotations=("UFine3C_Annotations.json",),
             path_key="file_path",
             source="https://github.com/Zplusdragon/UFineBench",
