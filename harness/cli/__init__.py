@@ -21,6 +21,7 @@ from harness.cli import (
     import_results,
     inspect,
     listing,
+    new_board,
     new_method,
     pretrain,
     publish,
@@ -28,6 +29,7 @@ from harness.cli import (
     run,
     score,
     search,
+    submit,
     tune,
     verify,
 )
@@ -59,7 +61,9 @@ app.command("verify", rich_help_panel=READ)(verify.verify)
 app.command("publish", rich_help_panel=SHARE)(publish.publish)
 app.command("export", rich_help_panel=SHARE)(export.export)
 app.command("export-embeddings", rich_help_panel=SHARE)(export_embeddings.export_embeddings)
+app.command("submit", rich_help_panel=SHARE)(submit.submit)
 app.command("import-results", rich_help_panel=SHARE)(import_results.import_results)
+app.command("new-board", rich_help_panel=SHARE)(new_board.new_board)
 app.command("new-method", rich_help_panel=WRITE)(new_method.new_method)
 app.command("check", rich_help_panel=WRITE)(check.check)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=WRITE)

@@ -7,6 +7,7 @@ is often told there.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ NOBODY = "0" * 40
 SECTIONS = ("author", "committer", "credential", "gcm", "http", "protocol", "safe", "ssh",
             "transfer", "url", "user")  # fmt: skip
 VALUES = ("core.askpass", "core.gitproxy", "core.sshcommand")
+CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")  # of an address, a password for example
 OURS = (("gc.auto", "0"), ("maintenance.auto", "false"))  # nothing works on behind our back
 
 
@@ -141,12 +143,16 @@ def call_git(
         )  # fmt: skip
     except FileNotFoundError as error:
         raise HarnessError(
-            "git is not installed, and --to github pushes with it. Install it, or publish to a "
-            "folder."
+            "git is not installed, and what goes to a repository is pushed with it. Install it."
         ) from error
     if done.returncode:
         raise GitError(done.stderr.decode(errors="replace").strip() or f"status {done.returncode}")
     return done.stdout.decode("utf-8", "surrogateescape")
+
+
+def without_passwords(text: str) -> str:
+    """Return a text without what stands before the host of an address in it."""
+    return CREDENTIALS.sub("", text)
 
 
 def _origin() -> str:

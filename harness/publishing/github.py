@@ -10,13 +10,19 @@ from dataclasses import dataclass
 
 from harness.errors import HarnessError
 from harness.publishing.changes import Changes, Published, compare
-from harness.publishing.git import Git, GitError, call_git, find_remote, open_repository
+from harness.publishing.git import (
+    Git,
+    GitError,
+    call_git,
+    find_remote,
+    open_repository,
+    without_passwords,
+)
 from harness.publishing.page import MANIFEST, Page, read_manifest
 
 TRIES = 2  # where somebody else pushes in between
 ON_GITHUB = re.compile(r"github\.com[:/]+(?P<owner>[^/:@]+)/(?P<name>[^/]+?)(?:\.git)?/?$")
 DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+")
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")  # of an address, a password for example
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def publish(
         FileExistsError: a file of somebody else is in the way.
     """
     address = find_remote(repository)
-    where = f"{branch} of {CREDENTIALS.sub('', address)}"
+    where = f"{branch} of {without_passwords(address)}"
     reference = _reference(branch)
     try:
         with open_repository(address) as git:
@@ -105,7 +111,7 @@ def _push(
 
 def _told(error: GitError) -> str:
     """Return in one line what git says, without passwords."""
-    return CREDENTIALS.sub("", " ".join(str(error).split())).rstrip(".")
+    return without_passwords(" ".join(str(error).split())).rstrip(".")
 
 
 def _look(address: str, branch: str, there: _Branch) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from harness.submission.shipping import make_shipped, write_shipped
 
 from ..command_line import CommandLine
 from ..made_once import Make, write_text
+from .publishing.remotes import Remote, run_git
 
 GLANCE = '''
 """Methods that look at mean colours and letters, for tests."""
@@ -151,3 +152,23 @@ def ships(packed: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path
 def own_results(made_results: Path, tmp_path: Path) -> Path:
     """A copy of the results that a test may change."""
     return Path(shutil.copytree(made_results, tmp_path / "own"))
+
+
+@pytest.fixture
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the settings of this machine's user out of it."""
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "Somebody")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "somebody@example.org")
+
+
+@pytest.fixture
+def remote(tmp_path: Path) -> Remote:
+    """A repository without any commit, that lets fetch a part of it, as GitHub does."""
+    run_git(tmp_path, "init", "--quiet", "--bare", "remote.git")
+    run_git(tmp_path / "remote.git", "config", "uploadpack.allowFilter", "true")
+    return Remote(tmp_path / "remote.git")

@@ -30,6 +30,16 @@ STATIC = {  # what the hub puts into a new static Space
 
 
 @dataclass
+class PullRequest:
+    """Changes that somebody asks for."""
+
+    title: str
+    body: str
+    changes: Files
+    status: str = "open"
+
+
+@dataclass
 class Repository:
     """The commits of a dataset, a model or a Space, the newest last, and who may read it."""
 
@@ -37,6 +47,7 @@ class Repository:
     gated: bool = False
     sdk: str | None = None  # of a Space
     commits: dict[str, Files] = field(default_factory=dict)
+    requests: list[PullRequest] = field(default_factory=list)
 
     @property
     def head(self) -> str:
@@ -283,14 +294,17 @@ def _store(hub: Repositories, request: Request, name_of_object: str) -> Reply:
 
 
 def _commit(hub: Repositories, request: Request, name: str, revision: str) -> Reply:
-    if request.token != OWNER:
-        raise Refused(403, "", "You don't have the rights to write")
+    is_request = parse_qs(urlsplit(request.path).query).get("create_pr") == ["1"]
+    if request.token not in ((OWNER, STRANGER) if is_request else (OWNER,)):
+        raise Refused(403 if request.token else 401, "", "You don't have the rights to write")
     changes: Files = {}
     removed: set[str] = set()
+    header: dict[str, Any] = {}
     for line in request.body.splitlines():
         operation = json.loads(line)
         told = operation["value"]
         if operation["key"] == "header":
+            header = told
             if told.get("parentCommit", hub.by_name[name].head) != hub.by_name[name].head:
                 raise Refused(412, "", "A commit has happened since. Please refresh and try again.")
         elif operation["key"] == "file":
@@ -299,10 +313,38 @@ def _commit(hub: Repositories, request: Request, name: str, revision: str) -> Re
             changes[told["path"]] = hub.objects[told["oid"]]
         elif operation["key"] == "deletedFile":
             removed.add(told["path"])
-    commit = hub.by_name[name].commit(changes, removed)
     kind = urlsplit(request.path).path.split("/")[2]
+    if is_request:
+        requests = hub.by_name[name].requests
+        requests.append(PullRequest(header["summary"], header["description"], changes))
+        place = f"{request.host}/{kind}/{name}"
+        return _json(
+            {
+                "commitUrl": f"{place}/commit/{hub.by_name[name].head}",
+                "commitOid": hub.by_name[name].head,
+                "pullRequestUrl": f"{place}/discussions/{len(requests)}",
+            }
+        )
+    commit = hub.by_name[name].commit(changes, removed)
     place = f"{request.host}/{kind}/{name}/commit/{commit}"
     return _json({"commitUrl": place, "commitOid": commit})
+
+
+def _discussions(hub: Repositories, request: Request, name: str) -> Reply:
+    kind = urlsplit(request.path).path.split("/")[2].removesuffix("s")
+    rows = [
+        {
+            "num": number,
+            "title": one.title,
+            "status": one.status,
+            "isPullRequest": True,
+            "createdAt": "2025-01-01T00:00:00.000Z",
+            "author": {"name": "somebody"},
+            "repo": {"name": name, "type": kind},
+        }
+        for number, one in enumerate(hub.find(name, request.token).requests, start=1)
+    ]
+    return _json({"count": len(rows), "start": 0, "discussions": rows})
 
 
 KIND = "(?:datasets|models|spaces)"
@@ -313,6 +355,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Reply]], ...] = (
     ("GET", rf"/api/{KIND}/{NAME}/tree/{REVISION}", _tree),
     ("GET", rf"/api/{KIND}/{NAME}/commits/{REVISION}", _commits),
     ("GET HEAD", rf"(?:/datasets|/spaces)?/{NAME}/resolve/{REVISION}/(?P<path>.+)", _resolve),
+    ("GET", rf"/api/{KIND}/{NAME}/discussions", _discussions),
     ("POST", r"/api/repos/create", _create),
     ("POST", r"/api/validate-yaml", _check_card),
     ("POST", rf"/api/{KIND}/{NAME}/preupload/{REVISION}", _preupload),

@@ -94,26 +94,6 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Leave the settings of this machine's user out of it."""
-    (tmp_path / "home").mkdir()
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
-    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
-    for role in ("AUTHOR", "COMMITTER"):
-        monkeypatch.setenv(f"GIT_{role}_NAME", "Somebody")
-        monkeypatch.setenv(f"GIT_{role}_EMAIL", "somebody@example.org")
-
-
-@pytest.fixture
-def remote(tmp_path: Path) -> Remote:
-    """A repository without any commit, that lets fetch a part of it, as GitHub does."""
-    run_git(tmp_path, "init", "--quiet", "--bare", "remote.git")
-    run_git(tmp_path / "remote.git", "config", "uploadpack.allowFilter", "true")
-    return Remote(tmp_path / "remote.git")
-
-
-@pytest.fixture
 def checkout(tmp_path: Path, remote: Remote, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A clone somebody works in: staged, changed, new and ignored files; we are in it."""
     remote.add({"code.py": "1\n", ".gitignore": "site\n"}, "main")

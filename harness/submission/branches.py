@@ -1,0 +1,108 @@
+"""A bundle on a branch of a board's git repository, or of one's own fork of it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.errors import HarnessError
+from harness.publishing.git import (
+    REMOTE,
+    Git,
+    GitError,
+    find_remote,
+    open_repository,
+    without_passwords,
+)
+from harness.publishing.github import ON_GITHUB
+from harness.submission.offer import FOLDER, Offer, Offered
+from harness.submission.pull_requests import Repository, open_pull_request
+
+NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
+
+
+def submit(offer: Offer, repository: str, fork: str | None = None) -> Offered:
+    """Push a bundle on a branch of its own and ask for it to be taken.
+
+    Nothing is stored: git asks who may push as it always does. A bundle that is there is not pushed
+    again, and one that is asked about not asked about twice.
+
+    Args:
+        repository: OWNER/NAME on GitHub, or a path or an address of a repository.
+        fork: the same of one's own, for who may not push to the board's.
+
+    Raises:
+        HarnessError: git cannot reach a repository, may not push, or GitHub refuses.
+    """
+    address = find_address(repository)
+    pushed_to = find_address(fork) if fork else address
+    try:
+        with open_repository(pushed_to) as git:
+            base = _default_branch(git, without_passwords(pushed_to))
+            if there := _push(git, base, offer, fork is not None):
+                return Offered(there)
+    except GitError as error:
+        raise HarnessError(
+            f"git cannot read {without_passwords(pushed_to)}: {_one_line(error)}. Check the "
+            "address, and that you may read it (`git ls-remote ADDRESS` tries that)."
+        ) from error
+    told = f"Pushed to the branch {offer.branch} of {without_passwords(pushed_to)}."
+    found, own = ON_GITHUB.search(address), ON_GITHUB.search(pushed_to)
+    if found is None or own is None:
+        return Offered(told, advice="Ask its keepers to take the branch.")
+    board = Repository(found["owner"], found["name"])
+    return open_pull_request(offer, board, Repository(own["owner"], own["name"]), base, told)
+
+
+def find_address(repository: str) -> str:
+    """Return the address of a repository: a path as it is, OWNER/NAME as GitHub's."""
+    if NAME.fullmatch(repository) and not Path(repository).exists():
+        return f"https://github.com/{repository}.git"
+    return find_remote(repository)
+
+
+def _default_branch(git: Git, address: str) -> str:
+    """Return the branch that a repository shows first, by its name alone."""
+    listed = git("ls-remote", "--symref", REMOTE, "HEAD")
+    found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", listed, re.M)
+    if found is None or git.find_tip(f"refs/heads/{found[1]}") is None:
+        raise HarnessError(
+            f"{address} has no commit yet: `harness new-board FOLDER` writes what a board begins "
+            "with."
+        )
+    return found[1]
+
+
+def _push(git: Git, base: str, offer: Offer, is_fork: bool) -> str:
+    """Push the bundle's branch; return where the bundle is already on the board, if it is."""
+    tip = git.fetch_tip(f"refs/heads/{base}")
+    assert tip is not None  # it was found
+    [blob] = git.store([offer.file.resolve()])
+    files = git.list_files(tip)
+    for path, content in files.items():
+        if content == blob and path.startswith(f"{FOLDER}/"):
+            return f"It is there already, as {path} of {base}: nothing was sent."
+    reference = f"refs/heads/{offer.branch}"
+    if git.find_tip(reference) is not None:
+        branch = git.fetch_tip(reference)
+        if branch is not None and git.list_files(branch).get(offer.path) == blob:
+            return ""  # pushed before
+        raise HarnessError(
+            f"There is a branch {offer.branch} already, with something else in it: its name is of "
+            "this very bundle. Remove the branch, then call again."
+        )
+    commit = git.commit(tip, {offer.path: blob}, (), f"{offer.title}\n\n{offer.body}")
+    try:
+        git.push(commit, reference)
+    except GitError as error:
+        advice = (
+            "Check that you may write to your fork."
+            if is_fork
+            else "Where you may not write to it, fork it, and name your fork: --from OWNER/NAME."
+        )
+        raise HarnessError(f"git may not push the bundle: {_one_line(error)}. {advice}") from error
+    return ""
+
+
+def _one_line(error: GitError) -> str:
+    return without_passwords(" ".join(str(error).split())).rstrip(".")
