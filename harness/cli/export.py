@@ -72,6 +72,13 @@ def export(
     depth: Annotated[
         int | None, typer.Option(min=1, help="trec: only the first places of each ranking.")
     ] = None,
+    benchmark: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="model-card: DATASET=ORG/NAME:TASK, a benchmark of the hub that gathers figures "
+            "on a dataset; may be given again."
+        ),
+    ] = None,
     plugins: Plugins = None,
     results: Results = Path("results"),
 ) -> None:
@@ -84,6 +91,8 @@ def export(
     """
     from harness.results.selection import select_runs
 
+    if benchmark and format is not Format.MODEL_CARD:
+        raise HarnessError("--benchmark is for --format model-card.")
     chosen = parse_seeds(seeds) if seeds else None
     runs = select_runs(results, suite, methods or [], dataset, chosen, ablations)
     place = out or Path(PLACES[format])
@@ -94,7 +103,7 @@ def export(
     elif format is Format.TREC:
         _write_trec(runs, place, plugins or [], depth)
     else:
-        _write_card(runs, place, bool(methods))
+        _write_card(runs, place, bool(methods), benchmark or [])
 
 
 def _write_bundle(
@@ -162,12 +171,15 @@ def _write_trec(
         )
 
 
-def _write_card(runs: Sequence[StoredRun], out: Path, is_named: bool) -> None:
+def _write_card(
+    runs: Sequence[StoredRun], out: Path, is_named: bool, benchmarks: Sequence[str]
+) -> None:
     from harness.cli.display import terminal
+    from harness.export.eval_results import parse_benchmark
     from harness.export.model_card import write_model_card
 
     if not is_named:
         raise HarnessError("Name the method whose card to write: harness export irra --format ...")
-    card = write_model_card(runs, out)
+    card = write_model_card(runs, out, [parse_benchmark(text) for text in benchmarks])
     print(card)
     terminal.note(f"Look it over, then: hf upload ORG/NAME {out}")

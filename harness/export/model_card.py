@@ -16,6 +16,7 @@ from statistics import mean
 from typing import TYPE_CHECKING, Any
 
 from harness.errors import HarnessError
+from harness.export.eval_results import FOLDER, Benchmark, write_results
 from harness.files import process_tag, slug, write_json
 from harness.printable import printable
 from harness.results import METRICS, RunRecord, StoredRun
@@ -36,12 +37,16 @@ DECIMALS = 2
 LONGEST, LONGEST_EXTRA_DATA = 1000, 2000  # characters of a line of a record
 
 
-def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
+def write_model_card(
+    runs: Sequence[StoredRun], out: Path, benchmarks: Sequence[Benchmark] = ()
+) -> Path:
     """Write a folder with the card and the weights of one method or variant; return the card.
 
+    Figures on the datasets of `benchmarks` are written as the hub gathers them, too.
+
     Raises:
-        HarnessError: the runs are of several variants, weights are missing or no plain tensors, or
-            there are other files at `out`.
+        HarnessError: the runs are of several variants, weights are missing or no plain tensors,
+            there are other files at `out`, or no run is on the dataset of a benchmark.
     """
     names = sorted({run.record.name for run in runs})
     if len(names) > 1:
@@ -53,6 +58,7 @@ def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
             f"{names[0]} seed {lost[0].record.seed} has no weights any more (--keep none). Train "
             f"it again: {lost[0].record.command} --force --keep selected"
         )
+    results = {benchmark.path: write_results(runs, benchmark) for benchmark in benchmarks}
     out = out.absolute()
     _refuse_place(out)
     work = out.with_name(f"{out.name}.{process_tag()}.tmp")
@@ -60,7 +66,9 @@ def write_model_card(runs: Sequence[StoredRun], out: Path) -> Path:
     try:
         for run in runs:
             _write_run(run, work / _folder(run.record))
-        (work / CARD).write_text(write_card(runs), encoding="utf-8")
+        for name, text in {CARD: write_card(runs), **results}.items():
+            (work / name).parent.mkdir(exist_ok=True)
+            (work / name).write_text(text, encoding="utf-8")
         _swap(work, out)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -245,6 +253,8 @@ def _others(out: Path) -> Iterator[Path]:
 def _is_of_card(out: Path, place: Path) -> bool:
     if place == Path(CARD):
         return "library_name: tbpr-bench" in _read(out / place)
+    if place.match(f"{FOLDER}/*.yaml") and len(place.parts) == 2:
+        return "scored by tbpr-bench" in " ".join(_read(out / place).split())
     return place.match("*/seed-*/*") and len(place.parts) == 3 and place.name in (CONFIG, WEIGHTS)
 
 
