@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
+from leaderboard.reported.entries import (
+    Entry,
+    Place,
+    check_entry,
+    meant,
+    name_entry,
+    read_yaml,
+    refuse_repeats,
+)
 
 FOLDER = Path(__file__).parent
+COMPARED = ("methods", "variants")  # what the rows of a table may be
+FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,11 @@ class Row:
     stands_for: str = ""  # that of a baseline of ours which it is too, or empty
     scored: str = ""  # how the trained method was scored, where not as published
 
+    @property
+    def name(self) -> str:
+        """Its label, with the heading that it stands under: no other row of a table has it."""
+        return f"{self.label} (group {self.group})" if self.group else self.label
+
     def is_of(self, method: str) -> bool:
         """Whether its figures are of a method as published; scored otherwise, they are others."""
         return not self.scored and method in (self.method, self.stands_for)
@@ -61,6 +74,8 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
     base: str = ""  # the label of the row to which the others add, or empty
+    compares: str = COMPARED[0]
+    source: str = ""  # where it was read, where not with the others
 
 
 @dataclass(frozen=True)
@@ -76,17 +91,23 @@ class ReportedPaper:
     """Everything read from one file."""
 
     method: str
+    title: str  # the short name of the method
     citation: str
     url: str
+    source: str  # where the figures were read, where not in the paper
+    year: int | None  # None where no source gives one
     scale: str
     tables: tuple[Table, ...]
     remarks: tuple[Remark, ...]
+    names: Mapping[str, str] = field(default_factory=dict)  # of methods, by labels
+    years: Mapping[str, int] = field(default_factory=dict)  # that it gives for others, by labels
+    variants: frozenset[str] = frozenset()  # labels of what is a form of its own method
 
 
 def load_papers(folder: Path = FOLDER) -> dict[str, ReportedPaper]:
     """Read every YAML file of a folder, by the registered name of the method it belongs to.
 
-    Raises ValueError, naming file, table and row, where one is not as the first comment of
+    Raises ValueError, naming file, line, table and row, where one is not as the first comment of
     `reported/dgia.yaml` describes.
     """
     papers = [read_paper(path) for path in sorted(folder.glob("*.yaml"))]
@@ -95,120 +116,115 @@ def load_papers(folder: Path = FOLDER) -> dict[str, ReportedPaper]:
 
 def read_paper(path: Path) -> ReportedPaper:
     """Read one file; see `load_papers`."""
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_PrintedNumbers)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path.name} cannot be read as YAML: {error}") from error
-    entry = _entry(
-        content, path.name, ("method", "paper", "scale", "tables"), optional=("url", "remarks")
-    )
+    place = Place(path.name)
+    optional = ("title", "url", "source", "year", "remarks", "names", "years", "variants")
+    entry = check_entry(read_yaml(path), place, ("method", "paper", "scale", "tables"), optional)
     if entry.text("method") != path.stem:
-        raise ValueError(f"{path.name}: the file of method {entry.text('method')!r} has its name")
+        named = f"the file of method {entry.text('method')!r} has its name: {path.stem!r} is not it"
+        raise entry.error("method", named)
     tables = tuple(
-        _table(item, f"{path.name}, {_named('table', item, 'title', number)}")
+        _table(item, place.within(name_entry("table", item, "title", number), item))
         for number, item in enumerate(entry.items("tables"), start=1)
     )
-    _refuse_repeats((table.title for table in tables), "table", path.name)
+    refuse_repeats((table.title for table in tables), "table", place)
+    labels = {row.label for table in tables for row in table.rows}
     return ReportedPaper(
         method=entry.text("method"),
+        title=entry.text("title") or entry.text("method"),
         citation=entry.text("paper"),
         url=entry.text("url"),
+        source=entry.text("source"),
+        year=_year(entry, entry.values["year"], "year") if "year" in entry.values else None,
         scale=entry.text("scale"),
         tables=tables,
-        remarks=tuple(_remark(item, f"{path.name}, remarks") for item in entry.items("remarks")),
-    )
+        remarks=tuple(_remark(item, place) for item in entry.items("remarks")),
+        names=_names(entry, labels),
+        years=_years(entry, labels),
+        variants=frozenset(_label(entry, "variants", label, labels)
+                           for label in entry.items("variants")),
+    )  # fmt: skip
 
 
-class _PrintedNumbers(yaml.SafeLoader):
-    """Reads 65.50 as the decimal that was printed, not as 65.5."""
+def _names(entry: Entry, labels: Iterable[str]) -> dict[str, str]:
+    """Return the name of the method by each label that does not tell it."""
+    names = {}
+    for label, name in entry.mapping("names").items():
+        if not isinstance(name, str) or not name.strip():
+            raise entry.error("names", f"names: {label!r} is named {name!r}; give it a text")
+        names[_label(entry, "names", label, labels)] = name
+    return names
 
 
-def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal | float:
-    try:
-        return Decimal(node.value)
-    except InvalidOperation:  # .nan and .inf, which the check of the values refuses
-        return loader.construct_yaml_float(node)
+def _years(entry: Entry, labels: Iterable[str]) -> dict[str, int]:
+    """Return the year by each label, from the labels by year."""
+    years: dict[str, int] = {}
+    for year, of_year in entry.mapping("years").items():
+        _year(entry, year, "years")
+        if not isinstance(of_year, list):
+            wrong = f"years: {year} is to have a list of labels, not {of_year!r}"
+            raise entry.error("years", wrong)
+        for given in of_year:
+            label = _label(entry, "years", given, labels)
+            if label in years:
+                raise entry.error("years", f"years: {label!r} has two, {years[label]} and {year}")
+            years[label] = year
+    return years
 
 
-_PrintedNumbers.add_constructor("tag:yaml.org,2002:float", _decimal)
+def _year(entry: Entry, year: Any, name: str) -> int:
+    if type(year) is not int or not FIRST_YEAR <= year <= LAST_YEAR:
+        allowed = f"a year is a whole number from {FIRST_YEAR} to {LAST_YEAR}"
+        raise entry.error(name, f"{name}: {year!r} is no year; {allowed}")
+    return year
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A mapping of the file, and where it stands."""
-
-    place: str
-    values: Mapping[str, Any]
-
-    def text(self, name: str) -> str:
-        """Return a text, which is empty where it is left out."""
-        value = self.values.get(name)
-        if value is not None and not isinstance(value, str):
-            raise ValueError(f"{self.place}: {name} is {value!r}; put it in quotes to make it text")
-        return value or ""
-
-    def items(self, name: str) -> list[Any]:
-        """Return a list, which is empty where it is left out."""
-        value = self.values.get(name)
-        if value is not None and not isinstance(value, list):
-            raise ValueError(f"{self.place}: {name} is to be a list, not {value!r}")
-        return value or []
+def _label(entry: Entry, name: str, label: Any, labels: Iterable[str]) -> str:
+    if not isinstance(label, str) or label not in labels:
+        wrong = f"{name}: no row has the label {label!r}"
+        raise entry.error(name, f"{wrong}{meant(str(label), labels)}")
+    return label
 
 
-def _entry(
-    content: Any, place: str, required: tuple[str, ...], optional: tuple[str, ...] = ()
-) -> _Entry:
-    """Check that a mapping has the fields it needs and none that would be overlooked."""
-    if not isinstance(content, Mapping):
-        raise ValueError(f"{place}: expected the fields {', '.join(required)}, not {content!r}")
-    if missing := [name for name in required if content.get(name) in (None, "", [])]:
-        raise ValueError(f"{place}: {', '.join(missing)} is missing")
-    if unknown := [str(name) for name in content if name not in required + optional]:
-        fields = ", ".join(required + optional)
-        raise ValueError(f"{place}: no field is called {', '.join(unknown)}; there are: {fields}")
-    return _Entry(place, content)
-
-
-def _named(kind: str, content: Any, field: str, number: int) -> str:
-    """Name an entry in messages: by its own name if it has one, else by its number."""
-    name = content.get(field) if isinstance(content, Mapping) else None
-    return f"{kind} {number}" if name is None else f"{kind} {name!r}"
-
-
-def _table(content: Any, place: str) -> Table:
-    entry = _entry(content, place, ("title", "columns", "rows"), optional=("caption", "base"))
-    columns = tuple(_column(name, place) for name in entry.items("columns"))
-    _refuse_repeats((str(column) for column in columns), "column", place)
+def _table(content: Any, place: Place) -> Table:
+    optional = ("caption", "source", "base", "compares")
+    entry = check_entry(content, place, ("title", "columns", "rows"), optional)
+    columns = tuple(_column(name, entry) for name in entry.items("columns"))
+    refuse_repeats((str(column) for column in columns), "column", place)
     rows = tuple(
-        _row(item, columns, f"{place}, {_named('row', item, 'label', number)}")
+        _row(item, columns, place.within(name_entry("row", item, "label", number), item))
         for number, item in enumerate(entry.items("rows"), start=1)
     )
-    _refuse_repeats((_name(row) for row in rows), "row", place)
+    refuse_repeats((row.name for row in rows), "row", place)
     base = entry.text("base")
     if base and [row.label for row in rows].count(base) != 1:
-        raise ValueError(f"{place}: base {base!r} is to be the label of one of its rows")
-    return Table(entry.text("title"), entry.text("caption"), columns, rows, base)
+        raise entry.error("base", f"base {base!r} is to be the label of one of its rows")
+    return Table(
+        title=entry.text("title"),
+        caption=entry.text("caption"),
+        columns=columns,
+        rows=rows,
+        base=base,
+        compares=entry.choice("compares", COMPARED),
+        source=entry.text("source"),
+    )
 
 
-def _name(row: Row) -> str:
-    return f"{row.label} (group {row.group})" if row.group else row.label
-
-
-def _column(name: Any, place: str) -> Column:
+def _column(name: Any, entry: Entry) -> Column:
     dataset, _, metric = str(name).rpartition("/")
+    place = entry.place.within(f"column {name!r}", entry.values)
     if metric not in METRICS:
-        raise ValueError(f"{place}, column {name!r}: the metrics are {', '.join(METRICS)}")
+        raise place.error(f"the metrics are {', '.join(METRICS)}{meant(metric, METRICS)}")
     if dataset not in (known := read_catalogue()):
-        raise ValueError(f"{place}, column {name!r}: the datasets are {', '.join(known)}")
+        raise place.error(f"the datasets are {', '.join(known)}{meant(dataset, known)}")
     return Column(dataset, metric)
 
 
-def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
+def _row(content: Any, columns: tuple[Column, ...], place: Place) -> Row:
     optional = ("group", "method", "stands_for", "scored", "suspect")
-    entry = _entry(content, place, ("label", "values"), optional)
-    values = [_value(value, place) for value in entry.items("values")]
+    entry = check_entry(content, place, ("label", "values"), optional)
+    values = [_value(value, entry) for value in entry.items("values")]
     if len(values) != len(columns):
-        raise ValueError(f"{place}: {len(values)} values for {len(columns)} columns")
+        raise entry.error("values", f"{len(values)} values for {len(columns)} columns")
     printed = {
         str(column): value
         for column, value in zip(columns, values, strict=True)
@@ -229,32 +245,30 @@ def _row(content: Any, columns: tuple[Column, ...], place: str) -> Row:
     )
 
 
-def _value(value: Any, place: str) -> Decimal | None:
+def _value(value: Any, entry: Entry) -> Decimal | None:
     if value is None:
         return None
     is_number = isinstance(value, Decimal | int) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= 100:
-        raise ValueError(f"{place}: the value {value} is no percentage from 0 to 100")
+        wrong = f"the value {value} is no percentage from 0 to 100, nor null, which is a dash"
+        raise entry.error("values", wrong)
     return Decimal(value)
 
 
-def _reasons(row: _Entry, printed: Iterable[str]) -> dict[str, list[str]]:
+def _reasons(row: Entry, printed: Iterable[str]) -> dict[str, list[str]]:
     """Return by column why its figure is suspect; a reason without columns is for the whole row."""
     reasons: dict[str, list[str]] = {column: [] for column in printed}
     for item in row.items("suspect"):
-        entry = _entry(item, f"{row.place}, suspect", ("why",), optional=("columns",))
+        place = row.place.within("suspect", item)
+        entry = check_entry(item, place, ("why",), optional=("columns",))
         for column in entry.items("columns") or list(reasons):
-            if column not in reasons:
-                raise ValueError(f"{entry.place}: column {column!r} holds no figure of this row")
+            if not isinstance(column, str) or column not in reasons:
+                of = f"figures are in {', '.join(reasons) or 'none'}"
+                raise place.error(f"column {column!r} holds no figure of this row; {of}")
             reasons[column].append(entry.text("why"))
     return reasons
 
 
-def _remark(content: Any, place: str) -> Remark:
-    entry = _entry(content, place, ("about", "text"))
+def _remark(content: Any, place: Place) -> Remark:
+    entry = check_entry(content, place.within("remarks", content), ("about", "text"))
     return Remark(entry.text("about"), entry.text("text"))
-
-
-def _refuse_repeats(names: Iterable[str], kind: str, place: str) -> None:
-    if repeated := [name for name, count in Counter(names).items() if count > 1]:
-        raise ValueError(f"{place}: more than one {kind} is called {', '.join(repeated)}")
