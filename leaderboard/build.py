@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from leaderboard import compare, datasets, downloads, method, protocol, ranking
+from leaderboard import compare, datasets, downloads, literature, method, protocol, ranking
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
@@ -19,6 +19,7 @@ MAKERS: tuple[Callable[[Site], Mapping[str, File]], ...] = (
     compare.make_files,
     datasets.make_files,
     protocol.make_files,
+    literature.make_files,
     downloads.make_files,
 )
 

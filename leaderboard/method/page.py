@@ -16,6 +16,7 @@ from leaderboard.ablations.section import Hrefs
 from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.ablations.views import ResultTable
 from leaderboard.dataset_card import dataset_card
+from leaderboard.literature import method_address
 from leaderboard.method.cmc import cmc_view
 from leaderboard.method.confusions import confusion_table
 from leaderboard.method.evaluations import Evaluations, evaluation_table
@@ -73,6 +74,7 @@ def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics])
         rests_on=handed_in_words(record),
         sections=tuple(_section(Subject(method, site, one)) for one in present),
         reported=reported_section(site.papers.get(method), site.addresses),
+        reported_by_all=method_address(site.papers, method),
     )
 
 

@@ -191,3 +191,4 @@ class MethodPage:
     rests_on: str  # files that were handed in; empty of what was trained here
     sections: tuple[MethodSection, ...]
     reported: ReportedSection | None
+    reported_by_all: str  # where all papers' figures of it stand, from the site's root, or empty

@@ -145,6 +145,7 @@ def reported_section(paper: ReportedPaper | None, addresses: Addresses) -> Repor
     return ReportedSection(
         paper=paper.citation,
         url=web_address(paper.url),
+        source=paper.source,
         tables=tuple(_table(table, paper.method, hrefs) for table in paper.tables),
         remarks=tuple((remark.about, remark.text) for remark in paper.remarks),
     )
@@ -190,9 +191,10 @@ def _marks(table: Table) -> dict[str, str]:
     """Return a letter for each reason, in the order of the table: a to z, then aa."""
     figures = [figure for row in table.rows for figure in row.figures if figure]
     reasons = dict.fromkeys(figure.suspect for figure in figures if figure.suspect)
-    return {reason: _letters(number) for number, reason in enumerate(reasons)}
+    return {reason: letters(number) for number, reason in enumerate(reasons)}
 
 
-def _letters(number: int) -> str:
+def letters(number: int) -> str:
+    """Return the mark of a note, counted from 0: a to z, then aa."""
     earlier, letter = divmod(number, 26)
-    return (_letters(earlier - 1) if earlier else "") + chr(ord("a") + letter)
+    return (letters(earlier - 1) if earlier else "") + chr(ord("a") + letter)

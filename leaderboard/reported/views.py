@@ -59,5 +59,6 @@ class ReportedSection:
 
     paper: str
     url: str  # http or https, or empty
+    source: str  # where the figures were read, where not in the paper
     tables: tuple[ReportedTable, ...]
     remarks: tuple[tuple[str, str], ...]

@@ -25,6 +25,7 @@ NAVIGATION = {
     "compare.html": "Compare",
     "datasets.html": "Datasets",
     "protocol.html": "Protocol",
+    "reported.html": "Reported",
     "downloads.html": "Downloads",
 }
 
