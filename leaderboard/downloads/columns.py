@@ -24,6 +24,8 @@ COLUMNS = (
      " interval and p are for all pairs of methods, or all such differences of an ablation table,"
      " at once."),
     ("holds_for", "“other people” alone where each of the two has but one run."),
+    ("printed, suspect", "What a paper prints, in percent with its decimals, and why it should not"
+     " be relied on."),
     ("wins, ties, losses", "Queries on which a is better, equal or worse, on means over seeds."),
     ("query_milliseconds, cosine_milliseconds", "To rank the gallery for one query, re-ranked and"
      " by cosine alone, encoding left aside."),

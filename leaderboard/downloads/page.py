@@ -15,6 +15,7 @@ from leaderboard.downloads.columns import COLUMNS
 from leaderboard.downloads.files import FOLDER, ablation_file, ground_file, list_downloads
 from leaderboard.downloads.latex import tex_table
 from leaderboard.downloads.rankings import difference_records, ranking_records, ranking_tex
+from leaderboard.downloads.reported import reported_records
 from leaderboard.downloads.run_records import all_runs, evaluation_lines, run_line, run_object
 from leaderboard.downloads.sheets import csv_text, json_text
 from leaderboard.downloads.views import DownloadsPage, Offer, OfferGroup
@@ -64,10 +65,24 @@ def _site_group(site: Site, files: Files) -> OfferGroup:
             Offer("Runs", f"{counted(len(runs), 'run')}, one a line; JSON holds each record whole",
                   list_downloads(files, tables)),
             *further,
+            *_reported_offers(site, files),
             Offer("Papers", f"{counted(len(sources), 'paper')} of the methods, and this benchmark",
                   list_downloads(files, papers)),
         ),
     )  # fmt: skip
+
+
+def _reported_offers(site: Site, files: Files) -> tuple[Offer, ...]:
+    figures = list(reported_records(site.papers))
+    if not figures:
+        return ()
+    made: Files = {
+        f"{FOLDER}/reported.csv": csv_text(figures),
+        f"{FOLDER}/reported.json": json_text(figures),
+    }
+    files |= made
+    about = f"{counted(len(figures), 'figure')} that papers print, with paper, table and row"
+    return (Offer("Reported figures", about, list_downloads(files, list(made))),)
 
 
 def _evaluation_offers(runs: Sequence[Run], files: Files) -> tuple[Offer, ...]:

@@ -1,5 +1,5 @@
 """The page of what papers report: every figure by method, drift between papers, and a timeline."""
 
-from leaderboard.literature.page import make_files, method_address
+from leaderboard.literature.page import FILE, make_files, method_address
 
-__all__ = ["make_files", "method_address"]
+__all__ = ["FILE", "make_files", "method_address"]

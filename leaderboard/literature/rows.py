@@ -68,9 +68,9 @@ def find_rows(papers: Papers) -> tuple[PrintedRow, ...]:
 
 
 def fold(name: str) -> str:
-    """Return what all spellings of a name share."""
+    """Return what all spellings of a name share: its letters and digits, and "+", as in "IRRA+"."""
     plain = unicodedata.normalize("NFKC", name).casefold()
-    return "".join(filter(str.isalnum, plain)) or plain
+    return "".join(sign for sign in plain if sign.isalnum() or sign == "+") or plain
 
 
 def _rows_of(paper: ReportedPaper, papers: Papers) -> Iterator[PrintedRow]:

@@ -24,7 +24,7 @@ from leaderboard.agreement import find_agreements
 from leaderboard.downloads.bibtex import Source, bibtex
 from leaderboard.downloads.latex import PREAMBLE, TexTable, escape_tex, tex_table
 from leaderboard.downloads.sheets import csv_text, json_text
-from leaderboard.reported.tables import FOLDER
+from leaderboard.reported.tables import FOLDER, load_papers
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
@@ -450,6 +450,19 @@ def test_zero_has_no_sign_in_what_is_taken_away(
             (folder / f"{name}.{kind}").read_text(encoding="utf-8") for kind in ("csv", "json")
         ]
         assert all("0.0" in text and "-0.0" not in text for text in texts)
+
+
+def test_every_reported_figure_is_a_line(small_results: Path, build: Callable[[], Path]) -> None:
+    """With its decimals, its place, and the address at which its page has it."""
+    site = build()
+    lines = read_csv(site / "downloads/reported.csv")
+    figures = [figure for paper in load_papers(FOLDER).values() for table in paper.tables
+               for row in table.rows for figure in row.figures if figure]  # fmt: skip
+    assert len(lines) == len(figures)
+    (found,) = [one for one in lines if "dgia/Table-1/IRRA/cuhk-pedes/r5" in one["address"]]
+    assert (found["method"], found["printed"], found["year"]) == ("IRRA", "83.93", "2023")
+    assert "own paper prints 89.93" in found["suspect"]
+    assert {one["printed"] for one in lines} >= {"89.2", "88.40"}
 
 
 def test_nothing_is_offered_where_papers_claim_nothing(

@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 import yaml
 
+from leaderboard.literature.__main__ import describe, main
 from leaderboard.literature.drift import differing, find_drift
 from leaderboard.literature.methods import ReportedMethod, find_methods
 from leaderboard.literature.rows import Papers, find_rows, fold
 from leaderboard.literature.spread import STATED, find_spread
 from leaderboard.literature.timeline import Step, best_by_year, find_points, find_undated
-from leaderboard.reported.tables import FOLDER, load_papers
+from leaderboard.reported.tables import FOLDER, load_papers, read_paper
 from leaderboard.site.site import load_site
 
 # A paper by its own file, what others print of it, a baseline that each trains for itself.
@@ -239,3 +240,39 @@ def test_the_spread_of_seeds_is_that_of_the_board(
         assert f"standard deviation of {math.sqrt(variance):.2f} points" in spread.words
         assert "4 degrees of freedom" in spread.words
         assert ("Nothing was run with several seeds" in spread.words) == elsewhere
+
+
+def test_a_file_is_checked_before_it_is_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How much it holds and which names are new; what is wrong is one line, and a status."""
+    sound, wrong = tmp_path / "one.yaml", tmp_path / "late.yaml"
+    sound.write_text(yaml.safe_dump(ONE), encoding="utf-8")
+    wrong.write_text(yaml.safe_dump(TWO | {"year": "soon"}), encoding="utf-8")
+    assert main([str(sound)]) == 0
+    assert capsys.readouterr().out.strip() == (
+        "one.yaml: 13 figures in 2 tables, 1 of them suspect. No other paper here prints Old, TWO;"
+        " what is a new spelling of a name that is known belongs under `names`."
+    )
+    assert main([str(wrong), str(tmp_path / "none.yaml"), str(sound)]) == 1
+    told = capsys.readouterr()
+    assert "year: 'soon' is no year; a year is a whole number" in told.err
+    assert "none.yaml" in told.err
+    assert "13 figures" in told.out
+
+
+def test_a_new_spelling_of_a_method_that_is_known_is_told(shipped: Papers, tmp_path: Path) -> None:
+    """A name that folds to a known one is none that is new."""
+    content = {
+        "method": "mine", "paper": "Mine", "scale": "paper",
+        "tables": [{"title": "T", "columns": ["cuhk-pedes/r1"], "rows": [
+            {"label": "irra (2023)", "values": [1]}, {"label": "Irra", "values": [2]},
+            {"label": "TBPS clip", "values": [3]},
+        ]}],
+    }  # fmt: skip
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert "No other paper" not in describe(read_paper(path), dict(shipped))
+    content["tables"][0]["rows"][1]["label"] = "IRRA+"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    assert "No other paper here prints IRRA+;" in describe(read_paper(path), dict(shipped))
