@@ -22,6 +22,7 @@ from leaderboard.reported.entries import (
 
 FOLDER = Path(__file__).parent
 COMPARED = ("methods", "variants")  # what the rows of a table may be
+MOST_DECIMALS = 4  # that anybody prints of a percentage
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
 
@@ -252,7 +253,10 @@ def _value(value: Any, entry: Entry) -> Decimal | None:
     if not is_number or not 0 <= value <= 100:
         wrong = f"the value {value} is no percentage from 0 to 100, nor null, which is a dash"
         raise entry.error("values", wrong)
-    return Decimal(value)
+    figure = Decimal(value)
+    if figure != round(figure, MOST_DECIMALS):
+        raise entry.error("values", f"the value {value} has more than {MOST_DECIMALS} decimals")
+    return figure
 
 
 def _reasons(row: Entry, printed: Iterable[str]) -> dict[str, list[str]]:

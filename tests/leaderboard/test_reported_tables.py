@@ -5,8 +5,10 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import hypothesis.strategies as st
 import pytest
 import yaml
+from hypothesis import given, settings
 
 from harness.registry import list_methods
 from leaderboard.reported.tables import Figure, ReportedPaper, Row, load_papers, read_paper
@@ -160,6 +162,7 @@ def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[st
         ("65.50, null", "65.50", "table 'Table 1', row 'A': 1 values for 2 columns"),
         ("65.50", "100.5", "row 'A': the value 100.5 is no percentage"),
         ("65.50", "-0.1", "row 'A': the value -0.1 is no percentage"),
+        ("65.50", "1.0e-99999999", "row 'A': the value 1.0E-99999999 has more than 4 decimals"),
         ("65.50", ".nan", "row 'A': the value nan is no percentage"),
         ("65.50", "yes", "row 'A': the value True is no percentage"),
         ("65.50", "'65.50'", "row 'A': the value 65.50 is no percentage"),
@@ -297,6 +300,50 @@ def test_a_table_that_a_method_ablates_has_the_labels_of_its_rows(name: str) -> 
         assert printed[title] == declared[title]
     for title in shared - everywhere:  # rows of other backbones, among the rivals
         assert printed[title] > declared[title]
+
+
+SCALARS = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
+    st.sampled_from(["A", "B", "one", "cuhk-pedes/r1", "methods", 2020, 65.5]),
+)  # fmt: skip
+JUNK = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(SCALARS, inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = (
+    "method", "title", "paper", "url", "source", "year", "scale", "names", "years", "variants",
+    "tables", "remarks", "caption", "columns", "rows", "base", "compares", "label", "group",
+    "values", "stands_for", "scored", "suspect", "why",
+)  # fmt: skip
+
+
+@given(
+    place=st.sampled_from(("", "table", "row", "suspect")), name=st.sampled_from(FIELDS), to=JUNK
+)
+@settings(max_examples=150, deadline=None)
+def test_whatever_a_file_holds_it_is_read_or_told_in_one_line(
+    place: str, name: str, to: object, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """No content of a field, at whatever place, ends in anything but a paper or one clear line."""
+    content = yaml.safe_load(SOUND)
+    table = content["tables"][0]
+    row = table["rows"][1]
+    {"": content, "table": table, "row": row, "suspect": row["suspect"][0]}[place][name] = to
+    path = tmp_path_factory.getbasetemp() / "one.yaml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    told = reading_error(path)
+    assert not told or told.startswith("one.yaml")
+    assert "\n" not in told
+
+
+def reading_error(path: Path) -> str:
+    """Return what is said of a file that is wrong; nothing of one that is sound."""
+    try:
+        read_paper(path)
+    except ValueError as error:
+        return str(error)
+    return ""
 
 
 # Figures and their sum by table, as a program read them from the sources and not from the files:
