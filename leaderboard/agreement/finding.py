@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
-from harness.data.catalogue import read_catalogue
 from harness.errors import unknown
 from harness.results import variant_name
 from harness.results.agreement import Agreement, Claim, PrintedFigure, TriedClaim
@@ -18,7 +17,7 @@ from leaderboard.records.contest import Contest, difference
 from leaderboard.records.estimates import PRIMARY
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, load_grounds
-from leaderboard.reported.tables import FOLDER, load_papers
+from leaderboard.reported.tables import FOLDER, dataset_titles, load_papers
 
 FAILED = "its runs failed"
 UNREAD = "it began a run, of which there is no record that can be read"
@@ -51,7 +50,7 @@ def find_agreement(
     """Hold what ran on a ground against papers; `on` stands in where none measured its dataset."""
     is_same = ground.dataset in printed_datasets(papers)
     dataset = ground.dataset if is_same else on
-    title = read_catalogue()[dataset].title
+    title = dataset_titles()[dataset]
     printed = {
         method: found
         for method in sorted(ground.methods)

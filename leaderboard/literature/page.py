@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
 from leaderboard.literature.chart import draw_timeline, timeline_legend
 from leaderboard.literature.drift import Drift, find_drift
@@ -29,7 +28,7 @@ from leaderboard.literature.views import (
 )
 from leaderboard.records.estimates import PRIMARY
 from leaderboard.reported.figures import letters
-from leaderboard.reported.tables import Column, ReportedPaper
+from leaderboard.reported.tables import Column, ReportedPaper, dataset_titles
 from leaderboard.site.render import render_page
 from leaderboard.site.site import File, Site
 from leaderboard.typography import ABSENT, counted, fixed, listed, page_names, signed, web_address
@@ -86,18 +85,14 @@ def _extent(papers: Papers, methods: Sequence[ReportedMethod]) -> str:
     )
 
 
-def _dataset_title(dataset: str) -> str:
-    return read_catalogue()[dataset].title
-
-
 def _column_title(column: Column) -> str:
-    return f"{METRICS[column.metric]} on {_dataset_title(column.dataset)}"
+    return f"{METRICS[column.metric]} on {dataset_titles()[column.dataset]}"
 
 
 def _datasets(methods: Iterable[ReportedMethod]) -> list[str]:
     """Return the datasets that anything is printed for, in the catalogue's order."""
     found = {column.dataset for one in methods for row in one.rows for column, _ in row.figures()}
-    return [dataset for dataset in read_catalogue() if dataset in found]
+    return [dataset for dataset in dataset_titles() if dataset in found]
 
 
 def _source(row: PrintedRow) -> str:
@@ -130,7 +125,7 @@ def _summary(method: ReportedMethod) -> str:
         found = [figure.value for row in method.published if (figure := row.find(dataset, PRIMARY))]
         if found:
             ends = dict.fromkeys((f"{min(found):f}", f"{max(found):f}"))
-            said.append(f"{ABSENT.join(ends)} on {_dataset_title(dataset)}")
+            said.append(f"{ABSENT.join(ends)} on {dataset_titles()[dataset]}")
     return f"{METRICS[PRIMARY]} {', '.join(said)}" if said else ""
 
 
@@ -141,7 +136,7 @@ def _groups(method: ReportedMethod, marks: Mapping[str, str]) -> Iterator[Source
                 _source_row(method, row, dataset, marks) for row in rows if _is_on(row, dataset)
             ]
             if found:
-                yield SourceGroup(f"{_dataset_title(dataset)}{what}", tuple(found))
+                yield SourceGroup(f"{dataset_titles()[dataset]}{what}", tuple(found))
 
 
 def _is_on(row: PrintedRow, dataset: str) -> bool:
@@ -224,7 +219,7 @@ def _timelines(
         points = find_points(methods, dataset, spread.reach)
         if not points:
             continue
-        title = _dataset_title(dataset)
+        title = dataset_titles()[dataset]
         anchor = f"timeline-{dataset}"
         undated = [one.name for one in find_undated(methods, dataset)]
         yield Timeline(

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from harness.data.catalogue import read_catalogue
 from harness.results import METRICS
 from leaderboard.records.load import Ground
-from leaderboard.reported.tables import Figure, ReportedPaper, Row, Table
+from leaderboard.reported.tables import Figure, ReportedPaper, Row, Table, dataset_titles
 from leaderboard.reported.views import (
     ReportedCell,
     ReportedDataset,
@@ -153,7 +152,7 @@ def reported_section(paper: ReportedPaper | None, addresses: Addresses) -> Repor
 
 def _table(table: Table, own: str, hrefs: Mapping[str, str]) -> ReportedTable:
     marks = _marks(table)
-    titles = {name: entry.title for name, entry in read_catalogue().items()}
+    titles = dataset_titles()
     datasets = [
         ReportedDataset(titles[dataset], len(list(columns)))
         for dataset, columns in groupby(table.columns, key=lambda column: column.dataset)

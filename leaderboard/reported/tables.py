@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,12 @@ class ReportedPaper:
     names: Mapping[str, str] = field(default_factory=dict)  # of methods, by labels
     years: Mapping[str, int] = field(default_factory=dict)  # that it gives for others, by labels
     variants: frozenset[str] = frozenset()  # labels of what is a form of its own method
+
+
+@cache
+def dataset_titles() -> Mapping[str, str]:
+    """Return the title of each dataset of the catalogue, which is read once."""
+    return {name: entry.title for name, entry in read_catalogue().items()}
 
 
 def load_papers(folder: Path = FOLDER) -> dict[str, ReportedPaper]:
@@ -215,7 +222,7 @@ def _column(name: Any, entry: Entry) -> Column:
     place = entry.place.within(f"column {name!r}", entry.values)
     if metric not in METRICS:
         raise place.error(f"the metrics are {', '.join(METRICS)}{meant(metric, METRICS)}")
-    if dataset not in (known := read_catalogue()):
+    if dataset not in (known := dataset_titles()):
         raise place.error(f"the datasets are {', '.join(known)}{meant(dataset, known)}")
     return Column(dataset, metric)
 

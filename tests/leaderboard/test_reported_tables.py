@@ -321,7 +321,7 @@ FIELDS = (
 @given(
     place=st.sampled_from(("", "table", "row", "suspect")), name=st.sampled_from(FIELDS), to=JUNK
 )
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_whatever_a_file_holds_it_is_read_or_told_in_one_line(
     place: str, name: str, to: object, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
