@@ -34,12 +34,15 @@ class Point:
 def find_points(methods: Iterable[ReportedMethod], dataset: str, reach: float) -> tuple[Point, ...]:
     """Return the methods that have a year and an R1 there, by year, the best of a year first.
 
-    `reach` is the difference in points below which a gain may be one of seeds.
+    Baselines that each paper trains for itself are of no year. `reach` is the difference in points
+    below which a gain may be one of seeds.
     """
     dated = [
         (year, value, method)
         for method in methods
-        if (year := method.year) and (value := method.value(dataset, PRIMARY)) is not None
+        if not method.is_baseline
+        and (year := method.year)
+        and (value := method.value(dataset, PRIMARY)) is not None
     ]
     dated.sort(key=lambda one: (one[0], -one[1]))
     return tuple(
@@ -49,8 +52,14 @@ def find_points(methods: Iterable[ReportedMethod], dataset: str, reach: float) -
 
 
 def find_undated(methods: Iterable[ReportedMethod], dataset: str) -> list[ReportedMethod]:
-    """Return the methods with an R1 there and no year."""
-    return [one for one in methods if one.year is None and one.value(dataset, PRIMARY) is not None]
+    """Return the methods with an R1 there and no year, baselines left aside."""
+    return [
+        method
+        for method in methods
+        if not method.is_baseline
+        and method.year is None
+        and method.value(dataset, PRIMARY) is not None
+    ]
 
 
 def best_by_year(points: Sequence[Point]) -> list[Point]:

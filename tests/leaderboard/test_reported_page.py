@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import yaml
 
 from leaderboard import literature
-from leaderboard.reported.tables import FOLDER
+from leaderboard.reported.tables import FOLDER, load_papers
 from leaderboard.site import render
 from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
@@ -93,11 +94,10 @@ def test_the_page_says_what_it_holds(page: Path, read_page: Callable[[Path], Any
     """How much, who differs, that no spread was measured, and of whom no year is known."""
     parsed = read_page(page)
     text = " ".join(parsed.text.split())
-    assert "as 9 papers print them. None of them was measured here." in text
+    papers = len(load_papers(FOLDER))
+    assert f"as {papers} papers print them. None of them was measured here." in text
     assert "No method here was run with several seeds" in text
-    assert (
-        "no source here gives a year: ALBEF (baseline), CLIP (baseline), CMCE, GALM, OGEN" in text
-    )
+    assert re.search(r"no source here gives a year: [^.(]*OGEN", text)
     drift = parsed.row("IRRA R5 on CUHK-PEDES")
     assert "83.93 DGIA, Table 1" in drift[1]
     assert drift[2] == "6.00"
@@ -178,7 +178,7 @@ def test_methods_are_found_by_any_of_their_names(page: Path, open_page: Open) ->
     field.fill("tpsld")
     assert shown.evaluate(SHOWN) == 1
     assert shown.locator('[id="method-Han-et-al"]').get_attribute("open") is not None
-    assert "1 of 66 methods" in shown.locator(".find output").inner_text()
+    assert f"1 of {every} methods" in shown.locator(".find output").inner_text()
     assert shown.url.endswith("?find=tpsld")
     shown.reload()
     assert shown.evaluate(SHOWN) == 1
