@@ -33,7 +33,7 @@ class Sample:
     starts: NDArray[np.intp]  # (C,) the first query of each cluster
     sizes: Floats  # (C,) the queries of each cluster
 
-    @property
+    @cached_property
     def ends(self) -> tuple[float, float]:
         """What no mean lies beyond: 0 and 100 where all values are percent, else nothing."""
         is_percent = self.values.min() >= 0 and self.largest.max() <= PERCENT

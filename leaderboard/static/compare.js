@@ -85,16 +85,18 @@
     return { ground, contest, queries, traits, gallery: leaderboard.shots.readGallery(gallery), seeds, sides };
   };
 
-  // Returns the place of a pair among those of methods as published, and how many these are; null
-  // where one is not, or both are the same.
-  const findPlace = (contest, sides) => {
-    const published = contest.entries.filter((entry) => !entry.variant);
-    const places = sides.map((side) => published.findIndex((entry) => entry.file === side.file));
-    const [first, second] = places.sort((x, y) => x - y);
-    if (first < 0 || first === second) return null;
-    const before = (first * (2 * published.length - first - 1)) / 2;
+  // Returns a function that finds the place of a pair among those of methods as published, and how
+  // many these are; null where one is not, or both are the same.
+  const findPlaces = (contest) => {
+    const published = contest.entries.filter((entry) => !entry.variant).map((entry) => entry.file);
     const pairs = (published.length * (published.length - 1)) / 2;
-    return { place: before + second - first - 1, pairs };
+    return (sides) => {
+      const places = sides.map((side) => published.indexOf(side.file));
+      const [first, second] = places.sort((x, y) => x - y);
+      if (first < 0 || first === second) return null;
+      const before = (first * (2 * published.length - first - 1)) / 2;
+      return { place: before + second - first - 1, pairs };
+    };
   };
 
   // Draws all methods against all others, where there are two or more.
@@ -102,7 +104,8 @@
     const isKnown = contest.published[metric] !== null;
     matrix.hidden = !isKnown;
     if (!isKnown) return;
-    const read = (a, b) => readPublished(contest, [a, b], metric, findPlace(contest, [a, b]));
+    const [find, readPair] = [findPlaces(contest), readPublished(contest, metric)];
+    const read = (...sides) => readPair(sides, find(sides).place);
     matrix.querySelector(".by").textContent = contest.metrics[metric];
     matrix.querySelector(".frame").replaceChildren(leaderboard.matrix.draw({
       contest, metric, chosen, read, nameOf, choose: choosePair }));
@@ -117,15 +120,19 @@
     verdict.scrollIntoView({ block: "nearest" });
   };
 
-  // Reads what every page says of a pair of methods as published, for all pairs at once.
-  const readPublished = (contest, sides, metric, { place, pairs }) => {
-    const { p, reach, largest, real } = contest.published[metric];
-    const share = (packed) => leaderboard.unpack(packed, "u4")[place] / contest.steps;
-    const [a, b] = sides.map((side) => side.means[metric]);
-    const half = share(reach) * largest;
-    return {
-      a, b, difference: a - b, ...leaderboard.paired.interval(a - b, half),
-      p: share(p), real: leaderboard.unpackFlags(real, pairs)[place],
+  // Returns a function that reads what every page says by a metric of a pair of methods as
+  // published, for all pairs at once. Unpacked once: a matrix of 60 methods asks for 3,540 pairs.
+  const readPublished = (contest, metric) => {
+    const { largest, ...packed } = contest.published[metric];
+    const [p, reach] = [packed.p, packed.reach].map((text) => leaderboard.unpack(text, "u4"));
+    const real = leaderboard.unpackFlags(packed.real, p.length);
+    return (sides, place) => {
+      const [a, b] = sides.map((side) => side.means[metric]);
+      const half = (reach[place] / contest.steps) * largest;
+      return {
+        a, b, difference: a - b, ...leaderboard.paired.interval(a - b, half),
+        p: p[place] / contest.steps, real: real[place],
+      };
     };
   };
 
@@ -133,17 +140,21 @@
   // place of what is found here, which is of this pair alone.
   const compare = ({ contest, queries, sides }) => {
     const compared = leaderboard.paired.compare(...sides, queries.people, contest);
-    const found = findPlace(contest, sides);
+    const found = findPlaces(contest)(sides);
     if (!found) return { ...compared, pairs: 1 };
     const metrics = Object.entries(compared.metrics).map(([metric, one]) =>
-      [metric, { ...one, ...readPublished(contest, sides, metric, found) }]);
+      [metric, { ...one, ...readPublished(contest, metric)(sides, found.place) }]);
     return { ...compared, metrics: Object.fromEntries(metrics), pairs: found.pairs };
   };
 
   // Shows a pair. The verdict stays the same element, so that screen readers hear what it becomes.
   const draw = (pair, metric) => {
     const banners = document.getElementById(pair.ground).parentElement.querySelectorAll(".banner");
-    aboutData.replaceChildren(...[...banners].map((banner) => banner.cloneNode(true)));
+    aboutData.replaceChildren(...[...banners].map((banner) => {
+      const shown = banner.cloneNode(true);
+      shown.hidden = false;
+      return shown;
+    }));
     if (!pair.seeds.length) {
       verdict.textContent = leaderboard.verdict.sayUnpaired(pair, nameOf);
       details.replaceChildren(...leaderboard.verdict.drawUnpaired(pair, nameOf));
