@@ -95,12 +95,12 @@ def _standing(board: Board, first: Competitor, where: Phrase) -> Phrases:
         whom = "the other" if place.rivals == 1 else f"each of the other {place.rivals}"
         return [Phrase("best on "), where, Phrase(ahead + whom)]
     if len(place.undecided) == place.rivals > 1:
-        rest = f", but told apart from none of the other {place.rivals}"
+        rest = f", but cannot be told apart from any of the other {place.rivals}"
         return [Phrase("first on "), where, Phrase(rest)]
     return [
         Phrase("first on "),
         where,
-        Phrase(", but not told apart from "),
+        Phrase(", but cannot be told apart from "),
         *_links(board, place.undecided),
     ]
 

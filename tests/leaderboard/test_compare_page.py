@@ -634,6 +634,7 @@ def test_the_verdict_is_live(show: Show) -> None:
     _, page = show()
     verdict = page.locator(".verdict")
     assert verdict.get_attribute("role") == "status"
+    expect(page.locator(".comparison .banner", has_text="Drawn data.")).to_be_visible()
     before, element = verdict.inner_text(), verdict.element_handle()
     page.get_by_role("radio", name="mINP", exact=True).check()
     expect(verdict).not_to_have_text(before)

@@ -583,6 +583,8 @@ def test_sixty_methods_are_light(
     _, path = write(results, tmp_path / "site")
     assert path.stat().st_size < 1_000_000 / 3
     page = open_page(path)
+    root = "document.documentElement"
+    assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0
     sort_by(page, "parameters")
     assert len(names(page)) == 60
     shutil.rmtree(tmp_path / "site")
