@@ -35,14 +35,17 @@ class Interval:
 
 
 def shared_scale(intervals: Sequence[Interval]) -> Scale:
-    """Return round ends that hold the intervals of all means that are not far from the others."""
+    """Return round ends that hold zero, and the intervals of all that is not far from the others.
+
+    A clear winner as the baseline is far from all others: its line has to be seen all the same.
+    """
     means = [one.mean for one in intervals]
     centre = median(means)
     distance = median(abs(mean - centre) for mean in means)
     length = median(one.high - one.low for one in intervals)
     reach = max(FAR * distance, LONG * length)
     near = [one for one in intervals if abs(one.mean - centre) <= reach]
-    return round_scale([end for one in near for end in (one.low, one.high)], STEPS)
+    return round_scale([0.0, *(end for one in near for end in (one.low, one.high))], STEPS)
 
 
 def scale_ticks(scale: Scale) -> tuple[tuple[str, str], ...]:

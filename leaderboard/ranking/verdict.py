@@ -161,7 +161,9 @@ def _trained_elsewhere(board: Board, first: Competitor) -> list[str]:
 def _tested_elsewhere(board: Board, first: Competitor) -> list[str]:
     """Compare what was trained here and tested on other data."""
     return [
-        _holds(board, found.family(PRIMARY), first.method, found.title) + " without training on it"
+        _holds(
+            board, found.family(PRIMARY), first.method, f"{found.title}, without training on it,"
+        )
         for found in board.elsewhere
         if first.method in found.answers
     ]

@@ -26,7 +26,7 @@ leaderboard.whiskers = (() => {
     return low < high ? { low, high } : { low: low - step, high: high + step };
   };
 
-  // Returns round ends that hold the intervals of all that is not far from the others.
+  // Returns round ends that hold zero, and the intervals of all that is not far from the others.
   const sharedScale = (intervals) => {
     const means = intervals.map((one) => one.mean);
     const centre = median(means);
@@ -34,7 +34,7 @@ leaderboard.whiskers = (() => {
     const length = median(intervals.map((one) => one.high - one.low));
     const reach = Math.max(FAR * distance, LONG * length);
     const near = intervals.filter((one) => Math.abs(one.mean - centre) <= reach);
-    return roundScale(near.flatMap((one) => [one.low, one.high]));
+    return roundScale([0, ...near.flatMap((one) => [one.low, one.high])]);
   };
 
   // Returns where round values stand in percent of the width, and the values.

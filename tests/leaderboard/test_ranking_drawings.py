@@ -27,15 +27,24 @@ def test_a_printed_figure_is_inside_where_anything_that_rounds_to_it_is(
 
 def test_one_method_far_below_does_not_squeeze_the_whiskers() -> None:
     """The scale holds the close ones; the far one's whisker is cut and points to where it is."""
-    close = [Interval(mean - 2, mean, mean + 2) for mean in (52.0, 53.0, 54.0)]
-    far = Interval(29.0, 31.0, 33.0)
+    close = [Interval(mean - 2, mean, mean + 2) for mean in (2.0, 3.0, 4.0)]
+    far = Interval(-21.0, -19.0, -17.0)
     scale = shared_scale([*close, far])
-    assert scale.low >= 45
+    assert scale.low >= -2
     assert not any(is_cut(one, scale) for one in close)
     assert is_cut(far, scale)
     assert draw_middle(far, scale) == ""
     assert draw_span(far, scale).count("M") == 2
     assert draw_span(close[0], scale).count("M") == 1
+
+
+def test_the_line_of_no_difference_is_always_on_the_scale() -> None:
+    """Also where the baseline is a clear winner, far from all others, which stand together."""
+    scale = shared_scale(
+        [Interval(0.0, 0.0, 0.0), *(Interval(m - 1, m, m + 1) for m in (-30, -31))]
+    )
+    assert scale.low <= -32 < 0 <= scale.high
+    assert draw_middle(Interval(0.0, 0.0, 0.0), scale)
 
 
 def test_methods_spread_evenly_are_all_on_the_scale() -> None:

@@ -90,9 +90,9 @@ def test_rivals_are_named_and_who_is_behind_is_not(results: Path, add_answers: A
 @pytest.mark.parametrize(
     ("skills", "said"),
     [
-        ({"good": 3.0, "fair": 1.0}, "on Street it is best too without training on it"),
-        ({"good": 0.2, "fair": 3.0}, "on Street FAIR is better without training on it"),
-        ({"good": 1.0, "fair": 1.0}, "on Street none is better either without training on it"),
+        ({"good": 3.0, "fair": 1.0}, "on Street, without training on it, it is best too"),
+        ({"good": 0.2, "fair": 3.0}, "on Street, without training on it, FAIR is better"),
+        ({"good": 1.0, "fair": 1.0}, "on Street, without training on it, none is better either"),
     ],
 )
 def test_whether_it_holds_on_other_data(
