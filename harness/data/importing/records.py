@@ -68,7 +68,6 @@ class Record:
     captions: tuple[str, ...]
     image_id: str  # unique within a split
     camera: str | None = None
-    is_row: bool = False  # whether other rows may hold more captions of its image
 
 
 def read_layout(
@@ -100,12 +99,11 @@ def read_layout(
     folders = [images] if images else [raw if raw.is_dir() else file.parent, file.parent.parent]
     place = find_images(layout, folders, annotation.records)
     found = _records(annotation, layout, place, _Folder(place.folder, follow_links))
-    joined = _joined(found, layout)
     if splits or not annotation.is_split:
-        joined = _split_by_table(layout, joined, file, splits, annotation.is_split)
-    for told in compare_hashes(layout, joined):
+        found = _split_by_table(layout, found, file, splits, annotation.is_split)
+    for told in compare_hashes(layout, found):
         tell(told)
-    records = _with_unique_ids(joined)
+    records = _with_unique_ids(found)
     if restarting:
         records = _renumbered(records)
     _refuse_shared_people(records)
@@ -364,26 +362,31 @@ def choose_validation_people(people: Iterable[int], count: int) -> set[int]:
 def _records(
     annotation: Annotation, layout: Layout, images: Images, folder: _Folder
 ) -> list[Record]:
-    """Return all records of a benchmark's annotations, or refuse them with their faults."""
-    found: list[Record] = []
+    """Return all records of a benchmark's annotations, or refuse them with their faults.
+
+    The rows of an image become one record, where each row holds a caption of it.
+    """
+    found: dict[tuple[str, str] | int, Record] = {}
     faults: list[HarnessError] = []
-    for written in annotation.records:
+    for number, written in enumerate(annotation.records):
         try:
-            record = _record(written, len(found), layout, images, folder)
+            keys = _keys(written.value, layout, written.place)
+            record = _record(written, keys, len(found), layout, images, folder)
             if annotation.is_split and not record.split:
                 _refuse_missing(written.value, written.place, ("split",))
-            found.append(record)
+            key = (record.split, record.source) if keys.rows else number
+            first = found.get(key)
+            found[key] = _with_captions(first, record, layout) if first else record
         except HarnessError as fault:
             faults.append(fault)
     refuse_faults(annotation.files[0], _once_an_image(faults))
-    return found
+    return list(found.values())
 
 
 def _record(
-    written: Written, number: int, layout: Layout, images: Images, folder: _Folder
+    written: Written, keys: Keys, number: int, layout: Layout, images: Images, folder: _Folder
 ) -> Record:
     place, value = written.place, written.value
-    keys = _keys(value, layout, place)
     _refuse_missing(value, place, (keys.captions, keys.person, keys.path))
     source = images.below(_source(value[keys.path], place))
     camera = re.search(layout.camera, source) if layout.camera else None
@@ -397,7 +400,6 @@ def _record(
         captions=_captions(value[keys.captions], keys, place),
         image_id=source,
         camera=camera[1] if camera else None,
-        is_row=keys.rows,
     )
 
 
@@ -449,16 +451,6 @@ def _split_by_table(
             records, apply_splits(table, rows, file.name), strict=True
         )
     ]
-
-
-def _joined(records: Sequence[Record], layout: Layout) -> list[Record]:
-    """Make one record of the rows of an image, where each row holds a caption of it."""
-    found: dict[tuple[str, str] | int, Record] = {}
-    for number, record in enumerate(records):
-        key = (record.split, record.source) if record.is_row else number
-        first = found.get(key)
-        found[key] = _with_captions(first, record, layout) if first else record
-    return list(found.values())
 
 
 def _with_captions(first: Record, second: Record, layout: Layout) -> Record:
