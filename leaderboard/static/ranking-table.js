@@ -231,8 +231,13 @@ leaderboard.rankingTable = (section) => {
       ...(isKnown ? leaderboard.whiskers.drawTicks(scale, scaleEnd) : []));
   };
 
-  // Says in header and caption what the differences are to.
+  // Says in header and caption what the differences are to, and marks its row.
   const nameBaseline = (baseline, isFirst) => {
+    for (const row of rows) {
+      if (row === baseline) row.setAttribute("aria-current", "true");
+      else row.removeAttribute("aria-current");
+    }
+    if (!order.includes("difference")) return;
     const name = baseline ? linkOf(baseline).textContent : "a method that did not run here";
     const short = name.length > 28 ? `${name.slice(0, 27).trimEnd()}\u2026` : name;
     headerOf("difference").querySelector(".to").textContent = `to ${short}`;
@@ -240,27 +245,27 @@ leaderboard.rankingTable = (section) => {
     table.caption.querySelector(".which").textContent = isFirst ? "the first row" : "the method chosen";
   };
 
+  const writeDetails = (data, metric, baseline) => {
+    if (order.includes("difference")) writeDifferences(data, metric, baseline ?? { dataset: {} });
+    panels.forEach((panel, place) => leaderboard.redrawPanel(
+      panel, data.metrics[metric].panels[place], metricName(metric)));
+    section.querySelectorAll("figcaption .by").forEach((place) => {
+      place.textContent = metricName(metric);
+    });
+  };
+
+  // Words and figures change together: until the data is there, both are of the earlier view.
   const drawDetails = async (view) => {
     const first = inStanding(view.metric)[0];
     const chosen = entries.find((entry) => entry.dataset.method === view.baseline);
     const baseline = view.baseline ? chosen : first;
-    for (const row of rows) {
-      if (row === baseline) row.setAttribute("aria-current", "true");
-      else row.removeAttribute("aria-current");
+    if (detailed || view.metric !== metrics[0] || baseline !== first) {
+      const data = await leaderboard.load(`${section.dataset.name}/ranking`);
+      if (asked !== view) return; // overtaken by a later choice
+      detailed = true;
+      writeDetails(data, view.metric, baseline);
     }
-    if (order.includes("difference")) nameBaseline(baseline, baseline === first);
-    if (!detailed && view.metric === metrics[0] && baseline === first) return;
-    const data = await leaderboard.load(`${section.dataset.name}/ranking`);
-    if (asked !== view) return; // overtaken by a later choice
-    detailed = true;
-    if (order.includes("difference")) {
-      writeDifferences(data, view.metric, baseline ?? { dataset: {} });
-    }
-    panels.forEach((panel, place) => leaderboard.redrawPanel(
-      panel, data.metrics[view.metric].panels[place], metricName(view.metric)));
-    section.querySelectorAll("figcaption .by").forEach((place) => {
-      place.textContent = metricName(view.metric);
-    });
+    nameBaseline(baseline, baseline === first);
   };
 
   // Shows a view; the promise is kept when its differences stand in the table.
