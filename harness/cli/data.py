@@ -78,8 +78,9 @@ def import_data(
     trained, and for `harness evaluate --on`.
     """
     from harness.cli.display import terminal
+    from harness.data.importing.benchmarks import read_layout
     from harness.data.importing.layouts import LAYOUTS
-    from harness.data.importing.records import read_layout, read_table
+    from harness.data.importing.own_tables import read_table
     from harness.data.importing.scored import take_scored
     from harness.data.importing.write import ABOUT, Source, read_converted, write_dataset
 

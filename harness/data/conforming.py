@@ -14,7 +14,7 @@ from typing import Any
 from harness import paths
 from harness.data.columns import schema
 from harness.data.declaration import SPLITS, Declaration
-from harness.data.importing.records import choose_validation_people
+from harness.data.importing.official import choose_validation_people
 from harness.errors import HarnessError
 from harness.files import slug, whole_folder
 from harness.progress import Show

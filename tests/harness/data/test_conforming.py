@@ -16,7 +16,7 @@ import pytest
 from harness.data import conforming
 from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import SPLITS, Declaration, Located
-from harness.data.importing.records import choose_validation_people
+from harness.data.importing.official import choose_validation_people
 from harness.data.loading import load_split
 from harness.data.schema import Split
 from harness.errors import HarnessError

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from harness.data.importing.benchmarks import read_layout
 from harness.data.importing.forms import find_annotation, find_images
 from harness.data.importing.layouts import APART, BENCHMARKS, FURTHER, LAYOUTS, Layout
-from harness.data.importing.records import Record, count_records, read_layout
+from harness.data.importing.records import Record, count_records
 from harness.errors import HarnessError
 
 Rows = list[dict[str, Any]]

@@ -23,8 +23,10 @@ from PIL import Image
 from harness.data.auditing.examination import examine
 from harness.data.catalogue import find_declaration, locate
 from harness.data.importing import write
+from harness.data.importing.benchmarks import read_layout
 from harness.data.importing.layouts import BENCHMARKS, Layout
-from harness.data.importing.records import count_records, read_layout, read_table
+from harness.data.importing.own_tables import read_table
+from harness.data.importing.records import count_records
 from harness.data.importing.rehearsal import write_rehearsal
 from harness.data.importing.write import Source, write_dataset
 from harness.data.loading import load_split
@@ -44,7 +46,7 @@ from pathlib import Path
 
 from harness.data.auditing.examination import examine
 from harness.data.importing import write
-from harness.data.importing.records import read_table
+from harness.data.importing.own_tables import read_table
 
 write.SHARD_BYTES = 1
 write.write_dataset(

@@ -17,8 +17,9 @@ from typer.testing import CliRunner
 from harness.cli import data
 from harness.data.auditing.audit import rank1_ceiling
 from harness.data.importing import rehearsal
+from harness.data.importing.benchmarks import read_layout
 from harness.data.importing.layouts import BENCHMARKS, Layout
-from harness.data.importing.records import count_records, read_layout
+from harness.data.importing.records import count_records
 from harness.data.importing.rehearsal import write_rehearsal
 from harness.errors import HarnessError
 

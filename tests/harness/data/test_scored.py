@@ -10,8 +10,9 @@ import pytest
 
 from harness.data.auditing.examination import examine
 from harness.data.catalogue import find_declaration, locate
+from harness.data.importing.benchmarks import read_layout
 from harness.data.importing.layouts import APART
-from harness.data.importing.records import count_records, read_layout
+from harness.data.importing.records import count_records
 from harness.data.importing.scored import take_scored
 from harness.data.importing.write import Source, write_dataset
 from harness.data.loading import load_split

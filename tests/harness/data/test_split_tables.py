@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from harness.data.importing.records import read_layout
+from harness.data.importing.benchmarks import read_layout
 from harness.errors import HarnessError
 
 from .test_forms import CUHK, EXPECTED, Rows, lay, rows, told, write
