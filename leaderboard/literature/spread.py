@@ -27,14 +27,16 @@ class SeedSpread:
 
 STATED = SeedSpread(
     float(MARGIN),
-    "No method here was run with several seeds, and none of these papers prints how far its seeds"
-    f" spread. {MARGIN:.1f} points stand in, the margin below which figures in print count as a tie"
-    " on the page of the protocol: a convention, which nobody measured.",
+    "No method here was run on photographs with several seeds, and none of these papers prints how"
+    f" far its seeds spread. {MARGIN:.1f} points stand in, the margin below which figures in print"
+    " count as a tie on the page of the protocol: a convention, which nobody measured.",
 )
 
 
 def find_spread(site: Site, dataset: str) -> SeedSpread:
-    """Return what this board measured on a dataset, else on the one where most runs tell it.
+    """Return what this board measured on a dataset, else on the photographs where most runs do.
+
+    Figures in print are of photographs, and drawn people say nothing of these.
 
     Two runs differ by their seeds with a variance of twice that of one; what 95 of 100 such pairs
     stay below is the repeatability limit of ISO 5725. Where nothing was measured, it is a
@@ -43,7 +45,8 @@ def find_spread(site: Site, dataset: str) -> SeedSpread:
     measured = [
         (ground, math.sqrt(spread.whole), spread.whole_degrees)
         for ground in site.grounds
-        if (spread := site.contests[ground.label].ledger.spreads.get(PRIMARY))
+        if not ground.is_drawn
+        and (spread := site.contests[ground.label].ledger.spreads.get(PRIMARY))
     ]
     same = [one for one in measured if one[0].dataset == dataset]
     if not measured:
@@ -55,10 +58,9 @@ def find_spread(site: Site, dataset: str) -> SeedSpread:
 
 def _say(ground: Ground, deviation: float, degrees: int, reach: float, *, is_same: bool) -> str:
     where = f"{dataset_title(ground)}, suite {ground.suite}"
-    drawn = ", of people that a program drew" if ground.is_drawn else ""
     elsewhere = "" if is_same else " Nothing was run with several seeds on this dataset itself."
     return (
-        f"Measured here on {where}{drawn}: {METRICS[PRIMARY]} differs from seed to seed with a"
+        f"Measured here on {where}: {METRICS[PRIMARY]} differs from seed to seed with a"
         f" standard deviation of {fixed(deviation, 2)} points"
         f" ({counted(degrees, 'degree')} of freedom), so that by seeds alone two runs of one method"
         f" lie up to {fixed(reach, 2)} points apart in {100 * SHARE:g} % of cases.{elsewhere}"

@@ -96,7 +96,7 @@ def test_the_page_says_what_it_holds(page: Path, read_page: Callable[[Path], Any
     text = " ".join(parsed.text.split())
     papers = len(load_papers(FOLDER))
     assert f"as {papers} papers print them. None of them was measured here." in text
-    assert "No method here was run with several seeds" in text
+    assert "No method here was run on photographs with several seeds" in text
     assert re.search(r"no source here gives a year: [^.(]*OGEN", text)
     drift = parsed.row("IRRA R5 on CUHK-PEDES")
     assert "83.93 DGIA, Table 1" in drift[1]
