@@ -19,13 +19,14 @@ WIDTH = 200.0  # of the drawing in a cell
 
 
 def confusion_table(finder: MistakeFinder, method: str, anchor: str) -> ConfusionTable | None:
-    """Count a method's mistakes by what they contradict; None where captions or lists are missing.
+    """Count a method's mistakes by what they contradict.
 
+    None where captions or lists are missing, or where no mistake contradicts anything.
     The share is of all queries: of those whose first image is wrong and, by its captions, has
     another value of that trait. A mistake may contradict several traits, or none that is named.
     """
     found = finder.find((method, FULL))
-    if found is None:
+    if found is None or not found.any():
         return None
     spreads = finder.spreads
     figures = {

@@ -52,10 +52,12 @@ leaderboard.mistakes = (() => {
     "What A and B confuse");
   };
 
-  // Draws all of it; nothing where captions or first images of one of the two are not known.
+  // Draws all of it; nothing where captions or first images of one of the two are not known, or where
+  // no mistake contradicts anything.
   const draw = (pair, nameOf) => {
     if (pair.sides.some((side) => !side.mistakes)) return [];
     const found = leaderboard.paired.compareMistakes(...pair.sides, pair.queries.people, pair.contest);
+    if (!found.some((one) => one.a || one.b)) return [];
     return [
       element("h3", {}, "What they confuse"),
       element("p", {}, sentence(pair, found, nameOf)),

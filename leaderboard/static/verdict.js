@@ -73,7 +73,7 @@ leaderboard.verdict = (() => {
   const head = (...cells) =>
     element("thead", {}, element("tr", {}, ...cells.map(([text, kind, unit]) =>
       element("th", { scope: "col", class: kind },
-        text, ...(unit ? [" ", element("span", { class: "unit" }, unit)] : [])))));
+        text || element("span", { class: "hidden" }, "as a drawing"), ...(unit ? [" ", element("span", { class: "unit" }, unit)] : [])))));
 
   const numberCell = (text, kind = "") => element("td", { class: `number${kind}` }, text);
 

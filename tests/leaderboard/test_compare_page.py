@@ -648,7 +648,9 @@ def test_printed_it_takes_four_pages(
     show_page: Callable[..., playwright.Page],
 ) -> None:  # fmt: skip
     """Seven methods with the matrix, all tables and some queries; links say where they lead."""
-    recorder.add_digest(captions=[f"A man with a red bag and blue shoes, {n}" for n in range(96)])
+    colours = ("red", "blue", "green")
+    captions = [f"A man with a {colours[n // 4 % 3]} bag and black shoes, {n}" for n in range(96)]
+    recorder.add_digest(captions=captions)
     for number in range(7):
         for seed in range(3):
             recorder.add_answers(f"m{number}", 0.5 + number / 4, seed=seed)
