@@ -126,11 +126,28 @@ class Run(Protocol):
     device: torch.device
     losses: Mapping[str, float]  # name -> weight of the losses that are on in this stage
 
+    @property
+    def train(self) -> TrainSet:
+        """The training set, as `prepare` is handed it."""
+
     def generator(self, purpose: str) -> torch.Generator:
-        """Return a CPU generator that depends on the seed, the step and the purpose alone."""
+        """Return a CPU generator that depends on the seed, the step and the purpose alone.
+
+        Within `measure`, on the number of the batch too.
+        """
 
     def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
         """Encode every training image and caption without gradient, on the device."""
+
+    def measure(self, function: Callable[[Batch], Any]) -> Any:
+        """Apply a function to every training pair before an epoch: losses by pair, features.
+
+        Each caption comes once, in batches of the stage's size that are drawn anew for every epoch,
+        without gradient, with the method in evaluation mode and in the precision of the steps. The
+        function gives tensors (B, ...), or structures of them as in `spread`, which it may call.
+        They come back on the device with a row for each caption, (captions, ...), by its index.
+        Beside them no more is in memory than one batch.
+        """
 
     def tell(self, doing: str) -> None:
         """Show what takes long outside the steps: "tagging captions: 1024 of 68126"."""
@@ -269,8 +286,10 @@ class Method(nn.Module, ABC):
         """Once before the first step: mine negatives, fill memory banks."""
 
     def begin_epoch(self, run: Run) -> None:
-        """Before each epoch, with `run.step` at its first. A resumed epoch begins midway: what it
-        leaves has to be a buffer, which may change its size."""
+        """Before each epoch, with `run.step` at its first: cluster features, divide pairs by loss.
+
+        A resumed epoch begins midway: what it leaves has to be a buffer, which may change its size.
+        """
 
     def after_step(self, batch: Batch, run: Run) -> None:
         """After each optimiser step: update what gradients do not."""

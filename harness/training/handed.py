@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from accelerate import Accelerator, DistributedDataParallelKwargs
 from torch import Tensor
@@ -16,9 +18,11 @@ from harness import distributed
 from harness.data.schema import TrainView
 from harness.errors import HarnessError, unknown
 from harness.evaluation import encode_images, encode_texts
-from harness.method import Encoded, Method, Recipe, TrainSet
+from harness.method import Batch, Encoded, Method, Recipe, TrainSet
 from harness.seeding import derive, seed_everything
+from harness.structures import map_tensors, tensors_of, with_tensors
 from harness.training.chunks import apply_in_chunks
+from harness.training.feeding import feed
 
 
 class UnknownLoss(KeyError):
@@ -47,31 +51,55 @@ class TrainingRun:
     device: torch.device
     seed: int
     accelerator: Accelerator
-    view: TrainView
+    train: TrainView
     stage: int = 0
     epoch: int = 0
     step: int = 0
     steps_per_epoch: int = 0
+    batch_size: int = 1
     chunks: int = 1  # that rows are spread in
     losses: Mapping[str, float] = field(default_factory=Losses)
     tell: Callable[[str], None] = lambda doing: None
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
+    measured: tuple[int, ...] = ()  # the batch that is measured, where one is
 
     def generator(self, purpose: str) -> torch.Generator:
-        value = derive(self.seed, "generator", self.stage, self.step, purpose)
+        value = derive(self.seed, "generator", self.stage, self.step, purpose, *self.measured)
         return torch.Generator().manual_seed(value)
 
     @torch.no_grad()
-    def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
+    def measure(self, function: Callable[[Batch], Any]) -> Any:
+        order = np.random.default_rng(derive(self.seed, "measured", self.stage, self.step))
+        captions = torch.from_numpy(order.permutation(len(self.train.captions)))
+        fed = feed(self.train, torch.split(captions, self.batch_size), self.device)
+        with self._evaluating(), self.accelerator.autocast():
+            parts = [self._measure_batch(function, *numbered) for numbered in enumerate(fed)]
+        return _by_caption(parts, captions.argsort().to(self.device))
+
+    def _measure_batch(self, function: Callable[[Batch], Any], number: int, batch: Batch) -> Any:
+        done, count = number * self.batch_size, len(self.train.captions)
+        self.tell(f"measuring training pairs: {done} of {count}")
+        self.measured = (number,)
+        return _of_batch(function, batch)
+
+    @contextmanager
+    def _evaluating(self) -> Iterator[None]:
         training = self.method.training
         self.method.eval()
+        try:
+            yield
+        finally:
+            self.method.train(training)
+            self.measured = ()
+
+    @torch.no_grad()
+    def encode(self, train: TrainSet) -> tuple[Encoded, Encoded]:
         images = range(len(train.captions_of_image))
-        encoded = (
-            encode_images(self.method, train.pixels, len(images), self.device),
-            encode_texts(self.method, train.captions, self.device),
-        )
-        self.method.train(training)
-        return encoded
+        with self._evaluating():
+            return (
+                encode_images(self.method, train.pixels, len(images), self.device),
+                encode_texts(self.method, train.captions, self.device),
+            )
 
     def spread(self, function: Callable[..., Any], *rows: Any) -> Any:
         if self.chunks == 1:
@@ -95,6 +123,23 @@ class TrainingRun:
         self.pairs[name].append((images.detach().cpu(), captions.detach().cpu()))
 
 
+def _of_batch(function: Callable[[Batch], Any], batch: Batch) -> Any:
+    """Return what a function gives of a batch. Raises ValueError: other than its rows."""
+    found = function(batch)
+    rows = len(batch.captions)
+    if other := [tuple(each.shape) for each in tensors_of(found) if each.shape[:1] != (rows,)]:
+        raise ValueError(
+            f"what is measured must give as many rows as it takes: of {rows} pairs came {other[0]}"
+        )
+    return map_tensors(Tensor.detach, found)
+
+
+def _by_caption(parts: Sequence[Any], order: Tensor) -> Any:
+    """Put what batches gave together: row i is that of the caption in place `order[i]`."""
+    columns = zip(*map(tensors_of, parts), strict=True)
+    return with_tensors(parts[0], [torch.cat(column)[order] for column in columns])
+
+
 def preparation(
     method: Method,
     view: TrainView,
@@ -108,7 +153,10 @@ def preparation(
     accelerator = _accelerator(device, recipe.precision)
     losses = Losses(method.config.losses)
     seed_everything(seed, "prepare")
-    return TrainingRun(method, device, seed, accelerator, view, losses=losses, tell=tell)
+    size = recipe.stages[0].batch_size if recipe.stages else TrainingRun.batch_size
+    return TrainingRun(
+        method, device, seed, accelerator, view, batch_size=size, losses=losses, tell=tell
+    )
 
 
 def _accelerator(device: torch.device, precision: str) -> Accelerator:

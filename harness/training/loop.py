@@ -234,6 +234,7 @@ class Loop:
         schedule = build_schedule(optimizer, stage, steps)
         module, prepared = self.run.accelerator.prepare(self.method, optimizer)
         self.run.stage, self.run.steps_per_epoch = number, steps
+        self.run.batch_size = stage.batch_size
         self.run.losses = _active(self.method.config.losses, stage)
         training = Training(stage, module, prepared, schedule, self.run.accelerator.scaler)
         if self.resumed.get("stage") == number and "training" in self.resumed:
@@ -250,11 +251,11 @@ class Loop:
         run, done = self.run, self.step
         run.epoch, run.step = epoch, epoch * run.steps_per_epoch + done
         self.method.train()
-        self.pace.begin()
         began = seconds(run.device)
         if not done:
             seed_everything(run.seed, "epoch", run.stage, epoch)
             self.method.begin_epoch(run)
+        self.pace.begin()
         sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
         batches = list(rows_of_epoch(order, len(self.view.captions), training.stage.batch_size))
