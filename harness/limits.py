@@ -11,6 +11,7 @@ from typing import Any
 
 from harness.errors import HarnessError, unknown
 
+NOT_TRAINED, KNOWS_PEOPLE = "none", "identity"  # supervisions
 CHOICES = {
     "optimizer": ("adam", "adamw", "lamb", "sgd"),
     "schedule": ("constant", "cosine", "linear"),
@@ -22,7 +23,8 @@ CHOICES = {
 RUN_OPTIONS = ("processes", "precision", "chunks")
 # Of other numbers 0. Without a number of threads there is None, not 0.
 LEAST = {
-    "batch_size": 1, "chunks": 1, "epochs": 1, "image_size": 1, "processes": 1, "threads": 1,
+    "accumulate": 1, "batch_size": 1, "chunks": 1, "epochs": 1, "image_size": 1, "processes": 1,
+    "threads": 1,
 }  # fmt: skip
 MOST = {"warmup_start": 1, "schedule_end": 1}  # shares of the learning rate
 BELOW = {"betas": 1}  # shares of a mean that moves: with all of it, nothing would
@@ -42,10 +44,47 @@ def refuse_stage(stage: Mapping[str, Any]) -> None:
         HarnessError: beginning with the name of the field.
     """
     _refuse_values(stage)
+    if stage["images_per_person"] > stage["batch_size"]:
+        raise HarnessError(
+            f"images_per_person: {stage['images_per_person']} of each person are more than a batch "
+            f"of {stage['batch_size']} holds: write fewer, or a larger batch_size."
+        )
     if stage["optimizer"] == "sgd" and stage["eps"] is not None:
         raise HarnessError(
             f"eps: sgd divides by nothing, so a stage that trains with it takes no eps, and "
             f"{stage['eps']:g} stands there: write null, or another optimizer."
+        )
+
+
+def refuse_supervision(supervision: str, recipe: Mapping[str, Any]) -> None:
+    """Refuse a recipe, its fields by name, that asks for more than a supervision lets it see.
+
+    Raises:
+        HarnessError: it has stages and is not trained, or sorts by people that it is not shown.
+    """
+    if supervision == NOT_TRAINED and recipe["stages"]:
+        raise HarnessError(
+            "declares the supervision none, which is not trained, and its recipe has stages: "
+            "declare pairs or identity, or a recipe without stages."
+        )
+    by_person = [stage for stage in recipe["stages"] if stage["images_per_person"]]
+    if by_person and supervision != KNOWS_PEOPLE:
+        raise HarnessError(
+            f"declares the supervision {supervision}, which knows no people, and its recipe makes "
+            "batches by them: declare identity, or images_per_person = 0."
+        )
+
+
+def refuse_accumulation(updates: bool, recipe: Mapping[str, Any]) -> None:
+    """Refuse gradients of several batches for a method that updates something after a step.
+
+    Raises:
+        HarnessError: what it would be handed then, the last batch, is not what the step was on.
+    """
+    if updates and any(stage["accumulate"] > 1 for stage in recipe["stages"]):
+        raise HarnessError(
+            "updates something after each step from the batch of it, and a step on "
+            "several batches has no such one: write accumulate = 1; chunks save memory too."
         )
 
 

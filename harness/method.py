@@ -190,6 +190,12 @@ class Stage:
     warmup_start: float = 0.1  # share of the learning rate, up to 1, at which the warm-up starts
     schedule_end: float = 0.0  # share of the learning rate, up to 1, at which the schedule ends
     clip_norm: float | None = None
+    # Of each person in a batch, which then holds as many people as fit; 0: captions in any order.
+    # Needs IDENTITY. An epoch has as many rows as there are captions, and visits people alike.
+    images_per_person: int = 0
+    # Batches whose gradients, averaged over their rows, make a step of the optimiser. `run.step`
+    # counts batches. With more than one a method has no `after_step`.
+    accumulate: int = 1
     losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
     # Config fields that play no part up to the end of this stage. Variants that differ in them and
     # in losses of later stages alone share its checkpoint; one stage is trained once a seed.

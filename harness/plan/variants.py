@@ -10,7 +10,7 @@ from typing import Any
 
 from harness import registry, results
 from harness.errors import HarnessError, unknown
-from harness.limits import RUN_OPTIONS, refuse_recipe
+from harness.limits import RUN_OPTIONS, refuse_accumulation, refuse_recipe, refuse_supervision
 from harness.plan.choices import variants_at
 from harness.plan.values import read_list, write_value
 from harness.registry.scales import at_scale
@@ -18,7 +18,6 @@ from harness.registry.settings import convert
 
 Settled = tuple[dict[str, Any], dict[str, Any]]  # a config and a recipe
 
-NOT_TRAINED = "none"  # a supervision
 ENTRY = {"type": "number"}  # of a mapping that does not say what it holds
 NO_OPTIONS: Mapping[str, Any] = {}
 SPREADING = ("processes", "chunks")  # options of methods that divide the rows of a batch
@@ -67,7 +66,7 @@ def resolve_variant(
     if same:
         label, own = same[0], {}
     variant = _variant(listing.description, label)
-    _refuse_undeclared_training(listing.name, label, config, recipe)
+    _refuse_undeclared_training(listing, label, config, recipe)
     _, (_, recipe) = _with_settings(listing.description, (config, recipe), options)
     if not recipe["stages"]:
         recipe |= {"processes": 1, "chunks": 1}  # there is no training to share
@@ -132,14 +131,15 @@ def _written(settings: Mapping[str, Any]) -> str:
 
 
 def _refuse_undeclared_training(
-    method: str, label: str, config: Mapping[str, Any], recipe: Mapping[str, Any]
+    listing: registry.Listing, label: str, config: Mapping[str, Any], recipe: Mapping[str, Any]
 ) -> None:
-    """Refuse to train what declares that it is not trained. Raises HarnessError."""
-    if config["supervision"] == NOT_TRAINED and recipe["stages"]:
-        raise HarnessError(
-            f"{method}:{label} declares the supervision none, which is not trained, and its recipe "
-            "has stages: declare pairs or identity, or a recipe without stages."
-        )
+    """Refuse to train with more than a variant declares that it sees. Raises HarnessError."""
+    assert listing.description is not None
+    try:
+        refuse_supervision(config["supervision"], recipe)
+        refuse_accumulation(listing.description["updates"], recipe)
+    except HarnessError as error:
+        raise HarnessError(f"{listing.name}:{label} {error}") from error
 
 
 def _refuse_what_it_cannot_spread(listing: registry.Listing, recipe: Mapping[str, Any]) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 from harness import sources
 from harness.errors import HarnessError
 from harness.files import slug
-from harness.limits import refuse_recipe
-from harness.method import Method, Recipe, Stage, Supervision
+from harness.limits import refuse_accumulation, refuse_recipe, refuse_supervision
+from harness.method import Method, Recipe, Stage
 from harness.printable import refuse_unprintable
 from harness.registry import Registration
 from harness.registry.settings import build, merge, to_plain, write_types
@@ -55,6 +55,7 @@ def describe(registration: Registration) -> dict[str, Any]:
         "scales": scales,
         "variants": variants,
         "spreads": method.spreads,
+        "updates": _updates(method),
         "fetching": _fetching(method, scales, variants),
         "types": _types(method),
         "evaluations": _evaluations(method),
@@ -142,12 +143,7 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     build(method.config_class, plain)
     trained = asdict(recipe)
     del trained["config"], trained["ablations"]
-    _refuse_recipe(method, trained)
-    if plain["supervision"] == Supervision.NONE.value and recipe.stages:
-        raise ValueError(
-            f"{method.__name__} declares Supervision.NONE, which is not trained, and a recipe with "
-            "stages: declare PAIRS or IDENTITY in its config, or a recipe without stages"
-        )
+    _refuse_recipe(method, plain["supervision"], trained)
     return {
         "recipe": trained,
         "config": plain,
@@ -155,13 +151,23 @@ def _scale(method: type[Method], recipe: Recipe) -> dict[str, Any]:
     }
 
 
-def _refuse_recipe(method: type[Method], recipe: Mapping[str, Any]) -> None:
+def _refuse_recipe(method: type[Method], supervision: str, recipe: Mapping[str, Any]) -> None:
     """Refuse what training would. Raises ValueError."""
     build(Recipe, recipe)
     try:
         refuse_recipe(recipe)
     except HarnessError as error:
         raise ValueError(f"{method.__name__}.recipes: {error}") from error
+    try:
+        refuse_supervision(supervision, recipe)
+        refuse_accumulation(_updates(method), recipe)
+    except HarnessError as error:
+        raise ValueError(f"{method.__name__} {error}") from error
+
+
+def _updates(method: type[Method]) -> bool:
+    """Tell whether a method updates something after each step."""
+    return method.after_step is not Method.after_step
 
 
 def _variants(method: type[Method], config: Mapping[str, Any]) -> list[dict[str, Any]]:

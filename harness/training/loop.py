@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,6 +40,7 @@ from harness.training.fitting import fewest_chunks, try_steps
 from harness.training.handed import Losses, TrainingRun, preparation
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 from harness.training.pace import Pace
+from harness.training.sampling import WHOLE, Part, batches_of_epoch, count_batches, parts_of_steps
 
 # What a checkpoint holds of the loop beside weights, reported pairs and what moves the weights.
 KEPT = (
@@ -225,13 +226,13 @@ class Loop:
 
     def begin_stage(self, number: int, stage: Stage) -> Training:
         """Return what moves the weights in a stage, as it begins or as a checkpoint left it."""
-        steps = -(-len(self.view.captions) // stage.batch_size)
+        steps = count_batches(self.view, stage)
         # Else the optimisers of earlier stages stay in memory, and clipping scales gradients back
         # once for each of them.
         self.run.accelerator.free_memory()
         seed_everything(self.run.seed, "stage", number)
         optimizer = build_optimizer(parameter_groups(self.method, stage), stage)
-        schedule = build_schedule(optimizer, stage, steps)
+        schedule = build_schedule(optimizer, stage, -(-steps // stage.accumulate))
         module, prepared = self.run.accelerator.prepare(self.method, optimizer)
         self.run.stage, self.run.steps_per_epoch = number, steps
         self.run.batch_size = stage.batch_size
@@ -258,7 +259,8 @@ class Loop:
         self.pace.begin()
         sums: dict[str, float] = defaultdict(float, self.sums)
         order = np.random.default_rng(derive(run.seed, "order", run.stage, epoch))
-        batches = list(rows_of_epoch(order, len(self.view.captions), training.stage.batch_size))
+        batches = list(batches_of_epoch(order, self.view, training.stage))
+        parts = parts_of_steps(batches, training.stage)
         late: deque[Reading] = deque()  # losses of the last steps, which nothing waits for
 
         def read(most: int) -> None:
@@ -273,10 +275,10 @@ class Loop:
         fed = self.pace.waiting(feed(self.view, batches[done:], run.device))
         for step, batch in enumerate(fed, start=done):
             run.step = epoch * run.steps_per_epoch + step
-            late.append(send_back(step, self.run_step(batch, training)))
+            late.append(send_back(step, self.run_step(batch, training, parts[step])))
             read(reading_delay(run.device))
             self.writer.check()
-            if step + 1 < len(batches) and self._has_to_save():
+            if parts[step].is_last and step + 1 < len(batches) and self._has_to_save():
                 read(0)
                 self.seconds += seconds(run.device) - began
                 self.waited += self.pace.take_waited()
@@ -290,12 +292,16 @@ class Loop:
         means = {name: value / run.steps_per_epoch for name, value in sums.items()}
         return {"loss": sum(means.values()), **{f"loss/{name}": v for name, v in means.items()}}
 
-    def run_step(self, batch: Batch, training: Training) -> Mapping[str, Tensor]:
-        """Take one step on a batch and return the losses."""
+    def run_step(
+        self, batch: Batch, training: Training, part: Part = WHOLE
+    ) -> Mapping[str, Tensor]:
+        """Take one step on a batch, or on the last of several, and return the losses."""
         run = self.run
         seed_everything(run.seed, "step", run.stage, run.step)
         losses: Mapping[str, Tensor] = training.module(batch, run)
-        run.accelerator.backward(_sum(losses, run))
+        run.accelerator.backward(part.share * _sum(losses, run))
+        if not part.is_last:
+            return losses
         if training.stage.clip_norm is not None:
             run.accelerator.clip_grad_norm_(self.method.parameters(), training.stage.clip_norm)
         training.optimizer.step()
@@ -372,11 +378,6 @@ class Loop:
 def _active(losses: Mapping[str, float], stage: Stage) -> Losses:
     names = losses if stage.losses is None else stage.losses
     return Losses({name: weight for name, weight in losses.items() if name in names})
-
-
-def rows_of_epoch(order: np.random.Generator, count: int, size: int) -> Iterator[Tensor]:
-    """Yield the caption indices of each batch of one epoch; the last may be smaller."""
-    yield from torch.split(torch.from_numpy(order.permutation(count)), size)
 
 
 def _sum(losses: Mapping[str, Tensor], run: TrainingRun) -> Tensor:

@@ -27,8 +27,8 @@ from harness.training.loop import (
     Loop,
     Training,
     Watchers,
-    rows_of_epoch,
 )
+from harness.training.sampling import batches_of_epoch
 
 WARM = 2  # steps that no clock sees: they compile, and make what the optimiser remembers
 LEAST, MOST = 4, 64  # steps that are timed
@@ -93,7 +93,7 @@ def _probe_stage(loop: Loop, number: int, stage: Stage) -> ProbedStage:
     loop.method.begin_epoch(run)
     beginning = seconds(device) - began
     order = np.random.default_rng(derive(run.seed, "order", number, 0))
-    batches = list(islice(rows_of_epoch(order, len(loop.view.captions), stage.batch_size), MOST))
+    batches = list(islice(batches_of_epoch(order, loop.view, stage), MOST))
     loop.watchers.tell(f"trying steps of stage {number + 1}")
     took = _time_steps(loop, training, batches)
     _take_steps(loop, training, [longest_captions(loop.view, stage.batch_size)])

@@ -48,6 +48,7 @@ TRAINS = {
     "harness.training.handed",
     "harness.training.loop",
     "harness.training.optimization",
+    "harness.training.sampling",
 }
 SCORES = {
     "harness.data.colours",

@@ -268,6 +268,29 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
         resolve_variant(toy_listing(toy), "tiny", "full", {"supervision": "none"})
 
 
+def test_batches_by_people_need_identities(toy: Path) -> None:
+    """A variant that is shown no people is refused, and one that is shown them is not."""
+    by_people = {"images_per_person": 2}
+    with pytest.raises(HarnessError, match="toy:full declares the supervision pairs, which knows"):
+        resolve_variant(toy_listing(toy), "tiny", "full", by_people)
+    shown = resolve_variant(
+        toy_listing(toy), "tiny", "full", {**by_people, "supervision": "identity"}
+    )
+    assert shown.recipe["stages"][0]["images_per_person"] == 2
+
+
+def test_a_method_that_updates_after_a_step_takes_it_on_one_batch(
+    toy: Path, toy_source: str
+) -> None:
+    """Several are refused for it, and for it alone."""
+    several = {"accumulate": 2}
+    assert resolve_variant(toy_listing(toy), "tiny", "full", several).changes == several
+    body = f"{toy_source}\n    def after_step(self, batch, run):\n        pass\n"
+    toy.write_text(body, encoding="utf-8")
+    with pytest.raises(HarnessError, match="toy:full updates something after each step"):
+        resolve_variant(toy_listing(toy), "tiny", "full", several)
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [
@@ -283,6 +306,7 @@ def test_what_is_not_trained_has_no_stages(toy: Path) -> None:
         ("learning_rate", math.inf), ("image_size", [0, 8]), ("image_size", [8]),
         ("supervision", "people"), ("losses.itc", math.nan), ("losses.itc", "x"),
         ("chunks", 0), ("chunks", "all"), ("chunks", 1.5), ("processes", 0),
+        ("accumulate", 0), ("images_per_person", -1), ("images_per_person", 10_000),
     ],
 )  # fmt: skip
 def test_settings_that_mean_nothing_are_refused(
