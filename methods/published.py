@@ -84,7 +84,55 @@ class OfIrra(WeightsLayout):
     def rename(name: str) -> str | None:
         if name.startswith("base_model."):
             return of_clip(name.removeprefix("base_model."))
-        for theirs, ours in OfIrra.PARTS.items():
-            if name.startswith(theirs):
-                return ours + name.removeprefix(theirs)
-        return None
+        return _of_parts(name, OfIrra.PARTS)
+
+
+@register_weights("rde")
+class OfRde(WeightsLayout):
+    """`best.pth` of RDE's code: a checkpoint whose `model` holds CLIP as `base_model`.
+
+    https://github.com/QinYang79/RDE: model/build.py names the parts, CrossEmbeddingLayer_tse.py
+    what they are made of, utils/checkpoint.py what stands around them.
+    """
+
+    title = "RDE's code"
+    unused: ClassVar[Mapping[str, str]] = {
+        "base_model.logit_scale": SCALE,
+        "logit_scale": SCALE,
+        **{
+            f"visul_emb_layer.linear.{part}": "a layer that the code makes and never calls"
+            for part in ("weight", "bias")
+        },
+        **{
+            f"{tower}_emb_layer.mlp.bns.1.{part}": "a norm that the code makes and never calls"
+            for tower in ("visul", "texual")
+            for part in ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        },
+    }
+    encodes = (*TOWERS, "image_tokens.", "text_tokens.")
+    settings = staticmethod(from_scratch)
+
+    PARTS: ClassVar[Mapping[str, str]] = {
+        "visul_emb_layer.fc.": "image_tokens.fc.",
+        "visul_emb_layer.mlp.layers.0.": "image_tokens.mlp.0.",
+        "visul_emb_layer.mlp.bns.0.": "image_tokens.mlp.1.",
+        "visul_emb_layer.mlp.layers.1.": "image_tokens.mlp.3.",
+        "texual_emb_layer.linear.": "text_tokens.fc.",
+        "texual_emb_layer.mlp.layers.0.": "text_tokens.mlp.0.",
+        "texual_emb_layer.mlp.bns.0.": "text_tokens.mlp.1.",
+        "texual_emb_layer.mlp.layers.1.": "text_tokens.mlp.3.",
+    }
+
+    @staticmethod
+    def rename(name: str) -> str | None:
+        if name.startswith("base_model."):
+            return of_clip(name.removeprefix("base_model."))
+        return _of_parts(name, OfRde.PARTS)
+
+
+def _of_parts(name: str, parts: Mapping[str, str]) -> str | None:
+    """Return where a weight belongs by what its name begins with."""
+    for theirs, ours in parts.items():
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return None

@@ -67,8 +67,13 @@ def identity_target(person_ids: Tensor) -> Tensor:
 
 def distribution_matching(logits: Tensor, target: Tensor) -> Tensor:
     """Return the mean over rows of KL(softmax(logits) || target): (B, C), (B, C) -> ()."""
+    return divergence(logits, target).mean()
+
+
+def divergence(logits: Tensor, target: Tensor) -> Tensor:
+    """Return KL(softmax(logits) || target + 1e-8) of each row: (B, C), (B, C) -> (B,)."""
     log_p = F.log_softmax(precise(logits), dim=1)  # (B, C)
-    return (log_p.exp() * (log_p - (target + EPSILON).log())).sum(dim=1).mean()
+    return (log_p.exp() * (log_p - (target + EPSILON).log())).sum(dim=1)
 
 
 def cmpm(images: Tensor, texts: Tensor, person_ids: Tensor) -> Tensor:

@@ -65,6 +65,34 @@ def hide_words(
     return torch.where(hidden, vocabulary.mask, ids)  # (B, L)
 
 
+def disturb_words(
+    ids: Tensor,
+    vocabulary: Vocabulary,
+    generator: torch.Generator,
+    *,
+    share: float,
+    hidden: float,
+    replaced: float,
+) -> Tensor:
+    """Hide, replace by random words or remove a share of the words: (B, L) -> (B, L).
+
+    Of the chosen ones `hidden` and `replaced` are shares, the rest is removed: what is behind them
+    moves up, and padding follows. Start, end and padding stay.
+    """
+    draws = sent(torch.rand(2, *ids.shape, generator=generator), ids.device)  # (2, B, L)
+    random = sent(torch.randint(0, vocabulary.size, ids.shape, generator=generator), ids.device)
+    special = [vocabulary.pad, vocabulary.start, vocabulary.mask, vocabulary.end]
+    random = torch.where(torch.isin(random, sent(torch.tensor(special), ids.device)), ids, random)
+    chosen = _words(ids, vocabulary) & (draws[0] < share)  # (B, L)
+    hide = chosen & (draws[1] < hidden)
+    replace = chosen & ~hide & (draws[1] < hidden + replaced)
+    removed = chosen & ~hide & ~replace
+    ids = torch.where(hide, vocabulary.mask, torch.where(replace, random, ids))
+    kept_first = removed.int().argsort(dim=1, stable=True)  # (B, L)
+    moved = ids.gather(1, kept_first)
+    return moved.masked_fill(removed.gather(1, kept_first), vocabulary.pad)  # (B, L)
+
+
 def _words(ids: Tensor, vocabulary: Vocabulary) -> Tensor:
     """Return which tokens are words: behind the start, before the first end token."""
     ends = (ids == vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)

@@ -54,7 +54,9 @@ def step(split: Split, name: str, listing: registry.Listing, chunks: int) -> dic
     run = preparation(method, view, recipe, 0, CPU, lambda doing: None)
     method.prepare(view, run)
     run.stage, run.losses = len(recipe.stages) - 1, _active(config.losses, recipe.stages[-1])
-    run.steps_per_epoch, run.chunks = 1, chunks
+    run.steps_per_epoch, run.batch_size, run.chunks = 1, ROWS, chunks
+    seed_everything(0, "epoch")
+    method.begin_epoch(run)
     module = run.accelerator.prepare(method.train())
     seed_everything(0, "step")
     batch = gather(view, torch.arange(ROWS))

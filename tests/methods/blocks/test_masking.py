@@ -3,7 +3,7 @@ import torch
 from torch import Tensor
 
 from methods.blocks.dual_encoder import Vocabulary
-from methods.blocks.masking import Masked, hide_words, mask_words
+from methods.blocks.masking import Masked, disturb_words, hide_words, mask_words
 
 # The padding id is also a word's, as in CLIP's vocabulary.
 VOCABULARY = Vocabulary(size=100, pad=0, start=97, mask=98, end=99, length=40, trims=True)
@@ -110,3 +110,42 @@ def test_the_generator_decides_what_is_hidden() -> None:
     ids = captions()
     assert torch.equal(hidden(ids, 0.5, 1), hidden(ids, 0.5, 1))
     assert not torch.equal(hidden(ids, 0.5, 1), hidden(ids, 0.5, 2))
+
+
+def disturbed(ids: Tensor, **shares: float) -> Tensor:
+    """Disturb with a generator of seed 0."""
+    settings = {"share": 0.2, "hidden": 0.6, "replaced": 0.2, **shares}
+    return disturb_words(ids, VOCABULARY, torch.Generator().manual_seed(0), **settings)
+
+
+def test_words_are_hidden_replaced_and_removed() -> None:
+    """Of a fifth of the words 60, 20 and 20 %; start and end stay, and padding fills up."""
+    ids = captions(3000)
+    found = disturbed(ids)
+    ends = (found == VOCABULARY.end).int().argmax(dim=1)
+    removed = 21 - ends
+    words = 20 * len(ids)
+    assert int(removed.sum()) / words == pytest.approx(0.04, abs=0.004)
+    assert int((found == VOCABULARY.mask).sum()) / words == pytest.approx(0.12, abs=0.01)
+    whole = removed == 0
+    changed = (found[whole] != ids[whole]) & (found[whole] != VOCABULARY.mask)
+    assert int(changed.sum()) / int(20 * whole.sum()) == pytest.approx(0.04, abs=0.01)
+    assert (found == VOCABULARY.end).sum(dim=1).tolist() == [1] * len(ids)
+    assert (found[:, 0] == VOCABULARY.start).all()
+    behind = torch.arange(ids.shape[1]) > ends[:, None]
+    assert (found[behind] == VOCABULARY.pad).all()
+
+
+def test_what_is_behind_a_removed_word_moves_up() -> None:
+    """The words that are left keep their order."""
+    ids = torch.cat([torch.tensor([97]), torch.arange(1, 21), torch.tensor([99])])[None]
+    (found,) = disturbed(ids.expand(50, -1), share=0.5, hidden=0.0, replaced=0.0)[:1].tolist()
+    left = [word for word in found if 0 < word < 97]
+    assert left == sorted(left)
+    assert len(left) < 20
+    assert found == [97, *left, 99, *[0] * (20 - len(left))]
+
+
+def test_without_a_share_nothing_is_disturbed() -> None:
+    """Captions stay as they are."""
+    assert torch.equal(disturbed(captions(), share=0.0), captions())
