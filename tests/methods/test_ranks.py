@@ -53,8 +53,9 @@ def test_two_processes_take_the_step_of_one(
         assert used.keys() == one[kind].keys()
         assert all(not value.any() for key, value in two[kind].items() if key not in used)
         for key, value in one[kind].items():
+            value, other = value.double(), used[key].double()  # of bits and counts too
             scale = max(1.0, float(value.abs().max()))
-            torch.testing.assert_close(used[key] / scale, value / scale, rtol=0, atol=1e-5)
+            torch.testing.assert_close(other / scale, value / scale, rtol=0, atol=1e-5)
     for kind in ("images", "texts"):
         torch.testing.assert_close(one[kind], two[kind], rtol=0, atol=1e-5)
 
