@@ -36,11 +36,11 @@ def write_verdict(board: Board) -> tuple[Phrase, ...]:
     if not board.ranked:
         return (Phrase("On "), where, Phrase(" no method has figures that can be ranked."))
     first = board.ranked[0]
-    opening = [_link(board, first.method), Phrase(" is "), *_standing(board, first, where)]
+    standing = _standing(board, first, where)
     if len(board.ranked) == 1:
-        return (*opening, Phrase("."))
+        return (*standing, Phrase("."))
     clauses = [_other_metrics(first), *_elsewhere(board, first)]
-    return (*opening, *(Phrase(f"; {clause}") for clause in clauses if clause), Phrase("."))
+    return (*standing, *(Phrase(f"; {clause}") for clause in clauses if clause), Phrase("."))
 
 
 def write_clause(board: Board) -> tuple[Phrase, ...]:
@@ -79,30 +79,26 @@ def say_power(board: Board) -> str:
     ]
     decimals = spread_decimals([one.high - one.low for one in family.comparisons.values()])
     return (
-        f"Were a method truly {fixed(median(found), decimals)} points of {METRICS[PRIMARY]} better,"
-        " a test of the two would show it four times in five."
+        f"Of two methods that truly differ by {fixed(median(found), decimals)} points of"
+        f" {METRICS[PRIMARY]}, such runs tell the better one four times in five."
     )
 
 
 def _standing(board: Board, first: Competitor, where: Phrase) -> Phrases:
     """Say how far the first is ahead of the others, or of whom it cannot be told apart."""
-    place = first.place
+    name, place = _link(board, first.method), first.place
     assert place is not None  # it is ranked
     if not place.rivals:
-        return [Phrase("the only method that can be ranked on "), where]
+        return [name, Phrase(" is the only method that can be ranked on "), where]
     if not place.undecided:
         ahead = f", at least {_least_lead(board, first)} points of {METRICS[PRIMARY]} ahead of "
         whom = "the other" if place.rivals == 1 else f"each of the other {place.rivals}"
-        return [Phrase("best on "), where, Phrase(ahead + whom)]
+        return [name, Phrase(" is best on "), where, Phrase(ahead + whom)]
     if len(place.undecided) == place.rivals > 1:
-        rest = f", but cannot be told apart from any of the other {place.rivals}"
-        return [Phrase("first on "), where, Phrase(rest)]
-    return [
-        Phrase("first on "),
-        where,
-        Phrase(", but cannot be told apart from "),
-        *_links(board, place.undecided),
-    ]
+        rest = f" is first, but cannot be told apart from any of the other {place.rivals}"
+        return [Phrase("No method is best on "), where, Phrase(": "), name, Phrase(rest)]
+    apart = Phrase(", but cannot be told apart from ")
+    return [name, Phrase(" is first on "), where, apart, *_links(board, place.undecided)]
 
 
 def _least_lead(board: Board, first: Competitor) -> str:
@@ -175,8 +171,9 @@ def _holds(board: Board, family: Family, method: str, title: str) -> str:
     own = standings[family_name((method, FULL))]
     groups = family.undecided()
     if own.rank > 1:
-        leader = next(name for name, one in standings.items() if one.rank == 1)
-        return f"on {title} {_title_of(board, leader)} is better"
+        leaders = [name for name, one in standings.items() if one.rank == 1]
+        said = "best" if len(leaders) == 1 else "better"
+        return f"on {title} {_title_of(board, leaders[0])} is {said}"
     if any(own.name in group and len(group) > 1 for group in groups):
         return f"on {title} none is better either"
     return f"on {title} it is best too"
@@ -204,9 +201,10 @@ def _top_group(board: Board, metric: str) -> TopGroup:
 
 
 def _few(names: Sequence[str]) -> str:
+    """Name the first, and who is not told apart from it."""
     if len(names) > MOST_LEADERS + 1:
-        return f"{', '.join(names[:MOST_LEADERS])} and {len(names) - MOST_LEADERS} others"
-    return listed(names) if names else ""
+        names = [*names[:MOST_LEADERS], f"{len(names) - MOST_LEADERS} others"]
+    return " \N{ALMOST EQUAL TO} ".join(names)
 
 
 def _links(board: Board, methods: Sequence[str]) -> Phrases:
