@@ -304,6 +304,16 @@ def test_without_a_division_every_pair_is_trusted() -> None:
     assert rde.trusted.all()
 
 
+@pytest.mark.parametrize(("norm", "moves"), [("batch", True), ("fixed", False)])
+def test_the_norm_of_token_embeddings_is_a_choice(norm: str, moves: bool) -> None:
+    """By the batch while it trains, as in the code today, or never, as in that of the paper."""
+    rde = method(norm=norm).train()
+    rde.training_losses(batch(), cast(Run, Step(tse=1.0)))
+    running = rde.image_tokens.mlp[1].running_mean
+    assert isinstance(running, Tensor)
+    assert bool(running.any()) is moves
+
+
 def test_token_embeddings_and_biases_have_rates_of_their_own() -> None:
     """1e-3 for token embeddings, biases and all; 1e-5 for CLIP, and twice that for its biases."""
     (stage,) = Rde.recipes["paper"].stages
