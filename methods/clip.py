@@ -116,7 +116,7 @@ class ClipContrastive(Clip):
             *TINY,
             stages=(
                 Stage(
-                    epochs=12, learning_rate=1e-3, warmup_epochs=1,
+                    epochs=12, learning_rate=4e-3, warmup_epochs=1,
                     eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
                 ),
             ),

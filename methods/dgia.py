@@ -126,7 +126,7 @@ class Dgia(Method):
             (96, 32),
             stages=(
                 Stage(
-                    epochs=8, learning_rate=1e-3, warmup_epochs=1,
+                    epochs=8, learning_rate=4e-3, warmup_epochs=1,
                     eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
                 ),
             ),

@@ -143,7 +143,7 @@ class Mefa(Method):
         "small": Recipe(
             "tiny-eva",
             (96, 32),
-            stages=(Stage(epochs=3, learning_rate=1e-3, warmup_epochs=0.5),),
+            stages=(Stage(epochs=3, learning_rate=2e-3, warmup_epochs=0.5),),
             threads=1,
             config={"temperature": 0.1, "tagger": "lexicon", "filler": "tiny-clip"},
             # What Table 1 asks of CLIP and EVA-CLIP.

@@ -187,7 +187,7 @@ class Ogen(Method):
         "small": Recipe(
             "tiny-towers",
             (96, 32),
-            stages=(Stage(epochs=10, learning_rate=1e-3, warmup_epochs=1, weight_decay=5e-4),),
+            stages=(Stage(epochs=10, learning_rate=2e-3, warmup_epochs=1, weight_decay=5e-4),),
             threads=1,
             config={"width": 64, "heads": 4, "encoder_rate": 1.0},
         ),
