@@ -16,7 +16,10 @@ from harness.results import RunRecord
 
 from .commands import Command, Start, encoding, one_epoch, stepping
 
-pytestmark = pytest.mark.xdist_group("faults")  # one command runs all that are asked about
+pytestmark = [
+    pytest.mark.xdist_group("faults"),  # one command runs all that are asked about
+    pytest.mark.timeout(900),  # on a busy machine
+]
 
 SECONDS = 20  # that a run may take: far more than one that is right needs
 
@@ -219,7 +222,7 @@ def outcome(
         "--jobs", "2", "--timeout", f"{SECONDS}s", "--memory", "500MB",
         TEST_RESULTS=folder / "results",
     )  # fmt: skip
-    status = command.finish()
+    status = command.finish(800)
     left = command.processes()
     return Outcome(list(texts), command, status, folder / "results", left)
 
