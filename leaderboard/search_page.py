@@ -96,7 +96,7 @@ def _refuse_others(out: Path) -> None:
 def _view(asked: Asked, answers: Sequence[Answer], thumbnail: Thumbnail, out: Path) -> SearchView:
     style = "\n".join(
         (HERE / name).read_text(encoding="utf-8")
-        for name in ("static/base.css", "templates/search.css")
+        for name in ("static/base.css", "templates/search.css", "static/modes.css")
     )
     shown = tuple(
         _answer(number, answer, asked, thumbnail, out) for number, answer in enumerate(answers, 1)

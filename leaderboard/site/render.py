@@ -44,8 +44,9 @@ def render_page(template: str, page: Any, file: str, stamp: str = "") -> str:
 
 
 def make_assets(site: Site) -> dict[str, File]:
-    """Return the style sheet, base.css and then the parts of each page, and the scripts."""
-    static = sorted((HERE / "static").iterdir(), key=lambda path: (path.name != "base.css", path))
+    """Return the style sheet, base.css, the parts of each page and then modes.css, and scripts."""
+    order = {"base.css": -1, "modes.css": 1}
+    static = sorted((HERE / "static").iterdir(), key=lambda path: (order.get(path.name, 0), path))
     style = "\n".join(path.read_text(encoding="utf-8") for path in static if path.suffix == ".css")
     scripts = {
         f"{ASSETS}/{path.name}": path.read_text(encoding="utf-8")
