@@ -67,7 +67,7 @@ def test_the_ranking_shows_it_and_says_it(
     path.write_text(str(files["index.html"]), encoding="utf-8")
     text = " ".join(read_page(path).text.split())
     assert "Does it hold elsewhere?" in text
-    assert "on Street & co, without training on it, two is better." in text
+    assert "on Street & co, without training on it, two is best." in text
 
 
 def test_what_was_tested_here_alone_has_no_chart(results: Path, add_answers: Add) -> None:
