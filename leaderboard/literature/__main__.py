@@ -14,6 +14,8 @@ from leaderboard.literature.rows import fold
 from leaderboard.reported.tables import FOLDER, ReportedPaper, load_papers, read_paper
 from leaderboard.typography import counted
 
+MOST_NAMED = 40  # new names that are told
+
 
 def main(arguments: Sequence[str]) -> int:
     """Check files and print what they hold; return the exit status."""
@@ -46,9 +48,10 @@ def describe(paper: ReportedPaper, held: dict[str, ReportedPaper]) -> str:
     )
     if not new:
         return said
+    more = f" and {len(new) - MOST_NAMED} more" if len(new) > MOST_NAMED else ""
     return (
-        f"{said} No other paper here prints {', '.join(new)}; what is a new spelling of a name that"
-        " is known belongs under `names`."
+        f"{said} No other paper here prints {', '.join(new[:MOST_NAMED])}{more}; what is a new"
+        " spelling of a name that is known belongs under `names`."
     )
 
 

@@ -7,14 +7,24 @@ is allowed.
 from __future__ import annotations
 
 import difflib
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import yaml
+
+from harness.printable import printable
+
+LONGEST = 600  # characters of a message
+AS_PRINTED = re.compile(r"-?(0|[1-9]\d{0,8})(\.\d{1,8})?")
+NO_NUMBER = re.compile(r"[-+]?\.(inf|nan)", re.IGNORECASE)
+MERGED = "<<"  # a key of YAML's
+UNSEEN = ("Cc", "Cs")  # control characters and halves of pairs
 
 
 class Located(dict[Any, Any]):
@@ -41,7 +51,8 @@ class Place:
 
     def error(self, message: str, line: int = 0) -> ValueError:
         """Return an error that says what is wrong here, or at a line of what stands here."""
-        return ValueError(f"{replace(self, line=line or self.line)}{message}")
+        place = replace(self, line=line or self.line)
+        return ValueError(printable(f"{place}{message}", LONGEST))
 
     def __str__(self) -> str:
         line = [f"line {self.line}"] if self.line else []
@@ -93,31 +104,66 @@ def read_yaml(path: Path) -> Any:
     """Read a file. Raises ValueError, naming it, where it is no YAML or says a thing twice."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), Loader=_LocatedLoader)
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        said = " ".join(str(error).split())
+    # PyYAML's own constructors raise whatever Python does of a value that is not of its tag.
+    except (yaml.YAMLError, *_OF_VALUES) as error:
+        said = printable(" ".join(str(error).split()), LONGEST)
         raise ValueError(f"{path.name} cannot be read as YAML: {said}") from error
 
 
+_OF_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+
 class _LocatedLoader(yaml.SafeLoader):
-    """Reads 65.50 as the decimal that was printed, not as 65.5, and refuses a key that repeats."""
+    """Reads a figure as the decimal that was printed: 65.50 is not 65.5, and 010 not 8.
+
+    A key that repeats is refused, and so is an alias within what aliases stand for: a few lines of
+    such ones stand for more than any memory holds.
+    """
+
+    marked = 0  # marked nodes that are being read, one within the other
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # of PyYAML's stubs
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias and self.marked:
+            line = event.start_mark.line + 1
+            raise yaml.YAMLError(f"line {line} has an alias within what has a mark: write it out")
+        marks = bool(event.anchor) and not is_alias
+        self.marked += marks
+        node = super().compose_node(parent, index)
+        self.marked -= marks
+        return node
 
 
-def _decimal(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> Decimal | float:
-    try:
-        return Decimal(node.value)
-    except InvalidOperation:  # .nan and .inf, which the check of the values refuses
+def _number(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> int | Decimal | float:
+    if NO_NUMBER.fullmatch(node.value):  # which the check of the values refuses
         return loader.construct_yaml_float(node)
+    if not AS_PRINTED.fullmatch(node.value):
+        line = node.start_mark.line + 1
+        raise yaml.YAMLError(f"line {line}: {node.value!r:.80} is no number as papers print one")
+    return Decimal(node.value) if "." in node.value else int(node.value)
+
+
+def _text(loader: yaml.SafeLoader, node: yaml.ScalarNode) -> str:
+    if any(unicodedata.category(character) in UNSEEN for character in node.value):
+        line = node.start_mark.line + 1
+        raise yaml.YAMLError(f"line {line}: {node.value!r:.80} has characters that show nothing")
+    return str(node.value)
 
 
 def _located(loader: yaml.SafeLoader, node: yaml.MappingNode) -> Located:
     keys = Counter(str(key.value) for key, _ in node.value)
+    line = node.start_mark.line + 1
     if repeated := [key for key, count in keys.items() if count > 1]:
-        line = node.start_mark.line + 1
-        raise yaml.YAMLError(f"{repeated[0]!r} stands twice in what begins at line {line}")
+        raise yaml.YAMLError(f"{repeated[0]!r:.80} stands twice in what begins at line {line}")
+    if MERGED in keys:
+        raise yaml.YAMLError(f"what begins at line {line} takes fields from elsewhere, by <<")
     return Located(node, loader.construct_mapping(node, deep=True))
 
 
-_LocatedLoader.add_constructor("tag:yaml.org,2002:float", _decimal)
+_LocatedLoader.add_constructor("tag:yaml.org,2002:int", _number)
+_LocatedLoader.add_constructor("tag:yaml.org,2002:float", _number)
+_LocatedLoader.add_constructor("tag:yaml.org,2002:str", _text)
 _LocatedLoader.add_constructor("tag:yaml.org,2002:map", _located)
 
 

@@ -162,7 +162,14 @@ def test_a_reason_without_columns_is_for_the_whole_row(write_paper: Callable[[st
         ("65.50, null", "65.50", "table 'Table 1', row 'A': 1 values for 2 columns"),
         ("65.50", "100.5", "row 'A': the value 100.5 is no percentage"),
         ("65.50", "-0.1", "row 'A': the value -0.1 is no percentage"),
-        ("65.50", "1.0e-99999999", "row 'A': the value 1.0E-99999999 has more than 4 decimals"),
+        ("65.50", "1.0e-99999999", "line 9: '1.0e-99999999' is no number as papers print one"),
+        ("65.50", "010", "line 9: '010' is no number as papers print one"),
+        ("65.50", "1:05", "line 9: '1:05' is no number as papers print one"),
+        ("65.50", "!!float nan", "line 9: 'nan' is no number as papers print one"),
+        ("65.50", "!!timestamp x", " cannot be read as YAML"),
+        ("65.50", "2024-13-45", " cannot be read as YAML"),
+        ("label: B,", 'label: "B\\ud800",', "characters that show nothing"),
+        ("label: B,", "<<: {label: B},", "line 10 takes fields from elsewhere"),
         ("65.50", ".nan", "row 'A': the value nan is no percentage"),
         ("65.50", "yes", "row 'A': the value True is no percentage"),
         ("65.50", "'65.50'", "row 'A': the value 65.50 is no percentage"),
@@ -225,6 +232,17 @@ def test_an_error_names_file_table_and_row(
     path = write_paper(SOUND.replace(sound, broken, 1))
     with pytest.raises(ValueError, match=rf"^(?=one\.yaml).*{re.escape(message)}"):
         read_paper(path)
+
+
+def test_a_few_lines_do_not_stand_for_more_than_memory_holds(
+    write_paper: Callable[[str], Path],
+) -> None:
+    """Aliases within what aliases stand for are refused, whatever field they are of."""
+    lines = ["- &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"- &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
+    bomb = "\n".join(["years:", *lines, "scale:"])
+    with pytest.raises(ValueError, match="has an alias within what has a mark"):
+        read_paper(write_paper(SOUND.replace("scale:", bomb, 1)))
 
 
 def test_a_flag_on_a_dash_is_refused(write_paper: Callable[[str], Path]) -> None:
