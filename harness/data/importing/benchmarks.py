@@ -25,6 +25,7 @@ from harness.data.importing.records import (
     read_source,
     read_split,
     refuse_missing,
+    refuse_other_split,
     refuse_shared_people,
     refuse_without_test,
     tell_of_missing,
@@ -231,12 +232,16 @@ def _captions(value: Any, keys: Keys, place: str) -> tuple[str, ...]:
 
 
 def _with_unique_ids(records: Sequence[Record]) -> list[Record]:
-    """Number images that are listed again with other captions; refuse the same captions."""
-    seen: dict[tuple[str, str], list[Record]] = {}
+    """Number images that are listed again with other captions.
+
+    The same captions, another person and another split are refused.
+    """
+    seen: dict[str, list[Record]] = {}
     found = []
     for record in records:
-        earlier = seen.setdefault((record.split, record.source), [])
+        earlier = seen.setdefault(record.source, [])
         for other in earlier:
+            refuse_other_split(other, record)
             if set(other.captions) & set(record.captions) or other.person != record.person:
                 raise HarnessError(f"{record.place} repeats {other.place}: {record.source!r}.")
         if earlier:

@@ -14,6 +14,7 @@ from harness.data.importing.records import (
     read_source,
     read_split,
     refuse_missing,
+    refuse_other_split,
     refuse_shared_people,
     refuse_without_test,
     tell_of_missing,
@@ -128,11 +129,7 @@ def _merged(first: Record, second: Record) -> Record:
         raise HarnessError(
             f"{second.place}: {second.source!r} shows another person than in {first.place}."
         )
-    if first.split != second.split:
-        raise HarnessError(
-            f"{second.place}: {second.source!r} is in {second.split}, and in {first.split} "
-            f"({first.place}). Splits may share no image."
-        )
+    refuse_other_split(first, second)
     if set(first.captions) & set(second.captions):
         raise HarnessError(f"{second.place}: the caption of {first.place} once more.")
     return replace(first, captions=first.captions + second.captions)

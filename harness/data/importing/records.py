@@ -98,6 +98,15 @@ def tell_of_missing(records: Iterable[Record], file: Path, tell: Callable[[str],
         tell(f"{file.name} has no {' and no '.join(missing)} split: nothing can be trained on it.")
 
 
+def refuse_other_split(first: Record, second: Record) -> None:
+    """Refuse an image that is in several splits."""
+    if first.split != second.split:
+        raise HarnessError(
+            f"{second.place}: {second.source!r:.200} is in {second.split}, and in {first.split} "
+            f"({first.place}): splits may share no image."
+        )
+
+
 def refuse_shared_people(records: Iterable[Record]) -> None:
     """Refuse a person who is in several splits."""
     seen: dict[int, Record] = {}

@@ -243,6 +243,10 @@ BROKEN: Mapping[str, tuple[Callable[[Path], None], str]] = {
         break_split("train", lambda values: values.append(values[0])),
         "train_reid.json, record 3 repeats train_reid.json, record 0",
     ),
+    "an image in two files": (
+        break_split("test", lambda values: values[1].update(file_path="cam_a/1_0.png")),
+        "test_reid.json, record 1: 'cam_a/1_0.png' is in test, and in train .train_reid.json, rec",
+    ),
     "an image that is missing": (
         break_split("train", lambda values: values[2].update(file_path="cam_a/9.png")),
         "train_reid.json, record 2: there is no image 'cam_a/9.png'",

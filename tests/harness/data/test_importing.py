@@ -540,6 +540,20 @@ def test_a_broken_folder_is_refused(name: str, raw: Path, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
+@pytest.mark.parametrize("unofficial", [False, True])
+def test_an_image_is_in_one_split(unofficial: bool, raw: Path) -> None:
+    """Whoever it shows and whatever its captions: one sentence names it and both places."""
+    path = annotations(raw)[5]["file_path"]
+    edited(lambda records: records[-1].update(file_path=path))(raw)
+    last = len(annotations(raw)) - 1
+    with pytest.raises(HarnessError) as refused:
+        read_layout(small("cuhk-pedes"), raw, unofficial=unofficial)
+    assert str(refused.value) == (
+        f"reid_raw.json, record {last}: {path!r} is in test, and in train (reid_raw.json, "
+        "record 5): splits may share no image."
+    )
+
+
 def test_there_are_forty_corruptions() -> None:
     """As many as were promised."""
     assert len(CORRUPTIONS) >= 40
