@@ -81,9 +81,11 @@ def read_layout(
     file = annotation.files[0]
     folders = [images] if images else [raw if raw.is_dir() else file.parent, file.parent.parent]
     place = find_images(layout, folders, annotation.records)
-    found = _records(annotation, layout, place, ImageFolder(place.folder, follow_links))
+    folder = ImageFolder(place.folder, follow_links)
+    found = _records(annotation, layout, place, folder)
     if splits or not annotation.is_split:
-        found = _split_by_table(layout, found, file, splits, annotation.is_split)
+        table = _table_of_splits(layout, file, splits, annotation.is_split)
+        found = _split_by_table(found, file, read_split_table(table, folder.spell))
     for told in compare_hashes(layout, found):
         tell(told)
     records = _with_unique_ids(found)
@@ -135,7 +137,9 @@ def _record(
 ) -> Record:
     place, value = written.place, written.value
     refuse_missing(value, place, (keys.captions, keys.person, keys.path))
-    source = images.below(read_source(value[keys.path], place))
+    written_path = images.below(read_source(value[keys.path], place))
+    file = folder.find(written_path, place)
+    source = folder.spell(written_path)
     camera = re.search(layout.camera, source) if layout.camera else None
     person = number if layout.nobody else _person(value[keys.person], keys, place)
     return Record(
@@ -143,7 +147,7 @@ def _record(
         split=_split_of(written),
         person=person + (APART if layout.only == "train" else 0),
         source=source,
-        file=folder.find(source, place),
+        file=file,
         captions=_captions(value[keys.captions], keys, place),
         image_id=source,
         camera=camera[1] if camera else None,
@@ -174,10 +178,8 @@ def _split_of(written: Written) -> str:
     return split
 
 
-def _split_by_table(
-    layout: Layout, records: Sequence[Record], file: Path, splits: Path | None, is_split: bool
-) -> list[Record]:
-    """Return records with the splits, and where it tells them the people, of a table."""
+def _table_of_splits(layout: Layout, file: Path, splits: Path | None, is_split: bool) -> Path:
+    """Return the table of splits that the user names, where the annotation needs one."""
     if splits is None:
         raise HarnessError(
             f"{file.name} tells no split: it is {layout.title} before its people were split. What "
@@ -190,7 +192,11 @@ def _split_by_table(
             f"{file.name} tells the split of its records: --splits {splits} is for an annotation "
             "that tells none. Leave it out."
         )
-    table: SplitTable = read_split_table(splits)
+    return splits
+
+
+def _split_by_table(records: Sequence[Record], file: Path, table: SplitTable) -> list[Record]:
+    """Return records with the splits, and where it tells them the people, of a table."""
     rows = [(record.source, record.person) for record in records]
     return [
         replace(record, split=split, person=person)

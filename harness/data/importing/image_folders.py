@@ -48,14 +48,18 @@ class ImageFolder:
             raise NoImage(f"{place}: {source!r:.200} is not a file.", source, advice)
         return file
 
-    def spell(self, source: str, file: Path) -> str:
+    def spell(self, source: str) -> str:
         """Return the path below the folder by which a file is known: a/0.jpg of ./b/../a/0.jpg.
 
-        Where ".." follows a link, it does not lead back: such a path stays as it is.
+        Where ".." follows a link, it does not lead back: it stays. What leads out of the folder
+        stays as it is.
         """
-        path = Path(os.path.normpath(self._root / source))
-        same = Path(os.path.realpath(path)) == file
-        return path.relative_to(self._root).as_posix() if same else source
+        written = self._root / source
+        path = Path(os.path.normpath(written))
+        if path != written and os.path.realpath(path) != os.path.realpath(written):
+            path = written
+        within = path.is_relative_to(self._root)
+        return path.relative_to(self._root).as_posix() if within else source
 
 
 def once_an_image(faults: Sequence[HarnessError]) -> list[HarnessError]:

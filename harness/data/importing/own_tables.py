@@ -85,7 +85,7 @@ class _Table:
         written = read_source(values["image"], place)
         split, person = read_split(values["split"], place), self._person(values["person"], place)
         file = self._folder.find(written, place)
-        source = self._folder.spell(written, file)
+        source = self._folder.spell(written)
         return Record(
             place=place,
             split=split,

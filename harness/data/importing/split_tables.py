@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.data.declaration import SPLITS
+from harness.data.importing.records import read_source
 from harness.data.importing.tables import Fault, kind_of, parse_json, read_rows, read_text
 from harness.errors import HarnessError
 
@@ -27,6 +28,7 @@ class SplitTable:
     """The split of each image by its path, or of each person by number."""
 
     file: Path
+    spell: Callable[[str], str]  # of the path of an image, as the annotation's are spelt
     splits: dict[str | int, str] = field(default_factory=dict)
     people: dict[str, int] = field(default_factory=dict)  # of images, where the table tells them
 
@@ -43,19 +45,23 @@ class SplitTable:
                 f"{place}: {key!r:.200} is in {split}, and before it was in {self.splits[key]}."
             )
 
+    def read_path(self, value: Any, place: str) -> str:
+        """Return the path of an image; refuse what is none."""
+        return self.spell(read_source(value, place))
+
     @property
     def is_by_person(self) -> bool:
         """Whether it tells of people, not of images."""
         return isinstance(next(iter(self.splits)), int)
 
 
-def read_split_table(file: Path) -> SplitTable:
-    """Read a table of splits.
+def read_split_table(file: Path, spell: Callable[[str], str]) -> SplitTable:
+    """Read a table of splits, whose paths are spelt as those of the annotation's records.
 
     Raises:
         HarnessError: it is none of the forms that are read, or tells two things of one image.
     """
-    table = SplitTable(file)
+    table = SplitTable(file, spell)
     if file.suffix.lower() == ".json":
         _read_json(file, table)
     else:
@@ -132,17 +138,18 @@ def _read_json(file: Path, table: SplitTable) -> None:
 def _add_record(table: SplitTable, value: Any, place: str) -> None:
     if not isinstance(value, Mapping):
         raise HarnessError(f"{place} has to be an object, it is {kind_of(value)}.")
-    path = next((value[name] for name in PATHS if name in value), None)
-    if "split" not in value or (path is None and "id" not in value):
+    written = next((value[name] for name in PATHS if name in value), None)
+    if "split" not in value or (written is None and "id" not in value):
         has = ", ".join(map(str, value)) or "nothing"
         raise HarnessError(
             f"{place}: a table of splits tells split, and file_path or id; it has {has:.200}."
         )
     person = _number(value["id"], place) if "id" in value else None
-    if path is None:
+    if written is None:
         table.add(_number(value["id"], place), value["split"], place)
         return
-    table.add(_path(path, place), value["split"], place)
+    path = table.read_path(written, place)
+    table.add(path, value["split"], place)
     if person is not None and table.people.setdefault(path, person) != person:
         raise HarnessError(f"{place}: {path!r:.200} shows another person than before.")
 
@@ -156,7 +163,8 @@ def _add_lists(table: SplitTable, values: Mapping[str, Any], file: Path) -> None
             )
         for number, key in enumerate(keys):
             place = f"{file.name}, {split!r:.80}, item {number}"
-            read: Callable[[Any, str], str | int] = _path if isinstance(key, str) else _number
+            read: Callable[[Any, str], str | int]
+            read = table.read_path if isinstance(key, str) else _number
             table.add(read(key, place), split, place)
 
 
@@ -180,10 +188,4 @@ def _from_text(text: str, place: str) -> int:
 def _number(value: Any, place: str) -> int:
     if type(value) is not int or not 0 <= value < 2**31:
         raise HarnessError(f"{place}: id {value!r:.80} is not a number of a person.")
-    return value
-
-
-def _path(value: Any, place: str) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise HarnessError(f"{place}: the image's path is {value!r:.80}, not a text.")
     return value

@@ -282,6 +282,43 @@ def test_rows_of_an_image_belong_to_one_person(tmp_path: Path) -> None:
         read_layout(CUHK, raw)
 
 
+SPELLINGS = ("./cam_a/1_0.png", "cam_a//1_0.png", "cam_b/../cam_a/1_0.png", "cam_a/./1_0.png")
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+def test_an_image_is_one_however_it_is_spelt(spelling: str, tmp_path: Path) -> None:
+    """It has its ordinary path, so that its second record, in any split, is seen."""
+    raw = lay(tmp_path, rows())
+    (raw / "imgs" / "cam_b").mkdir()
+    values = rows()
+    values[0]["file_path"] = spelling
+    write(raw / "reid_raw.json", values)
+    records = read_layout(CUHK, raw)
+    assert told(records) == EXPECTED
+    assert records[0].image_id == EXPECTED[0][2]
+    values = rows()
+    write(raw / "reid_raw.json", [*values, {**values[0], "file_path": spelling}])
+    with pytest.raises(
+        HarnessError, match=r"record 6 repeats reid_raw\.json, record 0: 'cam_a/1_0"
+    ):
+        read_layout(CUHK, raw)
+    values[-1]["file_path"] = spelling
+    write(raw / "reid_raw.json", values)
+    with pytest.raises(HarnessError, match=r"record 5: 'cam_a/1_0.png' is in test, and in train"):
+        read_layout(CUHK, raw, unofficial=True)
+
+
+def test_behind_a_link_a_path_stays_as_it_is(tmp_path: Path) -> None:
+    """There ".." leads to where the link points: what only looks like one image is two."""
+    raw = lay(tmp_path, rows())
+    (raw / "imgs" / "link").symlink_to(raw / "imgs" / "deep" / "er", target_is_directory=True)
+    lay(raw, [{"file_path": "deep/er/0.png"}, {"file_path": "deep/0.png"}, {"file_path": "0.png"}])
+    values = rows()
+    values[0]["file_path"], values[1]["file_path"] = "link/../0.png", "0.png"
+    write(raw / "reid_raw.json", values)
+    assert [one.source for one in read_layout(CUHK, raw)][:2] == ["link/../0.png", "0.png"]
+
+
 def test_equal_captions_of_an_image_are_counted(tmp_path: Path) -> None:
     """Two people may write the same: the number of captions tells whether a row was repeated."""
     raw = lay(tmp_path, rows())

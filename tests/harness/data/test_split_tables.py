@@ -75,6 +75,22 @@ def test_any_table_of_people_or_images_splits(name: str, unsplit: Path, tmp_path
     assert told(found) == expected
 
 
+def test_paths_meet_however_they_are_spelt(unsplit: Path, tmp_path: Path) -> None:
+    """Those of the table and those of the annotation."""
+    values = by_image(rows())
+    values[0]["file_path"] = "./cam_a//1_0.png"
+    write(tmp_path / "s.json", values)
+    assert told(read_layout(CUHK, unsplit, splits=tmp_path / "s.json")) == EXPECTED
+    file = unsplit / "caption_all.json"
+    file.write_text(file.read_text("utf-8").replace("cam_a/1_1.png", "./cam_a/1_1.png"), "utf-8")
+    assert told(read_layout(CUHK, unsplit, splits=tmp_path / "s.json")) == EXPECTED
+    write(tmp_path / "s.json", [*values, {"split": "test", "file_path": "cam_a/1_0.png"}])
+    with pytest.raises(
+        HarnessError, match=r"cam_a/1_0\.png' is in test, and before it was in trai"
+    ):
+        read_layout(CUHK, unsplit, splits=tmp_path / "s.json")
+
+
 def test_without_a_table_it_is_told_what_is_missing(unsplit: Path) -> None:
     """With the page of the authors that says where to get it."""
     with pytest.raises(
