@@ -10,7 +10,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ def _row(header: Sequence[str], fields: Sequence[str], place: str) -> Row | Faul
 
 
 def _refuse_header(header: Sequence[str], needed: Sequence[str], file: Path) -> None:
-    if twice := sorted({name for name in header if header.count(name) > 1}):
-        name = printable(twice[0]) or "without a name"
+    if twice := _twice(header):
+        name = printable(min(twice)) or "without a name"
         raise HarnessError(f"{file}: column {name} stands twice.")
     if missing := [name for name in needed if name not in header]:
         there = printable(", ".join(header), 300) or "none"
@@ -210,10 +211,14 @@ def _object_row(value: Any, place: str) -> Row | Fault:
 def _object(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     values = dict(pairs)
     if len(values) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{printable(twice, 60)!r} stands twice in one object")
+        name = printable(_twice(name for name, _ in pairs)[0], 60)
+        raise ValueError(f"{name!r} stands twice in one object")
     return values
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    """Return the names that stand more than once, in the order in which they first do."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def _constant(name: str) -> None:

@@ -824,6 +824,21 @@ def test_a_header_that_is_none_is_refused(header: str, message: str, tmp_path: P
         read_table(file)
 
 
+@pytest.mark.parametrize("kind", ["json", "csv"])
+def test_a_name_that_stands_twice_among_many_is_found_at_once(kind: str, tmp_path: Path) -> None:
+    """In time that grows as the names do, not as their square, which were 46 s of so many."""
+    names = [f"n{number}" for number in range(60_000)]
+    names.append(names[-1])
+    file = tmp_path / f"people.{kind}"
+    pairs = ",".join(f'"{name}":0' for name in names)
+    file.write_text(f"[{{{pairs}}}]" if kind == "json" else f"{','.join(names)}\n")
+    began = time.process_time()
+    with pytest.raises(HarnessError, match=r"n59999'? stands twice") as refused:
+        read_table(file)
+    assert time.process_time() - began < 10
+    assert len(str(refused.value)) < 1_000
+
+
 def test_all_faults_are_counted_and_ten_are_named(tmp_path: Path) -> None:
     """Nobody wants to mend one an import."""
     file = tmp_path / "people.csv"
