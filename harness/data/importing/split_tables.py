@@ -9,7 +9,7 @@ The table is one of
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from harness.data.importing.records import read_source
 from harness.data.importing.tables import Fault, kind_of, parse_json, read_rows, read_text
 from harness.errors import HarnessError
 
+ID = re.compile("[0-9]{1,10}")  # of a person, in a text
 PATHS = ("file_path", "img_path", "image")
 
 
@@ -179,10 +180,11 @@ def _read_columns(file: Path, table: SplitTable) -> None:
 
 
 def _from_text(text: str, place: str) -> int:
-    try:
-        return int(json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise HarnessError(f"{place}: id {text!r:.80} is not a number of a person.") from error
+    if not ID.fullmatch(text):
+        raise HarnessError(
+            f"{place}: id {text!r:.80} is not a number of a person, which is one to ten digits."
+        )
+    return int(text)
 
 
 def _number(value: Any, place: str) -> int:

@@ -1,5 +1,6 @@
 """CUHK-PEDES before it was split, with a table of its splits."""
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -113,6 +114,23 @@ def swapped(values: Rows) -> Rows:
     """Give an image to another person of its split."""
     values[1]["id"] = 2
     return values
+
+
+NO_IDS = (
+    "1.9", "1.0", "true", "null", '"5"', "1e3", "1e400", "-Infinity", "NaN", "-1", "+1", " 1", "1 ",
+    "1_0", "0x1", "\u0661", "\u00b2", "[1]", "", "9" * 10, "9" * 5_000, "[" * 100_000,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", NO_IDS, ids=lambda text: ascii(text)[:12])
+def test_an_id_in_a_text_is_digits(text: str, unsplit: Path, tmp_path: Path) -> None:
+    """Decimal ones and nothing else: what only reads as a number is refused with its line."""
+    rows = [("id", "split"), ("10", "train"), (text, "test")]
+    with (tmp_path / "s.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    with pytest.raises(HarnessError, match=r"^s\.csv, line 3: id .* is not a number of") as refused:
+        read_layout(CUHK, unsplit, unofficial=True, splits=tmp_path / "s.csv")
+    assert len(str(refused.value)) < 200
 
 
 BROKEN = {
