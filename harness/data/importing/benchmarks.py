@@ -214,7 +214,7 @@ def _with_captions(first: Record, second: Record, layout: Layout) -> Record:
     """
     if first.person != second.person and not layout.nobody:
         raise HarnessError(
-            f"{second.place}: {second.source!r} shows another person than in {first.place}."
+            f"{second.place}: {second.source!r:.200} shows another person than in {first.place}."
         )
     return replace(first, captions=first.captions + second.captions)
 
@@ -249,7 +249,7 @@ def _with_unique_ids(records: Sequence[Record]) -> list[Record]:
         for other in earlier:
             refuse_other_split(other, record)
             if set(other.captions) & set(record.captions) or other.person != record.person:
-                raise HarnessError(f"{record.place} repeats {other.place}: {record.source!r}.")
+                raise HarnessError(f"{record.place} repeats {other.place}: {record.source!r:.200}.")
         if earlier:
             record = replace(record, image_id=f"{record.source}#{len(earlier) + 1}")
         earlier.append(record)

@@ -127,7 +127,7 @@ def _merged(first: Record, second: Record) -> Record:
     """Return a record with the captions of two rows of one image."""
     if first.person != second.person:
         raise HarnessError(
-            f"{second.place}: {second.source!r} shows another person than in {first.place}."
+            f"{second.place}: {second.source!r:.200} shows another person than in {first.place}."
         )
     refuse_other_split(first, second)
     if set(first.captions) & set(second.captions):

@@ -10,6 +10,7 @@ from typing import Any
 from harness.data.declaration import SPLITS
 from harness.data.importing.tables import kind_of
 from harness.errors import HarnessError
+from harness.printable import printable
 
 LONGEST_CAPTION = 10_000  # characters; the longest of the benchmarks has under a thousand
 
@@ -48,14 +49,15 @@ def refuse_missing(value: Any, place: str, keys: Sequence[str]) -> None:
     if not isinstance(value, Mapping):
         raise HarnessError(f"{place} has to be an object, it is {kind_of(value)}.")
     if missing := [key for key in keys if key not in value]:
-        lacking, there = " and no ".join(map(repr, missing)), ", ".join(map(str, value))
+        lacking = " and no ".join(map(repr, missing))
+        there = printable(", ".join(map(str, value)), 300)
         raise HarnessError(f"{place}: no {lacking}; it has {there or 'nothing'}.")
 
 
 def read_split(value: Any, place: str) -> str:
     """Return the name of a split; refuse what is none."""
     if value not in SPLITS:
-        raise HarnessError(f"{place}: split {value!r} is none of {', '.join(SPLITS)}.")
+        raise HarnessError(f"{place}: split {value!r:.80} is none of {', '.join(SPLITS)}.")
     return str(value)
 
 

@@ -19,6 +19,7 @@ from harness.data.declaration import SPLITS
 from harness.data.importing.records import read_source
 from harness.data.importing.tables import Fault, kind_of, parse_json, read_rows, read_text
 from harness.errors import HarnessError
+from harness.printable import printable
 
 ID = re.compile("[0-9]{1,10}")  # of a person, in a text
 PATHS = ("file_path", "img_path", "image")
@@ -141,9 +142,9 @@ def _add_record(table: SplitTable, value: Any, place: str) -> None:
         raise HarnessError(f"{place} has to be an object, it is {kind_of(value)}.")
     written = next((value[name] for name in PATHS if name in value), None)
     if "split" not in value or (written is None and "id" not in value):
-        has = ", ".join(map(str, value)) or "nothing"
+        has = printable(", ".join(map(str, value))) or "nothing"
         raise HarnessError(
-            f"{place}: a table of splits tells split, and file_path or id; it has {has:.200}."
+            f"{place}: a table of splits tells split, and file_path or id; it has {has}."
         )
     person = _number(value["id"], place) if "id" in value else None
     if written is None:

@@ -259,7 +259,7 @@ def _write_shard(shard: _Shard, file: Path, progress: Callable[[int], None]) -> 
 
 def _read_or_tell(record: Record) -> tuple[bytes, tuple[str, ...]] | str:
     """Return an image with what is converted of it, or what is wrong with it."""
-    place = f"{record.place}, {record.source!r}"
+    place = f"{record.place}, {record.source!r:.200}"
     try:
         return read_image(record)
     except ValueError as error:

@@ -28,6 +28,7 @@ from harness.data.importing.layouts import BENCHMARKS, Layout
 from harness.data.importing.own_tables import read_table
 from harness.data.importing.records import count_records
 from harness.data.importing.rehearsal import write_rehearsal
+from harness.data.importing.split_tables import read_split_table
 from harness.data.importing.write import Source, write_dataset
 from harness.data.loading import load_split
 from harness.errors import HarnessError
@@ -552,6 +553,47 @@ def test_an_image_is_in_one_split(unofficial: bool, raw: Path) -> None:
         f"reid_raw.json, record {last}: {path!r} is in test, and in train (reid_raw.json, "
         "record 5): splits may share no image."
     )
+
+
+LONG = "\n\x1b" * 100_000
+ENDLESS: dict[str, dict[str, Any]] = {
+    "split": {"split": LONG},
+    "nested split": {"split": [LONG]},
+    "id": {"id": LONG},
+    "path": {"file_path": LONG},
+    "path of nothing": {"file_path": [LONG]},
+    "captions": {"captions": LONG},
+    "caption": {"captions": [[LONG]]},
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_what_is_endless_is_told_in_short(name: str, raw: Path) -> None:
+    """A value is cut: a message is a line of a few hundred characters."""
+    record(**ENDLESS[name])(raw)
+    with pytest.raises(HarnessError, match="record 5: ") as refused:
+        read_layout(small("cuhk-pedes"), raw)
+    assert len(str(refused.value)) < 1_000
+    assert str(refused.value).isprintable()
+
+
+def test_a_thousand_keys_are_told_in_short(raw: Path, tmp_path: Path) -> None:
+    """Of a record and of a row, where one is missing."""
+    keys = {f"{number} {LONG[:1_000]}": number for number in range(1_000)}
+    edited(lambda records: records.__setitem__(5, {**keys, "split": "train"}))(raw)
+    (tmp_path / "rows.json").write_text(json.dumps([keys]), encoding="utf-8")
+    (tmp_path / "rows.csv").write_text(",".join(f'"{key}"' for key in keys), encoding="utf-8")
+    reads: list[Callable[[], object]] = [
+        lambda: read_layout(small("cuhk-pedes"), raw),
+        lambda: read_table(tmp_path / "rows.json"),
+        lambda: read_table(tmp_path / "rows.csv"),
+        lambda: read_split_table(tmp_path / "rows.json", str),
+    ]
+    for read in reads:
+        with pytest.raises(HarnessError, match=r"has 0 |are 0 ") as refused:
+            read()
+        assert len(str(refused.value)) < 1_000
+        assert str(refused.value).isprintable()
 
 
 def test_there_are_forty_corruptions() -> None:
