@@ -88,6 +88,8 @@ def read_layout(
         found = _split_by_table(found, file, read_split_table(table, folder.spell))
     for told in compare_hashes(layout, found):
         tell(told)
+    if layout.is_in_pairs:
+        _tell_of_repeats(layout, found, len(annotation.records), tell)
     records = _with_unique_ids(found)
     if restarting:
         records = _renumbered(records)
@@ -204,6 +206,18 @@ def _split_by_table(records: Sequence[Record], file: Path, table: SplitTable) ->
             records, apply_splits(table, rows, file.name), strict=True
         )
     ]
+
+
+def _tell_of_repeats(
+    layout: Layout, records: Sequence[Record], rows: int, tell: Callable[[str], None]
+) -> None:
+    """Say how many rows were of an image that had one, where each has one by right."""
+    if repeats := rows - len(records):
+        first = next(record for record in records if len(record.captions) > 1)
+        tell(
+            f"{layout.title} has one row an image, and here {repeats:,} repeat one: their captions "
+            f"are taken as further ones of it, first of {first.source!r:.200} ({first.place})."
+        )
 
 
 def _with_captions(first: Record, second: Record, layout: Layout) -> Record:

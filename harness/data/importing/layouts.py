@@ -56,6 +56,11 @@ class Layout:
     nobody: bool = False  # whether records name no people: each image stands for itself
     captions_by_path: bool = False  # whether annotations map the path of an image to a caption
 
+    @property
+    def is_in_pairs(self) -> bool:
+        """Whether it officially has one caption an image."""
+        return self.whole is not None and self.whole[1] == self.whole[2]
+
     def why_withdrawn(self, counts: Mapping[str, tuple[int, ...]]) -> str | None:
         """Return why a release with these counts was withdrawn; None of any other."""
         for reason, withdrawn in self.withdrawn.items():

@@ -392,6 +392,28 @@ def test_mals_is_many_files_of_pairs(tmp_path: Path) -> None:
         read_layout(LAYOUTS["mals"], tmp_path)
 
 
+def test_repeated_images_of_mals_are_told(tmp_path: Path) -> None:
+    """With the first, however it is spelt and wherever its rows are; official they are not."""
+    pairs = [
+        {"image": f"gene_crop/{n}.png", "caption": f"A man {n}.", "image_id": f"c_{n}"}
+        for n in range(3)
+    ]
+    lay(tmp_path, [{"file_path": pair["image"]} for pair in pairs], images="")
+    write(tmp_path / "g_a_attrs.json", pairs)
+    write(tmp_path / "g_b_attrs.json", [pairs[1], {**pairs[2], "image": "./gene_crop/2.png"}])
+    layout, said = small("mals", (5, 5, 5)), list[str]()
+    expected = (
+        "MALS has one row an image, and here 2 repeat one: their captions are taken as further "
+        "ones of it, first of 'gene_crop/1.png' (g_a_attrs.json, record 1)."
+    )
+    assert len(read_layout(layout, tmp_path, unofficial=True, tell=said.append)) == 3
+    assert said.count(expected) == 1
+    said.clear()
+    with pytest.raises(HarnessError, match="MALS is not whole: it has 3 people, 3 images, 5 capt"):
+        read_layout(layout, tmp_path, tell=said.append)
+    assert said.count(expected) == 1
+
+
 def test_captions_of_luperson_mllm_are_told_by_path(tmp_path: Path) -> None:
     """By the last part of the path, in a file for each model and kind of template."""
     names = ["a.png", "b.png"]
