@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote
 
 from harness.errors import HarnessError
 
@@ -24,7 +25,13 @@ NOBODY = "0" * 40
 SECTIONS = ("author", "committer", "credential", "gcm", "http", "protocol", "safe", "ssh",
             "transfer", "url", "user")  # fmt: skip
 VALUES = ("core.askpass", "core.gitproxy", "core.sshcommand")
-CREDENTIALS = re.compile(r"(?<=://)[^/@\s]+@")  # of an address, a password for example
+SCHEME = re.compile(r"(?:[\w+.-]+::)?[A-Za-z][\w+.-]*://|")  # that an address begins with, if any
+SEPARATORS = re.compile(r"[@/:?#&=\s]+")
+QUERY = re.compile(r"[?#]")
+# What stands before the host of an address within a text, quoted as git does or not.
+CREDENTIALS = re.compile(r"(?<=://)(?:[^']*@(?=[^'@\s]*')|\S*@)")
+QUERIES = re.compile(r"(://[^\s'?]*)\?[^\s']*")
+HIDDEN = "***"
 OURS = (("gc.auto", "0"), ("maintenance.auto", "false"))  # nothing works on behind our back
 
 
@@ -38,10 +45,19 @@ class Git:
 
     folder: Path
     environment: Mapping[str, str]
+    address: str  # of the remote
 
     def __call__(self, *arguments: str, given: str | bytes = b"") -> str:
-        """Return what a command prints."""
-        return call_git(*arguments, given=given, environment=self.environment, at=self.folder)
+        """Return what a command prints.
+
+        Raises:
+            GitError: it fails; what git says is told in one line, without passwords.
+        """
+        try:
+            return call_git(*arguments, given=given, environment=self.environment, at=self.folder)
+        except GitError as error:
+            told = without_passwords(str(error), self.address)
+            raise GitError(" ".join(told.split()).rstrip(".")) from None
 
     def find_tip(self, branch: str) -> str | None:
         """Return the commit that refs/heads/... of the remote is at; None where it is not there."""
@@ -100,7 +116,7 @@ def open_repository(address: str) -> Iterator[Git]:
     """Make an empty repository with one remote, which is gone afterwards."""
     settings = [*_user_settings(), *_who_commits(), *OURS, (f"remote.{REMOTE}.url", address)]
     with tempfile.TemporaryDirectory(prefix="harness-publish-") as folder:
-        git = Git(Path(folder), _environment(settings, Path(folder)))
+        git = Git(Path(folder), _environment(settings, Path(folder)), address)
         git("init", "--quiet", "--bare", "--template=")
         yield git
 
@@ -113,12 +129,12 @@ def find_remote(repository: str | None) -> str:
     """
     if repository is None:
         return _origin()
-    if Path(repository).exists():
+    if os.access(repository, os.F_OK):  # Path.exists fails with what can be no file's name
         return str(Path(repository).resolve())
     if ":" not in repository:
         raise HarnessError(
-            f"--repository {repository}: there is no such folder. Name one, or an address as in "
-            "https://github.com/OWNER/NAME.git."
+            f"--repository {show_address(repository)}: there is no such folder. Name one, or "
+            "an address as in https://github.com/OWNER/NAME.git."
         )
     return repository
 
@@ -150,9 +166,45 @@ def call_git(
     return done.stdout.decode("utf-8", "surrogateescape")
 
 
-def without_passwords(text: str) -> str:
-    """Return a text without what stands before the host of an address in it."""
-    return CREDENTIALS.sub("", text)
+def show_address(address: str) -> str:
+    """Return an address as it may be printed: nothing before its host, no query.
+
+    A password may hold an @, a slash or a blank, so all up to the last @ goes. A path stays.
+    """
+    return " ".join(_part(address)[0].split())
+
+
+def without_passwords(text: str, address: str) -> str:
+    """Return what git says of a remote without what its address, or another one, keeps to itself.
+
+    git and what it calls print addresses whole, and parts of those that they misread.
+    """
+    shown, hidden = _part(address)
+    wholes = {whole for one in hidden for whole in (one, unquote(one))}
+    parts = wholes.union(*(SEPARATORS.split(whole) for whole in wholes))
+    longest_first = sorted({part for part in parts if part and part not in shown}, key=len)[::-1]
+    if longest_first:
+        found = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")
+        pieces = [found.sub(HIDDEN, piece) for piece in text.split(address)]
+        text = show_address(address).join(pieces)
+    return QUERIES.sub(r"\1", CREDENTIALS.sub("", text))
+
+
+def _part(address: str) -> tuple[str, tuple[str, ...]]:
+    """Return what may be printed of an address, and what may not."""
+    if address.startswith(("/", ".")):
+        return address, ()
+    begin = SCHEME.match(address)
+    assert begin is not None  # it may be empty
+    rest = address[begin.end() :]
+    user, _, host = rest.rpartition("@")
+    if QUERY.search(user):  # of a password or of a query that holds an @
+        return f"{begin[0]}{HIDDEN}", (rest,)
+    place, *query = QUERY.split(host, maxsplit=1)
+    name, colon, password = user.partition(":")
+    # What stands alone may be a token, but for the user whom everybody is by SSH.
+    secret = password if colon else "" if name == "git" else name
+    return f"{begin[0]}{place}", (secret, *query)
 
 
 def _origin() -> str:

@@ -16,7 +16,7 @@ from harness.publishing.git import (
     call_git,
     find_remote,
     open_repository,
-    without_passwords,
+    show_address,
 )
 from harness.publishing.page import MANIFEST, Page, read_manifest
 
@@ -59,7 +59,8 @@ def publish(
         FileExistsError: a file of somebody else is in the way.
     """
     address = find_remote(repository)
-    where = f"{branch} of {without_passwords(address)}"
+    shown = show_address(address)
+    where = f"{branch} of {shown}"
     reference = _reference(branch)
     try:
         with open_repository(address) as git:
@@ -67,10 +68,10 @@ def publish(
                 there = _Branch.fetch(git, reference)
                 changes = compare(page.blobs, there.files, there.ours)
                 if not changes or dry_run or _push(git, reference, page, there, changes, message):
-                    return Published(where, changes, *_look(address, branch, there))
+                    return Published(where, changes, *_look(shown, branch, there))
     except GitError as error:
         raise HarnessError(
-            f"git cannot publish to {where}: {_told(error)}. Check the address, and that you may "
+            f"git cannot publish to {where}: {error}. Check the address, and that you may "
             "read it (`git ls-remote ADDRESS` tries that). What was published before is whole."
         ) from error
     raise HarnessError(
@@ -101,17 +102,12 @@ def _push(
         now = git.find_tip(reference)
         if now == there.tip:
             raise HarnessError(
-                f"git may not push the page: {_told(error)}. Check that you may write to that "
+                f"git may not push the page: {error}. Check that you may write to that "
                 "repository (in a workflow of GitHub Actions, `permissions: contents: write`) and "
                 "that the branch is not protected. What was published before is whole."
             ) from error
         return now == commit  # else somebody else was faster
     return True
-
-
-def _told(error: GitError) -> str:
-    """Return in one line what git says, without passwords."""
-    return without_passwords(" ".join(str(error).split())).rstrip(".")
 
 
 def _look(address: str, branch: str, there: _Branch) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from harness.publishing.git import (
     GitError,
     find_remote,
     open_repository,
-    without_passwords,
+    show_address,
 )
 from harness.publishing.github import ON_GITHUB
 from harness.submission.offer import FOLDER, Offer, Offered
@@ -36,18 +36,19 @@ def submit(offer: Offer, repository: str, fork: str | None = None) -> Offered:
     """
     address = find_address(repository)
     pushed_to = find_address(fork) if fork else address
+    shown = show_address(pushed_to)
     try:
         with open_repository(pushed_to) as git:
-            base = _default_branch(git, without_passwords(pushed_to))
+            base = _default_branch(git, shown)
             if there := _push(git, base, offer, fork is not None):
                 return Offered(there)
     except GitError as error:
         raise HarnessError(
-            f"git cannot read {without_passwords(pushed_to)}: {_one_line(error)}. Check the "
-            "address, and that you may read it (`git ls-remote ADDRESS` tries that)."
+            f"git cannot read {shown}: {error}. Check the address, and that you "
+            "may read it (`git ls-remote ADDRESS` tries that)."
         ) from error
-    told = f"Pushed to the branch {offer.branch} of {without_passwords(pushed_to)}."
-    found, own = ON_GITHUB.search(address), ON_GITHUB.search(pushed_to)
+    told = f"Pushed to the branch {offer.branch} of {shown}."
+    found, own = ON_GITHUB.search(show_address(address)), ON_GITHUB.search(shown)
     if found is None or own is None:
         return Offered(told, advice="Ask its keepers to take the branch.")
     board = Repository(found["owner"], found["name"])
@@ -100,9 +101,5 @@ def _push(git: Git, base: str, offer: Offer, is_fork: bool) -> str:
             if is_fork
             else "Where you may not write to it, fork it, and name your fork: --from OWNER/NAME."
         )
-        raise HarnessError(f"git may not push the bundle: {_one_line(error)}. {advice}") from error
+        raise HarnessError(f"git may not push the bundle: {error}. {advice}") from error
     return ""
-
-
-def _one_line(error: GitError) -> str:
-    return without_passwords(" ".join(str(error).split())).rstrip(".")

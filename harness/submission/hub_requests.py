@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.data.hub import explain
 from harness.errors import HarnessError
+from harness.publishing.git import show_address, without_passwords
 from harness.submission.offer import FOLDER, Offer, Offered
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def submit(offer: Offer, repository: str) -> Offered:
         raise
     except Exception as error:  # of the hub, of HTTP or of its threads: they have no common base
         raise HarnessError(
-            f"The bundle could not be sent to {repository}: {explain(error)}. `hf auth login` "
+            f"The bundle could not be sent to {show_address(repository)}: "
+            f"{without_passwords(explain(error), repository)}. `hf auth login` "
             "signs in, with a token that may write; `--repository` names a dataset of the hub."
         ) from error
 

@@ -93,3 +93,60 @@ def test_the_address_of_the_page_is_told(address: str, page: str) -> None:
     claimed = github._Branch("0" * 40, {}, set(), "people.example.org")
     expected = "https://people.example.org/" if page else ""
     assert github._look(address, "gh-pages", claimed) == (expected, "")
+
+
+SECRETIVE = [
+    "https://me:S3CRET@host.invalid/b.git",
+    "https://me:pa@S3CRET@host.invalid/b.git",
+    "https://me:pa/S3CRET@host.invalid/b.git",
+    "https://me:pa S3CRET@host.invalid/b.git",
+    "https://me:pa\nS3CRET@host.invalid/b.git",
+    "https://S3CRET@host.invalid/b.git",
+    "me:S3CRET@host.invalid:x/b.git",
+    "me:S3CRET@host.invalid/b.git",
+    "https://host.invalid/b.git?token=S3CRET",
+    "https://host.invalid/b.git?token=pa@S3CRET",
+    "https://me:pa?S3CRET@host.invalid/b.git",
+    "https://me:pa%40S3CRET@host.invalid/b.git",
+]
+
+
+@pytest.mark.parametrize("address", SECRETIVE)
+def test_no_password_is_printed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not of an address, not of what git says of it, whole or in part, whatever it holds."""
+    monkeypatch.setenv("GIT_SSH_COMMAND", 'echo no way to >&2 "$@"; false')
+    assert "S3CRET" not in git_calls.show_address(address)
+    said = f"fatal: unable to access '{address}/': no S3CRET, see 'pa@S3CRET@host' or pa/S3CRET."
+    told = git_calls.without_passwords(said, address)
+    assert "S3CRET" not in told
+    assert told.startswith("fatal: unable to access '")
+    with (
+        git_calls.open_repository(address) as git,
+        pytest.raises(git_calls.GitError) as raised,
+    ):
+        git("ls-remote", git_calls.REMOTE)
+    assert "S3CRET" not in str(raised.value)
+
+
+def test_passwords_of_other_addresses_are_not_printed() -> None:
+    """A setting of git may lead to another address than the one that was named."""
+    for address in SECRETIVE[:4]:
+        told = git_calls.without_passwords(f"no access to '{address}': x", "lab@host.org:lab/b")
+        assert told == "no access to 'https://host.invalid/b.git': x"
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://me:pa/S@host/lab/b.git?a=b", "https://host/lab/b.git"),
+        ("git@github.com:lab/b.git", "github.com:lab/b.git"),
+        ("/home/me@here/b.git", "/home/me@here/b.git"),
+        ("https://github.com/lab/b.git", "https://github.com/lab/b.git"),
+    ],
+)
+def test_the_rest_of_an_address_is_told(address: str, shown: str) -> None:
+    """Host and path stay, in what git says as well, even where the user is called like a part."""
+    assert git_calls.show_address(address) == shown
+    assert git_calls.without_passwords(f"git: no '{address}'", address) in (
+        f"git: no '{shown}'", f"git: no '{address}'"
+    )  # fmt: skip

@@ -167,6 +167,37 @@ def test_what_cannot_be_pushed_to_is_told(offer: Offer, board: Remote, remote: R
 
 
 @pytest.mark.parametrize(
+    "address",
+    [
+        "https://me:pa@S3CRET@host.invalid/b.git",
+        "https://me:pa/S3CRET@host.invalid/b.git",
+        "https://me:pa S3CRET@host.invalid/b.git",
+        "https://me:pa\nS3CRET@host.invalid/b.git",
+        "me:S3CRET@host.invalid:x/b.git",
+        "https://host.invalid/b.git?token=S3CRET",
+        "S3CRET@nowhere",
+    ],
+)
+def test_a_password_is_not_printed(
+    address: str, offer: Offer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where git cannot read the board, the address is told without what belongs to its user."""
+    monkeypatch.setenv("GIT_SSH_COMMAND", "false")
+    with pytest.raises(HarnessError, match=r"git cannot read .*host|there is no such") as told:
+        submit(offer, address)
+    assert "S3CRET" not in str(told.value)
+
+
+def test_a_password_goes_to_no_page(offer: Offer, board: Remote, tmp_path: Path) -> None:
+    """Neither to what was done nor to the page on which a pull request is opened."""
+    address = "https://me:S3CRET@github.com/lab/board?token=S3CRET"
+    run_git(tmp_path, "config", "--global", f"url.{board.path}.insteadOf", address)
+    done = submit(offer, address)
+    assert "S3CRET" not in f"{done}"
+    assert done.address.startswith("https://github.com/lab/board/compare/main...lab:board:")
+
+
+@pytest.mark.parametrize(
     ("named", "address"),
     [
         ("lab/board", "https://github.com/lab/board.git"),
