@@ -16,6 +16,7 @@ import typer
 import yaml
 
 from harness.cli import app
+from harness.errors import HarnessError
 
 from ..publishing.remotes import run_git
 
@@ -143,3 +144,65 @@ def test_no_row_disappears_without_a_word(board: Path, tmp_path: Path) -> None:
     (change / "withdrawn.csv").write_text(f"{told}two.zip,2026-01-01,protocol\n", encoding="utf-8")
     commit(change, "Both")
     assert check(change, "git diff", tmp_path).returncode == 0
+
+
+def call_new_board(folder: str, *options: str) -> str:
+    """Return what is wrong with what `harness new-board` is called with."""
+    call = typer.main.get_command(app)
+    with pytest.raises(HarnessError) as raised:
+        call(["new-board", folder, *options], standalone_mode=False)
+    return str(raised.value)
+
+
+def test_a_board_has_to_be_a_folder(tmp_path: Path, harness: Harness) -> None:
+    """A file, what is below one, and where nobody may write: one sentence, status 2."""
+    (tmp_path / "file").write_text("x")
+    for place in ("file", "file/x", "file/x/y"):
+        told = call_new_board(str(tmp_path / place))
+        assert (
+            told
+            == f"{tmp_path / 'file'} is a file, not a folder: name another place for the board."
+        )
+    assert call_new_board(f"{tmp_path}/{'x' * 300}").endswith(": File name too long.")
+    done = harness("new-board", "/proc/x")
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: /proc/x cannot be written: ")
+
+
+@pytest.mark.parametrize(
+    ("requirement", "told"),
+    [
+        ("a\nb", "one line"),
+        ("a\rb", "one line"),
+        ("", "one line"),
+        ("git+https://me:S3CRET@example.org/h", "a password or a token"),
+        ("git+https://S3CRET@example.org/h@v1", "a password or a token"),
+        ("git+https://me:pa/S3CRET@example.org/h", "a password or a token"),
+        ("h @ https://example.org/h.zip?token=S3CRET", "a password or a token"),
+        ("git+me:S3CRET@example.org:h", "a password or a token"),
+    ],
+)
+def test_no_secret_and_no_second_line_is_written(
+    requirement: str, told: str, tmp_path: Path
+) -> None:
+    """What pip installs is pushed for all to read: nothing is written then, nor printed."""
+    said = call_new_board(str(tmp_path / "people"), "--harness", requirement)
+    assert told in said
+    assert "S3CRET" not in said
+    assert not (tmp_path / "people").exists()
+
+
+@pytest.mark.parametrize(
+    "requirement",
+    ["tbpr-bench==1.0", "git+ssh://git@example.org:22/h@v1", "git+https://${TOKEN}@example.org/h",
+     "h @ git+https://example.org/h@v1"],
+)  # fmt: skip
+def test_what_pip_installs_is_written_as_it_is(
+    requirement: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Versions, addresses and variables stay; the steps that are told can be pasted."""
+    folder = tmp_path / "my [b]people; x"
+    call = typer.main.get_command(app)
+    call(["new-board", str(folder), "--harness", requirement], standalone_mode=False)
+    assert (folder / "requirements.txt").read_text() == f"{requirement}\n"
+    assert f"cd '{folder}' && git init" in capsys.readouterr().out
