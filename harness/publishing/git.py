@@ -64,6 +64,27 @@ class Git:
         lines = (line.split("\t") for line in self("ls-remote", REMOTE, branch).splitlines())
         return next((commit for commit, name in lines if name == branch), None)
 
+    def find_branches(self) -> list[str]:
+        """Return the names of the remote's branches."""
+        lines = self("ls-remote", "--heads", REMOTE).splitlines()
+        return [line.partition("\trefs/heads/")[2] for line in lines]
+
+    def find_head(self) -> str:
+        """Return what HEAD of the remote names, there or not; empty where it names no branch."""
+        listed = self("ls-remote", "--symref", REMOTE, "HEAD").splitlines()
+        # A checkout has a HEAD of each of its own remotes as well.
+        told = [
+            what for what, _, name in (line.partition("\t") for line in listed) if name == "HEAD"
+        ]
+        if told:
+            return next(
+                (what.removeprefix("ref: ") for what in told if what.startswith("ref: ")), ""
+            )
+        # Of a branch that is not there only a clone is told.
+        self("clone", "--quiet", "--bare", "--single-branch", "--depth=1", self.address, "clone")
+        head = (self.folder / "clone" / "HEAD").read_text(encoding="utf-8")
+        return head.strip().removeprefix("ref: ")
+
     def fetch_tip(self, branch: str) -> str | None:
         """Fetch the last commit of the remote's branch, its folders but not its files."""
         if self.find_tip(branch) is None:
@@ -129,6 +150,8 @@ def find_remote(repository: str | None) -> str:
     """
     if repository is None:
         return _origin()
+    if not repository.strip():
+        raise HarnessError("The name of a repository is empty: name a folder or an address.")
     if os.access(repository, os.F_OK):  # Path.exists fails with what can be no file's name
         return str(Path(repository).resolve())
     if ":" not in repository:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from harness.errors import HarnessError
 from harness.publishing.git import (
-    REMOTE,
     Git,
     GitError,
     find_remote,
@@ -18,6 +17,7 @@ from harness.publishing.github import ON_GITHUB
 from harness.submission.offer import FOLDER, Offer, Offered
 from harness.submission.pull_requests import Repository, open_pull_request
 
+NAMED = 20  # branches that a refusal names
 NAME = re.compile(r"[A-Za-z0-9-]+/[\w.-]+")
 
 
@@ -35,19 +35,25 @@ def submit(offer: Offer, repository: str, fork: str | None = None) -> Offered:
         HarnessError: git cannot reach a repository, may not push, or GitHub refuses.
     """
     address = find_address(repository)
-    pushed_to = find_address(fork) if fork else address
+    pushed_to = address if fork is None else find_address(fork)
     shown = show_address(pushed_to)
     try:
         with open_repository(pushed_to) as git:
             base = _default_branch(git, shown)
-            if there := _push(git, base, offer, fork is not None):
-                return Offered(there)
+            tip = git.fetch_tip(f"refs/heads/{base}")
+            assert tip is not None  # it was found
+            [blob] = git.store([offer.file.resolve()])
+            if there := _find(git, tip, blob):
+                return Offered(f"It is there already, as {there} of {base}: nothing was sent.")
+            told = f"It was pushed before, to the branch {offer.branch} of {shown}."
+            if not _is_pushed(git, offer, blob):
+                _push(git, tip, offer, blob, fork is not None)
+                told = f"Pushed to the branch {offer.branch} of {shown}."
     except GitError as error:
         raise HarnessError(
             f"git cannot read {shown}: {error}. Check the address, and that you "
             "may read it (`git ls-remote ADDRESS` tries that)."
         ) from error
-    told = f"Pushed to the branch {offer.branch} of {shown}."
     found, own = ON_GITHUB.search(show_address(address)), ON_GITHUB.search(shown)
     if found is None or own is None:
         return Offered(told, advice="Ask its keepers to take the branch.")
@@ -64,37 +70,53 @@ def find_address(repository: str) -> str:
 
 def _default_branch(git: Git, address: str) -> str:
     """Return the branch that a repository shows first, by its name alone."""
-    listed = git("ls-remote", "--symref", REMOTE, "HEAD")
-    found = re.search(r"^ref: refs/heads/(\S+)\tHEAD$", listed, re.M)
-    if found is None or git.find_tip(f"refs/heads/{found[1]}") is None:
+    branches = git.find_branches()
+    if not branches:
         raise HarnessError(
             f"{address} has no commit yet: `harness new-board FOLDER` writes what a board begins "
             "with."
         )
-    return found[1]
+    head = git.find_head()
+    branch = head.removeprefix("refs/heads/")
+    if branch not in branches:
+        names = f"the branch {branch}, which is not there" if head else "a commit and no branch"
+        raise HarnessError(
+            f"HEAD of {address} names {names}. There are: {', '.join(branches[:NAMED])}. Its "
+            "keepers have to choose one as its default branch."
+        )
+    return branch
 
 
-def _push(git: Git, base: str, offer: Offer, is_fork: bool) -> str:
-    """Push the bundle's branch; return where the bundle is already on the board, if it is."""
-    tip = git.fetch_tip(f"refs/heads/{base}")
-    assert tip is not None  # it was found
-    [blob] = git.store([offer.file.resolve()])
-    files = git.list_files(tip)
-    for path, content in files.items():
+def _find(git: Git, tip: str, blob: str) -> str:
+    """Return the path under which a commit of the board holds the bundle; empty if it does not."""
+    for path, content in git.list_files(tip).items():
         if content == blob and path.startswith(f"{FOLDER}/"):
-            return f"It is there already, as {path} of {base}: nothing was sent."
-    reference = f"refs/heads/{offer.branch}"
-    if git.find_tip(reference) is not None:
-        branch = git.fetch_tip(reference)
-        if branch is not None and git.list_files(branch).get(offer.path) == blob:
-            return ""  # pushed before
+            return path
+    return ""
+
+
+def _is_pushed(git: Git, offer: Offer, blob: str) -> bool:
+    """Tell whether the bundle's branch is there.
+
+    Raises:
+        HarnessError: it is, with something else in it.
+    """
+    branch = git.fetch_tip(f"refs/heads/{offer.branch}")
+    if branch is None:
+        return False
+    if git.list_files(branch).get(offer.path) != blob:
         raise HarnessError(
             f"There is a branch {offer.branch} already, with something else in it: its name is of "
             "this very bundle. Remove the branch, then call again."
         )
+    return True
+
+
+def _push(git: Git, tip: str, offer: Offer, blob: str, is_fork: bool) -> None:
+    """Push the bundle as a commit on what is there, on a branch of its own."""
     commit = git.commit(tip, {offer.path: blob}, (), f"{offer.title}\n\n{offer.body}")
     try:
-        git.push(commit, reference)
+        git.push(commit, f"refs/heads/{offer.branch}")
     except GitError as error:
         advice = (
             "Check that you may write to your fork."
@@ -102,4 +124,3 @@ def _push(git: Git, base: str, offer: Offer, is_fork: bool) -> str:
             else "Where you may not write to it, fork it, and name your fork: --from OWNER/NAME."
         )
         raise HarnessError(f"git may not push the bundle: {error}. {advice}") from error
-    return ""

@@ -130,7 +130,8 @@ def test_nothing_is_sent_twice(offer: Offer, board: Remote) -> None:
     """A branch that is there stays, and what was taken under any name is told."""
     submit(offer, str(board.path))
     before = board.git("for-each-ref")
-    submit(offer, str(board.path))
+    told = submit(offer, str(board.path)).told
+    assert told == f"It was pushed before, to the branch {offer.branch} of {board.path}."
     assert board.git("for-each-ref") == before
     tree = board.git("rev-parse", offer.branch).strip()
     board.git("update-ref", "refs/heads/main", tree)
@@ -164,6 +165,28 @@ def test_what_cannot_be_pushed_to_is_told(offer: Offer, board: Remote, remote: R
     shutil.rmtree(board.path / "objects")
     with pytest.raises(HarnessError, match=r"git cannot read .*remote\.git: .*`git ls-remote"):
         submit(offer, str(board.path))
+
+
+def test_a_board_without_its_default_branch_is_told(offer: Offer, board: Remote) -> None:
+    """What HEAD names and which branches there are; also where it is at a commit alone."""
+    board.git("symbolic-ref", "HEAD", "refs/heads/gone")
+    for address in (str(board.path), f"file://{board.path}"):
+        with pytest.raises(HarnessError) as told:
+            submit(offer, address)
+        assert str(told.value).startswith(
+            f"HEAD of {address} names the branch gone, which is not there. There are: main."
+        )
+    tip = board.git("rev-parse", "main").strip()
+    (board.path / "HEAD").write_text(f"{tip}\n")
+    with pytest.raises(HarnessError, match=r"names a commit and no branch\. There are: main\."):
+        submit(offer, str(board.path))
+
+
+def test_an_empty_name_is_no_repository(offer: Offer, board: Remote) -> None:
+    """It is not the folder we are in, neither as the board nor as a fork."""
+    for named in (("", None), (" ", None), (str(board.path), "")):
+        with pytest.raises(HarnessError, match="is empty: name a folder or an address"):
+            submit(offer, *named)
 
 
 @pytest.mark.parametrize(
