@@ -59,10 +59,14 @@ def submit(
     from harness import registry
     from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
-    from harness.submission.offer import make_offer
+    from harness.submission import branches
+    from harness.submission.offer import check_file, make_offer
 
     if fork and to is Place.HUGGINGFACE:
         raise HarnessError("--from is for github: on the hub everybody may ask.")
+    check_file(bundle)
+    if to is Place.GITHUB and not dry_run:
+        branches.check(repository, fork)  # it is quick, and verifying is not
     with terminal.steps() as show:
         datasets = locate_datasets(dataset or [], show)
         offer = make_offer(bundle, registry.list_methods(plugins or []), datasets, show)

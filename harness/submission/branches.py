@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from harness.errors import HarnessError
@@ -37,28 +39,47 @@ def submit(offer: Offer, repository: str, fork: str | None = None) -> Offered:
     address = find_address(repository)
     pushed_to = address if fork is None else find_address(fork)
     shown = show_address(pushed_to)
-    try:
-        with open_repository(pushed_to) as git:
-            base = _default_branch(git, shown)
-            tip = git.fetch_tip(f"refs/heads/{base}")
-            assert tip is not None  # it was found
-            [blob] = git.store([offer.file.resolve()])
-            if there := _find(git, tip, blob):
-                return Offered(f"It is there already, as {there} of {base}: nothing was sent.")
-            told = f"It was pushed before, to the branch {offer.branch} of {shown}."
-            if not _is_pushed(git, offer, blob):
-                _push(git, tip, offer, blob, fork is not None)
-                told = f"Pushed to the branch {offer.branch} of {shown}."
-    except GitError as error:
-        raise HarnessError(
-            f"git cannot read {shown}: {error}. Check the address, and that you "
-            "may read it (`git ls-remote ADDRESS` tries that)."
-        ) from error
+    with _reading(shown), open_repository(pushed_to) as git:
+        base = _default_branch(git, shown)
+        tip = git.fetch_tip(f"refs/heads/{base}")
+        assert tip is not None  # it was found
+        [blob] = git.store([offer.file.resolve()])
+        if there := _find(git, tip, blob):
+            return Offered(f"It is there already, as {there} of {base}: nothing was sent.")
+        told = f"It was pushed before, to the branch {offer.branch} of {shown}."
+        if not _is_pushed(git, offer, blob):
+            _push(git, tip, offer, blob, fork is not None)
+            told = f"Pushed to the branch {offer.branch} of {shown}."
     found, own = ON_GITHUB.search(show_address(address)), ON_GITHUB.search(shown)
     if found is None or own is None:
         return Offered(told, advice="Ask its keepers to take the branch.")
     board = Repository(found["owner"], found["name"])
     return open_pull_request(offer, board, Repository(own["owner"], own["name"]), base, told)
+
+
+def check(repository: str, fork: str | None = None) -> None:
+    """Check that git can read where a bundle would be pushed to, and that something is there.
+
+    Raises:
+        HarnessError: it cannot, or there is no branch to begin at.
+    """
+    address = find_address(repository)
+    pushed_to = address if fork is None else find_address(fork)
+    shown = show_address(pushed_to)
+    with _reading(shown), open_repository(pushed_to) as git:
+        _default_branch(git, shown)
+
+
+@contextmanager
+def _reading(shown: str) -> Iterator[None]:
+    """Tell of what git cannot read as of an error of the user's."""
+    try:
+        yield
+    except GitError as error:
+        raise HarnessError(
+            f"git cannot read {shown}: {error}. Check the address, and that you may read it "
+            "(`git ls-remote ADDRESS` tries that)."
+        ) from error
 
 
 def find_address(repository: str) -> str:

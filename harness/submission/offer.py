@@ -55,8 +55,7 @@ def make_offer(
     Raises:
         HarnessError: it is no bundle, or a figure in it does not follow from its ranks.
     """
-    if not bundle.is_file():
-        raise HarnessError(f"There is no file {bundle}: `harness export` writes a bundle.")
+    check_file(bundle)
     with tempfile.TemporaryDirectory(prefix="harness-submit-") as work:
         folder = Path(work) / "bundle"
         folder.mkdir()
@@ -68,6 +67,12 @@ def make_offer(
                 f"{bundle} would be refused: {str(error).rstrip('.')}. Nothing was sent."
             ) from error
     return _describe(bundle, judged, digest[:SHORT])
+
+
+def check_file(bundle: Path) -> None:
+    """Raise a HarnessError where there is no such file."""
+    if not bundle.is_file():
+        raise HarnessError(f"There is no file {bundle}: `harness export` writes a bundle.")
 
 
 def _describe(bundle: Path, judged: Judged, short: str) -> Offer:

@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import typer
 
+from harness.cli import app
 from harness.data.catalogue import find_declaration, locate
 from harness.errors import HarnessError
 from harness.files import hash_file
@@ -180,6 +182,29 @@ def test_a_board_without_its_default_branch_is_told(offer: Offer, board: Remote)
     (board.path / "HEAD").write_text(f"{tip}\n")
     with pytest.raises(HarnessError, match=r"names a commit and no branch\. There are: main\."):
         submit(offer, str(board.path))
+
+
+def test_an_address_is_looked_at_before_a_bundle(
+    board: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong path, an empty repository and a missing git are told before anything is verified."""
+    (tmp_path / "text.zip").write_text("no bundle")
+    call = typer.main.get_command(app)
+
+    def told(repository: object) -> str:
+        with pytest.raises(HarnessError) as raised:
+            call(
+                ["submit", str(tmp_path / "text.zip"), "--repository", str(repository)],
+                standalone_mode=False,
+            )
+        return str(raised.value)
+
+    assert "there is no such folder" in told("nowhere")
+    run_git(tmp_path, "init", "--quiet", "--bare", "empty.git")
+    assert "has no commit yet" in told(tmp_path / "empty.git")
+    assert "would be refused: it is no" in told(board.path)
+    monkeypatch.setenv("PATH", "")
+    assert "git is not installed" in told(board.path)
 
 
 def test_an_empty_name_is_no_repository(offer: Offer, board: Remote) -> None:
