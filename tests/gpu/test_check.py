@@ -44,7 +44,7 @@ def test_what_it_measures_can_be_measured(only: str) -> None:
     done = subprocess.run(call, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     lines = done.stdout.splitlines()
-    assert len(lines) == (1 if only else 17)
+    assert len(lines) == (1 if only else 18)
     assert all("as it should" in line for line in lines)
     assert "images/s" in lines[0]
 
