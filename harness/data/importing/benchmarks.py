@@ -93,6 +93,14 @@ def read_layout(
     records = _with_unique_ids(found)
     if restarting:
         records = _renumbered(records)
+    _refuse_other(records, layout, file, unofficial)
+    records = _with_validation(records, layout)
+    tell_of_missing(records, file, tell)
+    return records
+
+
+def _refuse_other(records: Sequence[Record], layout: Layout, file: Path, unofficial: bool) -> None:
+    """Refuse what is not the benchmark, or with `unofficial` what is no part of it either."""
     refuse_shared_people(records)
     if not unofficial:
         refuse_gaps(records, layout)
@@ -103,11 +111,15 @@ def read_layout(
         refuse_unofficial(layout, counts)
     if layout.only != "train":
         refuse_without_test(records, file)
-    if layout.validation_people and "train" in counts and "val" not in counts:
-        part = counts["train"][0] // 2  # leaves some to learn from, in a part of a benchmark too
-        records = carve_validation(records, min(layout.validation_people, part))
-    tell_of_missing(records, file, tell)
-    return records
+
+
+def _with_validation(records: list[Record], layout: Layout) -> list[Record]:
+    """Make a validation split of training people where a benchmark has none."""
+    counts = count_records(records)
+    if not layout.validation_people or "train" not in counts or "val" in counts:
+        return records
+    part = counts["train"][0] // 2  # leaves some to learn from, in a part of a benchmark too
+    return carve_validation(records, min(layout.validation_people, part))
 
 
 def _records(
