@@ -69,8 +69,9 @@ def _matrix(metric: str, trained: Sequence[_Trained]) -> Table:
     rows = []
     for one in trained:
         cells = [_cell(one, title, metric) for title in columns]
-        how = f"trained on {one.on}" if one.is_trained else f"not trained, ranked on {one.on}"
-        note = f"{how}, {counted(len(one.runs), 'seed')}"
+        note = f"not trained, ranked on {one.on}"  # by every seed alike
+        if one.is_trained:
+            note = f"trained on {one.on}, {counted(len(one.runs), 'seed')}"
         rows.append(Row(one.title, tuple(cells), note=note))
     return Table(columns, tuple(rows))
 
