@@ -98,6 +98,20 @@ def test_downloads_tell_them_and_group_by_what_was_seen(site: Path) -> None:
     assert "person ids" in json.dumps(json.loads(runs.read_text("utf-8")))
 
 
+@pytest.mark.parametrize("width", [390, 1024, 1440])
+def test_a_column_more_fits_the_window(
+    site: Path, open_page: Callable[..., playwright.Page], width: int
+) -> None:
+    """No page scrolls sideways: a table's frame takes what does not fit; a desk sees it all."""
+    for file in sorted(site.glob("*.html")):
+        page = open_page(file, width)
+        root = "document.documentElement"
+        assert page.evaluate(f"{root}.scrollWidth - {root}.clientWidth") == 0, file.name
+    frame = open_page(site / "index.html", width).locator(".frame:has(.ranking)")
+    hidden = frame.evaluate("frame => frame.scrollWidth - frame.clientWidth")
+    assert width < 1440 or not hidden
+
+
 def test_a_view_leaves_out_what_saw_people_before(
     site: Path, open_page: Callable[..., playwright.Page]
 ) -> None:
