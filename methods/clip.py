@@ -44,6 +44,11 @@ CLIP = Paper(
 
 TINY = "tiny-clip", (96, 32)
 PAPER = "ViT-B-16-quickgelu/openai", (384, 128)
+# Others of its size, as they are.
+ENCODERS = {
+    "EVA-CLIP": {"backbone": "EVA02-B-16/merged2b_s8b_b131k"},
+    "SigLIP 2": {"backbone": "ViT-B-16-SigLIP2/webli"},
+}
 
 
 @dataclass(frozen=True)
@@ -61,7 +66,7 @@ class Clip(Method):
     recipes = {
         "tiny": Recipe(*TINY, threads=1),
         "small": Recipe(*TINY, threads=1),
-        "paper": Recipe(*PAPER),
+        "paper": Recipe(*PAPER, ablations={"Encoders": ENCODERS}),
     }
 
     @classmethod

@@ -11,7 +11,8 @@ from harness.data.downloads import HubFiles, WebFile
 from harness.method import Download
 from methods.blocks import tiny
 from methods.blocks.dual_encoder import DualEncoder, Encoder, Vocabulary
-from methods.blocks.pretrained import loading
+from methods.blocks.pretrained import BESIDE_FILES, WORD_FILES, loading
+from methods.blocks.siglip import SigLipEncoder, is_siglip
 
 OPEN_CLIP = "open_clip_model.safetensors", "open_clip_pytorch_model.bin"  # the first that is there
 OF_URLS = Path("~/.cache/clip")  # where open_clip keeps what lies on no hub
@@ -40,9 +41,16 @@ def encoder_downloads(name: str) -> list[Download]:
     if place := known.get("hf_hub"):
         repository, _, file = place.rpartition("/")
         safe = f"{file.rpartition('.')[0]}.safetensors"
-        return [HubFiles(repository, ((safe, file) if file else OPEN_CLIP,))]
+        weights = HubFiles(repository, ((safe, file) if file else OPEN_CLIP,))
+        return [weights, *_words_downloads(model)]
     url = known.get("url")
-    return [WebFile(url, OF_URLS.expanduser())] if url else []
+    return [*([WebFile(url, OF_URLS.expanduser())] if url else []), *_words_downloads(model)]
+
+
+def _words_downloads(model: str) -> list[Download]:
+    """Return what an open_clip model reads its words with, where it is not CLIP's own."""
+    name = (open_clip.get_model_config(model) or {}).get("text_cfg", {}).get("hf_tokenizer_name")
+    return [HubFiles(name, (WORD_FILES,), BESIDE_FILES)] if name and not Path(name).is_dir() else []
 
 
 def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:
@@ -51,7 +59,7 @@ def load_dual_encoder(name: str, image_size: tuple[int, int]) -> DualEncoder:
     `tiny-clip`, `tiny-eva` and `tiny-towers` ship with the project. Any other name is open_clip's:
     `ViT-B-16-quickgelu/openai` takes the weights of that tag from the hub,
     `ViT-B-16-quickgelu/FILE` those of a file, a name alone starts from random weights. Of models
-    on timm only EVA is known.
+    on timm only EVA and SigLIP are known.
     """
     if name in tiny.NAMES:
         return tiny.load_tiny(name, image_size)
@@ -85,6 +93,8 @@ def _open_clip_encoder(name: str, tag: str | None, image_size: tuple[int, int]) 
             force_image_size=image_size,
             force_custom_text=True,
         )
+        if is_siglip(model):
+            return SigLipEncoder(model.visual, model.text, open_clip.get_tokenizer(name))
     tokenizer = open_clip.SimpleTokenizer()
     # CLIP's vocabulary has no mask. The id of its last word serves, as in IRRA: it has to stay
     # below that of the end token, where open_clip pools.

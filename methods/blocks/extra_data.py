@@ -12,6 +12,10 @@ EVA = (
     "EVA-02-CLIP B/16 of BAAI, on Merged-2B, 2 billion images of the web with their texts "
     "(https://arxiv.org/abs/2303.15389)"
 )
+SIGLIP = (
+    "SigLIP 2 B/16 of Google, on WebLI, 10 billion images of the web with 12 billion texts "
+    "(https://arxiv.org/abs/2502.14786)"
+)
 ALBEF = (
     "ALBEF of Salesforce, on 14 million images with texts, and on those of COCO where the weights "
     "are called so (https://arxiv.org/abs/2107.07651)"
@@ -29,6 +33,8 @@ OF_ENCODERS = {
     "tiny-towers": ExtraData(weights=(f"tiny-towers, {TINY}",), people=(DRAWN,)),
     "tiny-albef": ExtraData(weights=(f"tiny-albef, {TINY}",), people=(DRAWN,)),
     "ViT-B-16-quickgelu/openai": ExtraData(weights=(CLIP,), people=()),
+    "EVA02-B-16/merged2b_s8b_b131k": ExtraData(weights=(EVA,), people=()),
+    "ViT-B-16-SigLIP2/webli": ExtraData(weights=(SIGLIP,), people=()),
     "albef": ExtraData(weights=(ALBEF,), people=()),
     "vit_base_patch16_224.augreg_in21k_ft_in1k+google-bert/bert-base-uncased": ExtraData(
         weights=(VIT, BERT), people=()
