@@ -13,21 +13,46 @@ from harness import plan, registry
 from harness.contract.case import CPU, Case
 from harness.contract.checks import CHECKS, Check
 from harness.contract.subject import Subject
+from harness.contract.training import rows_build_and_train
 from harness.run.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
+
+from ..some import STEP
 
 LISTINGS = {listing.name: listing for listing in registry.list_methods()}
 NAMES = [name for name, listing in LISTINGS.items() if listing.description]
 # One process tests a method, which is so trained once for all that only look at it.
 GROUPS = {name: pytest.mark.xdist_group(f"contract of {name}") for name in NAMES}
 METHODS = [pytest.param(name, id=name, marks=GROUPS[name]) for name in NAMES]
+
+
+def variants_of(name: str) -> list[dict[str, Any]]:
+    """Return the variants of a method at scale tiny, as published first."""
+    description = LISTINGS[name].description or {}
+    here = plan.variants_at(description, "tiny")
+    return [variant for variant in description["variants"] if variant["label"] in here]
+
+
+def rarely(rare: object) -> list[Any]:
+    """Return the mark of what is not tried every time."""
+    return [pytest.mark.exhaustive] if rare else []
+
+
+# Every time one row in five; `rows_build_and_train`, which trains them all, is exhaustive.
 VARIANTS = [
-    pytest.param(name, variant, id=f"{name}:{variant['label']}", marks=GROUPS[name])
+    pytest.param(
+        name,
+        variant,
+        id=f"{name}:{variant['label']}",
+        marks=[GROUPS[name], *rarely(position % STEP)],
+    )
     for name in NAMES
-    for variant in (LISTINGS[name].description or {})["variants"]
-    if variant["label"] in plan.variants_at(LISTINGS[name].description or {}, "tiny")
+    for position, variant in enumerate(variants_of(name))
 ]
-FULL = [parameters for parameters in VARIANTS if parameters.values[1]["label"] == "full"]
+TRIED = [
+    pytest.param(check, id=check.run.__name__, marks=rarely(check.run is rows_build_and_train))
+    for check in CHECKS
+]
 
 
 def case(dolls: Path, name: str, variant: dict[str, Any], **how: Any) -> Case:
@@ -46,7 +71,7 @@ def test_every_plugin_imports() -> None:
     assert {name: listing.error for name, listing in LISTINGS.items() if listing.error} == {}
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.run.__name__)
+@pytest.mark.parametrize("check", TRIED)
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_keeps_to_the_contract(
     subject: Callable[[str], Subject], name: str, check: Check
