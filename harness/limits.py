@@ -49,6 +49,8 @@ def refuse_stage(stage: Mapping[str, Any]) -> None:
             f"images_per_person: {stage['images_per_person']} of each person are more than a batch "
             f"of {stage['batch_size']} holds: write fewer, or a larger batch_size."
         )
+    if stage["data"] == "":
+        raise HarnessError("data: write a dataset's name or folder, or null for the run's own.")
     if stage["optimizer"] == "sgd" and stage["eps"] is not None:
         raise HarnessError(
             f"eps: sgd divides by nothing, so a stage that trains with it takes no eps, and "

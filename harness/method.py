@@ -98,6 +98,15 @@ class TrainSet(Protocol):
     def pixels(self, indices: Sequence[int] | Tensor) -> Tensor:
         """Return images as (B, 3, H, W) uint8."""
 
+    def companion(
+        self, name: str, by: Literal["caption", "image"] = "caption"
+    ) -> Sequence[Sequence[Any]]:
+        """Return further texts, or labels, of each caption or image; nothing is an empty list.
+
+        `Config.companions` has to name it. Where it was made by image, a caption has what its image
+        has; where it was made by caption, an image has what all of its captions have.
+        """
+
 
 class Download(Protocol):
     """Something that is fetched once and then lies here, as `harness.data.downloads` has it."""
@@ -128,7 +137,7 @@ class Run(Protocol):
 
     @property
     def train(self) -> TrainSet:
-        """The training set, as `prepare` is handed it."""
+        """The training set, as `prepare` is handed it; of a stage with `data`, its own."""
 
     def generator(self, purpose: str) -> torch.Generator:
         """Return a CPU generator that depends on the seed, the step and the purpose alone.
@@ -196,6 +205,10 @@ class Stage:
     # Batches whose gradients, averaged over their rows, make a step of the optimiser. `run.step`
     # counts batches. With more than one a method has no `after_step`.
     accumulate: int = 1
+    # A dataset, by name or folder, whose training split this stage trains on; None: the run's own.
+    # Its images, captions and people are numbered from 0, as if there were no others; where it
+    # names nobody, person ids are None.
+    data: str | None = None
     losses: tuple[str, ...] | None = None  # the names that train here; None: all of the config
     # Config fields that play no part up to the end of this stage. Variants that differ in them and
     # in losses of later stages alone share its checkpoint; one stage is trained once a seed.
@@ -232,6 +245,8 @@ class Config:
     losses: Mapping[str, float] = field(
         default_factory=dict
     )  # name -> weight; an absent loss is off
+    # Names of further texts or labels that it trains with, see `TrainSet.companion`.
+    companions: tuple[str, ...] = ()
 
 
 class Method(nn.Module, ABC):

@@ -17,6 +17,12 @@ from harness.printable import printable
 SHOWN = 10  # broken images that are named, and converted ones
 
 app = typer.Typer(no_args_is_help=True, help="Import a benchmark's folder, audit a dataset.")
+companion = typer.Typer(
+    no_args_is_help=True, help="Further texts or labels of a training split: add them, list them."
+)
+app.add_typer(companion, name="companion")
+
+Dataset = Annotated[str, typer.Argument(help="A dataset's name, or a folder of Parquet files.")]
 
 
 @app.command("import")
@@ -139,7 +145,7 @@ def rehearse(
 
 @app.command("audit")
 def audit_data(
-    dataset: Annotated[str, typer.Argument(help="A dataset's name, or a folder of Parquet files.")],
+    dataset: Dataset,
     as_json: AsJson = False,
 ) -> None:
     """Count what a dataset holds, and say whether it is an official benchmark.
@@ -159,6 +165,57 @@ def audit_data(
         show_examination(found)
     if found["broken_images"] or found["verdict"]["status"] == Status.REFUSED:
         raise typer.Exit(1)
+
+
+@companion.command("add")
+def add_companion(
+    dataset: Dataset,
+    file: Annotated[Path, typer.Argument(help="A .parquet or .jsonl file.")],
+    name: Annotated[str, typer.Option(help="What methods call it.")],
+    made_by: Annotated[str, typer.Option(help="Who, or which model, made it; pages tell it.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take the place of another one of that name.")
+    ] = False,
+) -> None:
+    """Add back-translations, rewritten captions or attributes, for methods that train with them.
+
+    A row has image_id, or image, the path that the annotation has; caption, a number from 0 among
+    the captions of the image, where it is of one; and text, texts, label or labels. What is of val
+    or test is refused. Methods name it in `Config.companions`.
+
+    Example: **harness data companion add data/rstpreid rewritten.jsonl --name rewritten --made-by
+    "Qwen2-VL 7B"**
+    """
+    from harness.cli.display import terminal
+    from harness.data.catalogue import find_declaration, locate
+    from harness.data.importing import companion_files
+
+    with terminal.steps() as show:
+        located = locate(find_declaration(dataset), show, needed=("train",))
+        added, is_new = companion_files.add_companion(located, file, name, made_by, replace)
+    told = "Added" if is_new else "Nothing to do: it is there"
+    terminal.note(f"{told}: {added.name}, {_counts(added.counts)}. Methods name it in companions.")
+
+
+@companion.command("list")
+def list_companions(dataset: Dataset, as_json: AsJson = False) -> None:
+    """List the companions of a dataset, with who made them."""
+    from harness.cli.display import terminal
+    from harness.data import companions
+    from harness.data.catalogue import find_declaration, locate
+
+    with terminal.steps() as show:
+        located = locate(find_declaration(dataset), show, needed=("train",))
+    found = companions.list_companions(located.fingerprint)
+    if as_json:
+        print(json.dumps([vars(one) for one in found], indent=1))
+        return
+    rows = [(one.name, one.made_by, _counts(one.counts), one.fingerprint[:12]) for one in found]
+    terminal.print_table(("companion", "made by", "holds", "fingerprint"), rows)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items())
 
 
 def show_examination(found: Mapping[str, Any]) -> None:

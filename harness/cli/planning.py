@@ -38,7 +38,8 @@ def plan_runs(
     other data the methods as published are tested, where that is asked for.
     """
     from harness import plan, registry
-    from harness.cli.display import running
+    from harness.cli.display import running, terminal
+    from harness.plan.beside import Finder
     from harness.plan.collisions import once
 
     suite = plan.read_suite(suite_name)
@@ -54,7 +55,11 @@ def plan_runs(
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
     audited = suite.audit_selection if is_audited is None else is_audited
-    specs = plan.plan(suite, located, choices, chosen, values, options, canonical, queries, audited)
+    with terminal.steps() as show:
+        specs = plan.plan(
+            suite, located, choices, chosen, values, options, canonical, queries, audited,
+            beside=Finder(suite, show),
+        )  # fmt: skip
     refuse_untrainable(specs)
     found = list(once(specs))
     return _also_on(found, suite) if also_elsewhere and suite.also_on else found
@@ -99,14 +104,13 @@ def refuse_untrainable(specs: Sequence[RunSpec]) -> None:
 def _refuse_without_people(specs: Sequence[RunSpec]) -> None:
     """Refuse to learn identities from images that name nobody."""
     from harness.data.digest import read_rows
-    from harness.data.importing.layouts import APART
+    from harness.data.importing.layouts import names_nobody
 
     learning = [spec for spec in specs if spec.config["supervision"] == "identity"]
     for located in {spec.located.fingerprint: spec.located for spec in learning}.values():
         if located.declaration.drawn:
             continue
-        people = read_rows(located.files["train"]).person_of_image
-        if people.min() < APART or len(set(people.tolist())) < len(people):
+        if not names_nobody(read_rows(located.files["train"]).person_of_image):
             continue
         methods = ", ".join(dict.fromkeys(spec.method for spec in learning))
         raise HarnessError(

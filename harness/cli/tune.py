@@ -105,6 +105,7 @@ def plan_points(
     """Return the points of the grid that the options name, of which nothing has been run."""
     from harness import plan, registry
     from harness.cli.display import terminal
+    from harness.plan.beside import Finder
 
     values = plan.cross(plan.read_grid(grid))
     suite = plan.read_suite(suite_name)
@@ -112,7 +113,10 @@ def plan_points(
     (choice,) = plan.choose([method], listings, suite.scale, ablations=False)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
     located = locate_suite(suite, dataset_names)
-    points = plan.plan_grid(suite, located, choice, chosen, values, name_plugins(plugins or []))
+    options = name_plugins(plugins or [])
+    with terminal.steps() as show:
+        beside = Finder(suite, show)
+        points = plan.plan_grid(suite, located, choice, chosen, values, options, beside)
     if same := len(values) - len(points) // len(located):
         terminal.note(f"{same} of {len(values)} combinations are left out: others are the same.")
     return points

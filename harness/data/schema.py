@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -13,6 +14,9 @@ from torch import Tensor
 
 from harness.method import Supervision, TrainSummary
 from harness.seeding import derive
+
+if TYPE_CHECKING:
+    from harness.data.companions import Companion
 
 Integers = NDArray[np.int64]
 
@@ -61,6 +65,7 @@ class TrainView:
         pixels: Callable[[Integers], Tensor],
         supervision: Supervision,
         seed: int,
+        companions: Sequence[Companion] = (),
     ) -> None:
         images = _permutation(len(split.image_ids), seed, "images")  # new index -> row
         captions = _permutation(len(split.captions), seed, "captions")
@@ -68,6 +73,7 @@ class TrainView:
         self._pixels = pixels
         self._images = images
         self._captions = captions
+        self._companions = companions
         self.captions: Sequence[str] = [split.captions[row] for row in captions]
         self.image_of_caption = torch.from_numpy(new_image[split.image_of_caption[captions]])
         self.captions_of_image: Sequence[Sequence[int]] = _group(
@@ -81,6 +87,20 @@ class TrainView:
         """Return images as (B, 3, H, W) uint8."""
         return self._pixels(self._images[np.asarray(indices, dtype=np.int64)])  # (B, 3, H, W)
 
+    def companion(
+        self, name: str, by: Literal["caption", "image"] = "caption"
+    ) -> Sequence[Sequence[Any]]:
+        """Return further texts, or labels, of each caption or image.
+
+        Raises:
+            HarnessError: it is none of those that the config names and this set has.
+        """
+        from harness.data.companions import read_companion
+
+        rows = self._images, self._captions
+        pairs = self.image_of_caption.numpy(), self.captions_of_image
+        return read_companion(self._companions, name, by, *rows, *pairs)
+
     def rows(self, images: Tensor, captions: Tensor) -> tuple[Integers, Integers]:
         """Return the dataset's rows of image and caption indices, for scoring what is reported."""
         return self._images[images.cpu().numpy()], self._captions[captions.cpu().numpy()]
@@ -91,6 +111,14 @@ class TrainView:
         if self.person_of_image is not None:
             people = len(np.unique(self.person_of_image.numpy()))
         return TrainSummary(len(self._images), self.captions, people)
+
+
+@dataclass(frozen=True)
+class StageSet:
+    """What a stage trains on, with who counts which of its reported pairs are of one person."""
+
+    view: TrainView
+    judge_pairs: Callable[[Tensor, Tensor], int] | None = None
 
 
 def _permutation(count: int, seed: int, purpose: str) -> Integers:

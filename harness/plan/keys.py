@@ -10,11 +10,12 @@ import functools
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from harness import sources
 from harness.limits import RUN_OPTIONS
+from harness.plan.features import FEATURES, STAGE_DATA
 from harness.plan.spec import PROTOCOL_VERSION
 from harness.registry import Plugin
 from harness.sources import (
@@ -29,6 +30,7 @@ from harness.sources import (
 
 Name = tuple[str, str]  # a module and what it defines
 Settings = Mapping[str, Any]  # fields of a config or a recipe, by name
+NOTHING: Settings = {}
 HARNESS = Roots()
 
 # Where a run begins to make its weights, and to make its figures of them. Figures on val are made
@@ -89,19 +91,28 @@ class Code:
     weights: str
     figures: str
     files: str = field(default="", compare=False)  # of the plugin, to the byte
+    features: Mapping[str, str] = field(default_factory=dict)  # of those that a run uses, by name
 
 
 class Codes:
     """What the runs of plugins stand on, as it is at one time: each module is read once."""
 
     def __init__(self, roots: Roots = HARNESS) -> None:
+        self._roots = roots
         self._trains = hash_harness(TRAINS, JUDGES, roots)
         self._scores = hash_harness(SCORES, roots=roots)
         self._readings: dict[Roots, Reading] = {}
+        self._of_plugins: dict[Plugin, Code] = {}
 
-    def of(self, plugin: Plugin) -> Code:
-        """Return what the runs of a plugin's methods stand on."""
-        scope = Scope(plugin.roots, frozenset(LEFT_OUT))
+    def of(self, plugin: Plugin, uses: Iterable[str] = ()) -> Code:
+        """Return what the runs of a plugin's methods stand on that use these of `FEATURES`."""
+        if plugin not in self._of_plugins:
+            self._of_plugins[plugin] = self._read(plugin)
+        features = {name: hash_feature(name, self._roots) for name in sorted(uses)}
+        return replace(self._of_plugins[plugin], features=features)
+
+    def _read(self, plugin: Plugin) -> Code:
+        scope = Scope(plugin.roots, _left_out())
         reading = self._readings.setdefault(plugin.roots, Reading(scope))
         modules = plugin.sources()
         own = reading.hash(Definition(module, WHOLE) for module in plugin.own(modules))
@@ -111,25 +122,44 @@ class Codes:
         return Code(trains, scores, sources.files_hash(modules))
 
 
-def code_of(plugin: Plugin) -> Code:
-    """Return what the runs of a plugin's methods stand on now."""
-    return Codes().of(plugin)
+def code_of(plugin: Plugin, uses: Iterable[str] = ()) -> Code:
+    """Return what the runs of a plugin's methods stand on now that use these of `FEATURES`."""
+    return Codes().of(plugin, uses)
+
+
+def hash_feature(name: str, roots: Roots = HARNESS) -> str:
+    """Hash what the harness does to train a run that uses one of `FEATURES`.
+
+    Raises:
+        KeyError: there is no such feature, as of a record that somebody has written.
+    """
+    return hash_harness(TRAINS, JUDGES, roots, FEATURES[name])
+
+
+def _left_out(used: Iterable[str] = ()) -> frozenset[str]:
+    """Return what no key holds, but for modules of features that are used."""
+    of_features = {module for modules in FEATURES.values() for module in modules}
+    return frozenset({*LEFT_OUT, *of_features} - {*used})
 
 
 def hash_harness(
-    names: Sequence[Name], not_followed: Iterable[str] = (), roots: Roots = HARNESS
+    names: Sequence[Name],
+    not_followed: Iterable[str] = (),
+    roots: Roots = HARNESS,
+    used: Iterable[str] = (),
 ) -> str:
-    """Hash what the harness does from some of its functions on, but for what is left out."""
+    """Hash what the harness does from some of its functions on, but for what is left out.
+
+    `used` are the modules of features that count.
+    """
     files = sorted(file for _, folder in roots.packages for file in folder.rglob("*.py"))
-    return _hash_harness(tuple(names), frozenset(not_followed), roots, sources.bytes_hash(files))
+    scope = Scope(roots, _left_out(used), frozenset(not_followed))
+    return _hash_harness(tuple(names), scope, sources.bytes_hash(files))
 
 
 @functools.cache  # for as long as the files are what they were: every plan asks for it
-def _hash_harness(
-    names: tuple[Name, ...], not_followed: frozenset[str], roots: Roots, content: str
-) -> str:
-    scope = Scope(roots, frozenset(LEFT_OUT), not_followed)
-    return hash_definitions(find_definitions(names, roots), scope)
+def _hash_harness(names: tuple[Name, ...], scope: Scope, content: str) -> str:
+    return hash_definitions(find_definitions(names, scope.roots), scope)
 
 
 @dataclass(frozen=True)
@@ -145,27 +175,60 @@ class Keys:
 
 
 def make_keys(
-    code: Code, method: str, config: Settings, recipe: Settings, fingerprint: str, seed: int
+    code: Code,
+    method: str,
+    config: Settings,
+    recipe: Settings,
+    fingerprint: str,
+    seed: int,
+    uses: Settings = NOTHING,
 ) -> Keys:
-    """Return the keys of a run of a method on a dataset, resolved."""
+    """Return the keys of a run of a method on a dataset, resolved.
+
+    `uses` holds what of each of `FEATURES` the run uses, as plain data: of datasets and files the
+    fingerprints, which stand for the names in config and recipe.
+    """
     trained = {name: value for name, value in recipe.items() if name not in SCORING}
+    trained["stages"] = [_without(("data",), stage) for stage in recipe["stages"]]
     content = {
         "code": code.weights,
         "method": method,
-        "config": config,
+        "config": _without(("companions",), config),
         "recipe": trained,
         "data": fingerprint,
         "seed": seed,
     }
-    weights = hash_content({**content, "recipe": without_options(trained)})
+    whole = {**content, **_with_code(uses, code)}
+    weights = hash_content({**whole, "recipe": without_options(trained)})
     figures = {
         "weights": weights,
         "protocol": PROTOCOL_VERSION,
         "code": code.figures,
         "recipe": {name: recipe[name] for name in SCORING},
     }
-    stages = tuple(hash_content(part) for part in _stages(content))
+    stages = tuple(
+        hash_content({**part, **_with_code(_uses_until(number, stage, uses), code)})
+        for number, stage, part in _stages(content)
+    )
     return Keys(weights, hash_content(figures), stages)
+
+
+def _with_code(uses: Settings, code: Code) -> dict[str, Any]:
+    """Return what a key holds of the features that a run uses: nothing where it uses none."""
+    found = {name: [code.features[name], used] for name, used in uses.items()}
+    return {"uses": found} if found else {}
+
+
+def _uses_until(number: int, stage: Settings, uses: Settings) -> dict[str, Any]:
+    """Return what is used up to the end of a stage, by its number from 1."""
+    found = {name: used for name, used in uses.items() if name not in stage["unread"]}
+    if STAGE_DATA in found:
+        found[STAGE_DATA] = found[STAGE_DATA][:number]
+    return {name: used for name, used in found.items() if name != STAGE_DATA or any(used)}
+
+
+def _without(names: Sequence[str], fields: Settings) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if name not in names}
 
 
 def without_options(recipe: Settings) -> dict[str, Any]:
@@ -178,8 +241,8 @@ def hash_content(content: Settings) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _stages(content: Settings) -> Iterator[dict[str, Any]]:
-    """Yield what decides the weights at the end of each stage but the last.
+def _stages(content: Settings) -> Iterator[tuple[int, Settings, dict[str, Any]]]:
+    """Yield each stage but the last, with its number and what decides the weights at its end.
 
     Of the losses those that are on so far, of the config what a stage does not call unread, of the
     recipe no later stage.
@@ -193,14 +256,13 @@ def _stages(content: Settings) -> Iterator[dict[str, Any]]:
             for position, earlier in enumerate(stages[:number])
         }
         read = {name: value for name, value in config.items() if name not in stage["unread"]}
-        yield {
+        of_recipe = {name: recipe[name] for name in ("threads", *RUN_OPTIONS)}
+        part = {
             **content,
             "config": {**read, "losses": on},
-            "recipe": {
-                "stages": stages[:number],
-                **{name: recipe[name] for name in ("threads", *RUN_OPTIONS)},
-            },
+            "recipe": {"stages": stages[:number], **of_recipe},
         }
+        yield number, stage, part
 
 
 def _trains(loss: str, of_stage: Sequence[str] | None) -> bool:

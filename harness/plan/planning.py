@@ -6,17 +6,26 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from harness import registry, results
 from harness.data.declaration import Located
 from harness.errors import HarnessError
 from harness.plan import keys
+from harness.plan.beside import Beside, Finder
 from harness.plan.choices import Choice
 from harness.plan.spec import FurtherEvaluation, Probe, RunSpec, Trial
 from harness.plan.suites import Suite
 from harness.plan.values import write_value
 from harness.plan.variants import Resolved, resolve_variant
+
+
+class Finds(Protocol):
+    """What finds what runs are trained on beside their dataset."""
+
+    def find(
+        self, located: Located, config: Mapping[str, Any], recipe: Mapping[str, Any]
+    ) -> Beside: ...
 
 
 def plan(
@@ -29,6 +38,7 @@ def plan(
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
     is_audited: bool = False,
+    beside: Finds | None = None,
 ) -> list[RunSpec]:
     """Return the runs, seed by seed inside a variant.
 
@@ -38,7 +48,12 @@ def plan(
         rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
         queries: names of query transforms, each a further evaluation of every run.
         is_audited: score each epoch on test too, of what is trained; no key depends on it.
+        beside: what finds the sets of stages, and companions; by default a finder of the suite.
+
+    Raises:
+        HarnessError: of them one is not here, or may not be trained on.
     """
+    finder = beside or Finder(suite, lambda what, done, total: None)
     further = keys.hash_harness(keys.SCORES_FURTHER)
     code_of = {
         "rerank": further,
@@ -48,18 +63,19 @@ def plan(
     specs = []
     for located in datasets:
         for choice in choices:
-            code = codes.of(choice.listing.plugin)
             for label in choice.variants:
                 resolved = resolve_variant(
                     choice.listing, suite.scale, label, settings, suite.options
                 )
+                found = finder.find(located, resolved.config, resolved.recipe)
+                code = codes.of(choice.listing.plugin, found.uses)
                 declared = choice.evaluations if resolved.label == results.FULL else ()
                 wanted = {
                     "rerank": dict.fromkeys((*declared, *rerankings)),
                     "queries": dict.fromkeys(queries),
                 }
                 for seed in seeds:
-                    spec = _spec(suite, located, choice, resolved, seed, code, options)
+                    spec = _spec(suite, located, choice, resolved, seed, code, options, found)
                     spec = replace(spec, audit_selection=is_audited)
                     specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
@@ -101,6 +117,7 @@ def plan_grid(
     seeds: Sequence[int],
     grid: Sequence[Mapping[str, Any]],
     options: str = "",
+    beside: Finds | None = None,
 ) -> list[Point]:
     """Return the points of a grid, dataset by dataset; those with one config and recipe are one.
 
@@ -108,10 +125,13 @@ def plan_grid(
         choice: one variant of a method.
         grid: settings, as `--set` has them.
         options: what commands need beside method, dataset, seeds and settings.
+        beside: as `plan` takes it.
 
     Raises:
-        HarnessError: a setting does not exist, its value does not fit, or val does not read it.
+        HarnessError: a setting does not exist, its value does not fit, or val does not read it; or
+            as `plan` says.
     """
+    finder = beside or Finder(suite, lambda what, done, total: None)
     (label,) = choice.variants
     if unread := [name for name in keys.SCORING if any(name in settings for settings in grid)]:
         raise HarnessError(f"Val does not read {', '.join(unread)}, so it cannot be chosen there.")
@@ -120,12 +140,16 @@ def plan_grid(
         resolved = resolve_variant(choice.listing, suite.scale, label, settings, suite.options)
         if not any(_is_equal(resolved, other) for _, other in distinct):
             distinct.append((settings, resolved))
-    code = keys.Codes().of(choice.listing.plugin)
+    codes = keys.Codes()
     judged = keys.hash_harness(keys.TRAINS)
     points = []
     for located in datasets:
         for settings, resolved in distinct:
-            specs = [_spec(suite, located, choice, resolved, seed, code, "") for seed in seeds]
+            found = finder.find(located, resolved.config, resolved.recipe)
+            code = codes.of(choice.listing.plugin, found.uses)
+            specs = [
+                _spec(suite, located, choice, resolved, seed, code, "", found) for seed in seeds
+            ]
             trials = [_trial(spec, judged, settings, options) for spec in specs]
             named = _arguments(suite, located, choice, resolved, seeds)
             changing = _changing(choice, suite.scale, resolved, settings)
@@ -162,6 +186,7 @@ def probe(spec: RunSpec, device: str, jobs: int) -> Probe:
         "config": spec.config,
         "recipe": spec.recipe,
         "data": spec.located.fingerprint,
+        "uses": spec.uses,
         "place": [spec.suite, spec.dataset, spec.scale, spec.name],
         "evaluations": [one.name for one in spec.evaluations if one.on is None],
         "audited": spec.is_audited,
@@ -192,6 +217,7 @@ def _trial(spec: RunSpec, judged: str, settings: Mapping[str, Any], options: str
                 "config": spec.config,
                 "recipe": keys.without_options(spec.recipe),
                 "data": spec.located.fingerprint,
+                **({"uses": spec.uses} if spec.uses else {}),
             }
         ),
         "command": f"{asked}{_written('grid', settings)}{options}",
@@ -231,11 +257,18 @@ def _spec(
     seed: int,
     code: keys.Code,
     options: str,
+    beside: Beside,
 ) -> RunSpec:
     description = choice.listing.description
     assert description is not None
     made = keys.make_keys(
-        code, choice.listing.name, resolved.config, resolved.recipe, located.fingerprint, seed
+        code,
+        choice.listing.name,
+        resolved.config,
+        resolved.recipe,
+        located.fingerprint,
+        seed,
+        beside.uses,
     )
     return RunSpec(
         suite=suite.name,
@@ -258,6 +291,7 @@ def _spec(
         command=f"harness run {_arguments(suite, located, choice, resolved, [seed])}{options}",
         suite_argument=_suite_argument(suite),
         dataset_argument=_dataset_argument(suite, located),
+        beside=beside,
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from harness import registry, results
 from harness.data.declaration import SPLITS, Located
 from harness.limits import RUN_OPTIONS
+from harness.plan.beside import NOTHING, Beside
 from harness.registry.settings import build
 from harness.results import RunRecord
 from harness.results.paper import ExtraData, Paper
@@ -86,9 +87,15 @@ class RunSpec:
     code: str = ""  # that the weights stand on, as it was planned
     files: str = ""  # a hash of the plugin's files then
     audit_selection: bool = False  # asked for; see `is_audited`
+    beside: Beside = NOTHING  # what it is trained on beside its dataset's training split
 
     splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
+
+    @property
+    def uses(self) -> dict[str, Any]:
+        """What of each of `harness.plan.features.FEATURES` it uses, as its keys hold it."""
+        return self.beside.uses
 
     @property
     def is_audited(self) -> bool:
@@ -205,7 +212,9 @@ class RunSpec:
                 "note": declaration.note,
                 "licence": declaration.licence,
                 "url": declaration.url,
+                **self.beside.record(),
             },
+            uses=self.uses,
             environment={"python": platform.python_version(), "platform": platform.platform()},
             command=f"{self.command} --audit-selection" if self.is_audited else self.command,
             suite_argument=self.suite_argument,

@@ -86,6 +86,8 @@ class RunRecord:
     device_memory: float = 0.0  # the most that a graphics card held, beside that of the process
     handed_in: HandedIn | None = None  # files of others, where nothing was trained here
     doubt: str = ""  # what of its first epochs lies far outside those of earlier runs
+    # Of what the keys of most runs do not hold, what those of this one do, by feature.
+    uses: Mapping[str, Any] = field(default_factory=dict)
     schema_version: int = SCHEMA_VERSION
 
     @property

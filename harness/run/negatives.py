@@ -23,7 +23,9 @@ def mine_negatives(
     split = load_split(spec.located, "train")
     height, width = spec.config["image_size"]
     pixels = open_pixels(split, (height, width), None, lambda done, count: None)
-    view = TrainView(split, pixels, Supervision(spec.config["supervision"]), spec.seed)
+    supervision = Supervision(spec.config["supervision"])
+    companions = spec.beside.companions_of(spec.located)
+    view = TrainView(split, pixels, supervision, spec.seed, companions)
     method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
     recipe = build(Recipe, spec.recipe)
     run = preparation(method, view, recipe, spec.seed, torch.device("cpu"), tell)

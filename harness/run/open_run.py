@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from harness.data.declaration import Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
 from harness.data.pixels import Pixels, cache_bytes, open_pixels, pixel_folder
-from harness.data.schema import Split, TrainView, split_of_nobody
+from harness.data.schema import Split, StageSet, TrainView, split_of_nobody
 from harness.evaluation.embeddings import embeddings_path
 from harness.method import Method, Recipe, Supervision
 from harness.plan.spec import RunSpec
@@ -22,6 +22,7 @@ from harness.registry.settings import build
 from harness.results import EVALUATIONS
 from harness.run.determinism import choose_algorithms
 from harness.run.options import Options
+from harness.run.stage_sets import open_stage_sets
 from harness.training.building import build_method
 
 
@@ -39,6 +40,7 @@ class OpenRun:
     work: Path
     weights: Path  # the same folder on every rank
     open_test: Callable[[Located], tuple[Split, Pixels]]
+    open_stage_sets: Callable[[], Mapping[int, StageSet]]
     say: Callable[[Update], None]
 
     @property
@@ -70,16 +72,20 @@ def open_run(
         write_digest(spec.located, digest_path(*place))
     data = Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
-    view = TrainView(*data.training(), supervision, spec.seed)
+    companions = spec.beside.companions_of(spec.located)
+    view = TrainView(*data.training(), supervision, spec.seed, companions)
     method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
 
-    def open_test(located: Located) -> tuple[Split, Pixels]:
-        split = load_split(located, "test")
+    def open_split(located: Located, name: str) -> tuple[Split, Pixels]:
+        split = load_split(located, name)
         return split, _open_pixels(split, located, spec, options, say)
 
     return OpenRun(
-        method, recipe, spec.located, data, view, device, spec.seed, work, weights, open_test, say
-    )
+        method, recipe, spec.located, data, view, device, spec.seed, work, weights,
+        open_test=lambda located: open_split(located, "test"),
+        open_stage_sets=lambda: open_stage_sets(spec, open_split),
+        say=say,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -47,15 +47,17 @@ def probe_run(
     shutil.rmtree(opened.weights, ignore_errors=True)
     say(Update("trying to encode and score"))
     write_costs(work, _costs(spec, opened, opening, training))
-    return replace(record, images_per_second=_images_per_second(opened, training))
+    return replace(record, images_per_second=_images_per_second(training))
 
 
 def _probe_training(opened: OpenRun, asked_to_end: Callable[[], bool]) -> ProbedTraining:
     if not opened.recipe.stages:
         return UNTRAINED
     watchers = Watchers(tell=lambda doing: opened.say(Update(doing)), asked_to_end=asked_to_end)
+    sets = opened.open_stage_sets()
     where = opened.device, opened.weights
-    return probe_training(opened.method, opened.view, opened.recipe, opened.seed, *where, watchers)
+    what = opened.method, opened.view, opened.recipe
+    return probe_training(*what, opened.seed, *where, watchers, sets)
 
 
 def _costs(spec: Probe, opened: OpenRun, opening: float, training: ProbedTraining) -> Costs:
@@ -81,15 +83,14 @@ def _costs(spec: Probe, opened: OpenRun, opening: float, training: ProbedTrainin
         checkpoint=training.checkpoint,
         stored=end.bytes,
         **_memory(opened, items),
-        images_per_second=_images_per_second(opened, training),
+        images_per_second=_images_per_second(training),
     )
 
 
-def _images_per_second(opened: OpenRun, training: ProbedTraining) -> float:
+def _images_per_second(training: ProbedTraining) -> float:
     """Return the rows that all epochs train in a second."""
     took = sum(stage.seconds for stage in training.stages)
-    epochs = sum(stage.epochs for stage in opened.recipe.stages)
-    return epochs * len(opened.view.captions) / took if took else 0.0
+    return sum(stage.rows for stage in training.stages) / took if took else 0.0
 
 
 def _memory(opened: OpenRun, items: ItemCosts) -> dict[str, float]:

@@ -92,8 +92,10 @@ def train_run(
         asked_to_end=asked_to_end,
         audit=audit,
     )
+    sets = opened.open_stage_sets()
     where = opened.device, opened.weights
-    return train(opened.method, opened.view, opened.recipe, opened.seed, *where, watchers, shared)
+    what = opened.method, opened.view, opened.recipe
+    return train(*what, opened.seed, *where, watchers, shared, sets)
 
 
 def figures_on(opened: OpenRun, method: Method, name: str) -> dict[str, float]:

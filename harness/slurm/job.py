@@ -44,7 +44,7 @@ class Job:
         A run that is asked to end stops behind its next checkpoint, and the process exits without
         a result: what Slurm starts again goes on from there.
         """
-        if code_of(self.spec.plugin) != self.code:
+        if code_of(self.spec.plugin, self.spec.uses) != self.code:
             return self._refuse_changed_code()
         queue_again: Any = signal.getsignal(TIME_ENDS)  # submitit has Slurm start it again
         before = self._checkpoint_time()

@@ -66,8 +66,7 @@ class _Queue:
         self, specs: Sequence[RunSpec], options: Options, watch: Watch, settings: Settings
     ) -> None:
         codes = Codes()
-        code = {plugin: codes.of(plugin) for plugin in {spec.plugin for spec in specs}}
-        self._waiting = [Job(spec, options, code[spec.plugin]) for spec in specs]
+        self._waiting = [Job(spec, options, codes.of(spec.plugin, spec.uses)) for spec in specs]
         self._submitted: list[Submitted] = []
         self._options = options
         self._watch = watch

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from harness import distributed
-from harness.data.schema import TrainView
+from harness.data.schema import StageSet, TrainView
 from harness.evaluation.clock import seconds
 from harness.method import Batch, Method, Recipe, Stage
 from harness.progress import Progress
@@ -71,6 +71,9 @@ class Watchers:
     asked_to_end: Callable[[], bool] = lambda: False
 
 
+NO_SETS: Mapping[int, StageSet] = {}
+
+
 @dataclass(frozen=True)
 class TrainingResult:
     """What training leaves beside the weights in its folder."""
@@ -95,9 +98,11 @@ def train(
     folder: Path,
     watchers: Watchers,
     shared: Sequence[Path] = (),
+    sets: Mapping[int, StageSet] = NO_SETS,
 ) -> TrainingResult:
     """Train a method through the stages of a recipe.
 
+    `sets` has what those stages train on, by number from 0, that train on another set than `view`.
     `shared` are the folders of the checkpoints at the end of each stage but the last: one that is
     there is taken up in place of training so far, one that is not is written.
 
@@ -113,7 +118,7 @@ def train(
     began = seconds(device)
     method.prepare(view, run)
     preparing = seconds(device) - began
-    loop = Loop(method, view, recipe, run, folder, watchers)
+    loop = Loop(method, view, recipe, run, folder, watchers, sets)
     loop.resume(shared)
     with loop.writer:
         for number, stage in enumerate(recipe.stages):
@@ -132,7 +137,7 @@ def train(
         epoch,
         audit=audit,
         chunks=loop.chunks,
-        images_per_second=epoch * len(view.captions) / loop.seconds,
+        images_per_second=loop.rows_from(0) / loop.seconds,
         waiting_share=loop.waited / loop.seconds,
     )
 
@@ -168,9 +173,12 @@ class Loop:
         run: TrainingRun,
         folder: Path,
         watchers: Watchers,
+        sets: Mapping[int, StageSet] = NO_SETS,
     ) -> None:
         self.method = method
-        self.view = view
+        self.own = StageSet(view, watchers.judge_pairs)
+        self.sets = sets
+        self.set = self.own
         self.recipe = recipe
         self.run = run
         self.folder = folder
@@ -191,6 +199,19 @@ class Loop:
         self.resumed: dict[str, Any] = {}
         self.writer = Writer()
         folder.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def view(self) -> TrainView:
+        """What the stage under way trains on."""
+        return self.set.view
+
+    def rows_from(self, number: int) -> int:
+        """Return how many rows the epochs of a stage and of all later ones train."""
+        stages = list(enumerate(self.recipe.stages))[number:]
+        return sum(
+            stage.epochs * len(self.sets.get(place, self.own).view.captions)
+            for place, stage in stages
+        )
 
     def resume(self, shared: Sequence[Path]) -> None:
         """Take up the last checkpoint, or the furthest that another variant left, or none."""
@@ -226,6 +247,8 @@ class Loop:
 
     def begin_stage(self, number: int, stage: Stage) -> Training:
         """Return what moves the weights in a stage, as it begins or as a checkpoint left it."""
+        self.set = self.sets.get(number, self.own)
+        self.run.train = self.view
         steps = count_batches(self.view, stage)
         # Else the optimisers of earlier stages stay in memory, and clipping scales gradients back
         # once for each of them.
@@ -350,8 +373,8 @@ class Loop:
             images = torch.cat([images for images, _ in reported])
             captions = torch.cat([captions for _, captions in reported])
             judged[f"pairs/{name}/count"] = len(images)
-            if self.watchers.judge_pairs and len(images):
-                right = self.watchers.judge_pairs(images, captions)
+            if self.set.judge_pairs and len(images):
+                right = self.set.judge_pairs(images, captions)
                 judged[f"pairs/{name}/right"] = right / len(images)
         self.run.pairs.clear()
         return judged
@@ -369,8 +392,10 @@ class Loop:
         epochs = sum(stage.epochs for stage in self.recipe.stages)
         best = max((row["val_r1"] for row in self.history if "val_r1" in row), default=None)
         done, steps = len(self.history) + 1, self.run.steps_per_epoch
-        share = epochs - done + 1 - (step + 1) / steps  # of the epochs, still to do
-        left = self.pace.seconds_left(round(share * len(self.view.captions)), epochs - done)
+        stage = self.run.stage
+        here = self.recipe.stages[stage].epochs - self.epoch - (step + 1) / steps  # epochs to do
+        rows = round(here * len(self.view.captions)) + self.rows_from(stage + 1)
+        left = self.pace.seconds_left(rows, epochs - done)
         pace = self.pace.images_per_second, left, self.pace.waiting_share
         self.watchers.report(Progress(done, epochs, step + 1, steps, loss, best, *pace))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.data.schema import TrainView
+from harness.data.schema import StageSet, TrainView
 from harness.evaluation.clock import seconds
 from harness.method import Method, Recipe, Stage
 from harness.results import SELECTED
@@ -23,6 +23,7 @@ from harness.training.fitting import longest_captions
 from harness.training.handed import preparation
 from harness.training.loop import (
     CHECKPOINT_SECONDS,
+    NO_SETS,
     Interrupted,
     Loop,
     Training,
@@ -42,6 +43,7 @@ class ProbedStage:
     seconds: float  # all of its epochs, with their checkpoints; validation left aside
     step_seconds: float
     images_per_second: float
+    rows: int  # that all of its epochs train
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ def probe_training(
     device: torch.device,
     folder: Path,
     watchers: Watchers,
+    sets: Mapping[int, StageSet] = NO_SETS,
 ) -> ProbedTraining:
     """Prepare a method, and take a few steps of each stage; its checkpoints go to `folder`.
 
@@ -76,7 +79,7 @@ def probe_training(
     began = seconds(device)
     method.prepare(view, run)
     preparing = seconds(device) - began
-    loop = Loop(method, view, recipe, run, folder, watchers)
+    loop = Loop(method, view, recipe, run, folder, watchers, sets)
     stages = tuple(_probe_stage(loop, *numbered) for numbered in enumerate(recipe.stages))
     choosing, weights = _write(folder / SELECTED, method.state_dict(), device)
     return ProbedTraining(preparing, stages, weights, (folder / LAST).stat().st_size, choosing)
@@ -106,6 +109,7 @@ def _probe_stage(loop: Loop, number: int, stage: Stage) -> ProbedStage:
         seconds=stage.epochs * (epoch + saved * saving),
         step_seconds=took,
         images_per_second=len(loop.view.captions) / epoch,
+        rows=stage.epochs * len(loop.view.captions),
     )
 
 

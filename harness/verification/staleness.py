@@ -17,6 +17,7 @@ from harness import plan
 from harness.data.declaration import Declaration, Located
 from harness.errors import HarnessError
 from harness.plan import keys
+from harness.plan.beside import Recorded
 from harness.plan.handed_in import Encoder, make_handed_key
 from harness.plan.spec import RunSpec
 from harness.registry import Listing, Plugin
@@ -86,16 +87,17 @@ def find_of_other_code(runs: Sequence[StoredRun], plugins: Iterable[Plugin]) -> 
     Sources are read and nothing else, not even a description, for which a method is imported where
     none is cached: to change what a method has by default is to change its code.
     """
-    codes = keys.Codes()
-    here = [codes.of(plugin) for plugin in plugins]
-    return [run for run in runs if run.record.status == "ok" and not _is_of_code(run.record, here)]
+    codes, here = keys.Codes(), list(plugins)
+    finished = [run for run in runs if run.record.status == "ok"]
+    return [run for run in finished if not _is_of_code(run.record, codes, here)]
 
 
-def _is_of_code(record: RunRecord, codes: Iterable[keys.Code]) -> bool:
+def _is_of_code(record: RunRecord, codes: keys.Codes, plugins: Iterable[Plugin]) -> bool:
     settings = record.method, record.config, record.recipe
-    data = str(record.data.get("fingerprint")), record.seed
+    data = str(record.data.get("fingerprint")), record.seed, record.uses
     try:
-        return any(keys.make_keys(one, *settings, *data).figures == record.key for one in codes)
+        of_here = (codes.of(plugin, record.uses) for plugin in plugins)
+        return any(keys.make_keys(one, *settings, *data).figures == record.key for one in of_here)
     except (KeyError, TypeError):  # of a recipe like no other
         return False
 
@@ -115,7 +117,8 @@ class _Known:
         """What runs have in common that are planned together."""
         record, settings = self.record, json.dumps(self.settings)
         own = (record.method, self.label) if self.settings else ()
-        return record.dataset, record.scale, str(record.data.get("fingerprint")), settings, *own
+        data = str(record.data.get("fingerprint")), json.dumps(record.uses)
+        return record.dataset, record.scale, *data, settings, *own
 
 
 def _compare_data(path: str, record: RunRecord, datasets: Sequence[Located]) -> Iterator[Finding]:
@@ -209,6 +212,7 @@ def _plan(group: Sequence[_Known]) -> dict[tuple[str, str, int], RunSpec]:
         group[0].settings,
         rerankings=sorted({one.rerank for one in further if one.rerank}),
         queries=sorted({one.queries for one in further if one.queries}),
+        beside=Recorded(first.uses),
     )
     planned = [
         (of.listing.name, label, n) for of in choices for label in of.variants for n in seeds

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 Amounts = tuple[int, int, int]  # identities, images, captions
 Counts = Mapping[str, Amounts]  # by split
@@ -30,6 +31,11 @@ REHEARSAL = "Rehearsal: "
 # People of what is only trained on are numbered from here, apart from those of any benchmark that
 # it is scored on; so are images that name nobody, each for itself.
 APART = 1_000_000_000
+
+
+def names_nobody(people: Any) -> bool:
+    """Tell whether these people, (images,) numbers, only stand for the images that they are on."""
+    return len(people) > 0 and people.min() >= APART and len(set(people.tolist())) == len(people)
 
 
 @dataclass(frozen=True)

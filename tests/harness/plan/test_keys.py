@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import importlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
 
 import methods
 from harness.plan import keys
+from harness.plan.features import FEATURES
 from harness.registry import Plugin, find_plugins
 from harness.sources import HARNESS_FOLDER, Module, Roots
 
@@ -102,10 +103,10 @@ class Copy:
         packages = (("harness", folder / "harness"), ("methods", folder / "methods"))
         self.roots = Roots(packages)
 
-    def code(self) -> keys.Code:
-        """Return what the runs of IRRA stand on."""
+    def code(self, uses: Iterable[str] = ()) -> keys.Code:
+        """Return what the runs of IRRA stand on that use these features."""
         irra = Module("methods.irra", self.folder / "methods" / "irra.py")
-        return keys.Codes(self.roots).of(Plugin(irra, self.roots))
+        return keys.Codes(self.roots).of(Plugin(irra, self.roots), uses)
 
     def text(self, module: str) -> str:
         """Return the text of a module."""
@@ -121,6 +122,16 @@ class Copy:
             self._write(kept)
         names = ("weights", "figures")
         return {name for name in names if getattr(before, name) != getattr(after, name)}
+
+    def features_moved(self, texts: Mapping[str, str]) -> set[str]:
+        """Return of which features the code moves where modules have other texts."""
+        before, kept = self.code(FEATURES), {module: self.text(module) for module in texts}
+        self._write(texts)
+        try:
+            after = self.code(FEATURES)
+        finally:
+            self._write(kept)
+        return {name for name in FEATURES if before.features[name] != after.features[name]}
 
     def _write(self, texts: Mapping[str, str]) -> None:
         for module, text in texts.items():
@@ -187,6 +198,17 @@ def test_what_decides_none_moves_no_key(copy: Copy) -> None:
     others = [module for module in MODULES if module not in TRAINS | SCORES]
     assert len(others) > 80
     assert not copy.moved({module: changed_everywhere(copy.text(module)) for module in others})
+
+
+@pytest.mark.parametrize(
+    ("feature", "module"), [(name, one) for name, modules in FEATURES.items() for one in modules]
+)
+def test_what_a_feature_calls_moves_the_keys_of_runs_that_use_it(
+    copy: Copy, feature: str, module: str
+) -> None:
+    """Of those alone: that it moves no others is tested of all modules that decide no figure."""
+    assert module not in TRAINS | SCORES
+    assert copy.features_moved({module: changed_everywhere(copy.text(module))}) == {feature}
 
 
 def test_figures_on_val_follow_what_judges_there(copy: Copy, tmp_path: Path) -> None:

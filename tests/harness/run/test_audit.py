@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -320,8 +320,8 @@ def other_scoring(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
     """Return what lets the code that scores be another one from then on."""
     as_it_was = keys.Codes.of
 
-    def of(codes: keys.Codes, plugin: Plugin) -> keys.Code:
-        return replace(as_it_was(codes, plugin), figures="other")
+    def of(codes: keys.Codes, plugin: Plugin, uses: Iterable[str] = ()) -> keys.Code:
+        return replace(as_it_was(codes, plugin, uses), figures="other")
 
     return lambda: monkeypatch.setattr(keys.Codes, "of", of)
 

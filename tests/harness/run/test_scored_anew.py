@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,8 +39,8 @@ def other_scoring(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the code that scores be another one from now on."""
     as_it_was = keys.Codes.of
 
-    def of(codes: keys.Codes, plugin: Plugin) -> keys.Code:
-        return replace(as_it_was(codes, plugin), figures="other")
+    def of(codes: keys.Codes, plugin: Plugin, uses: Iterable[str] = ()) -> keys.Code:
+        return replace(as_it_was(codes, plugin, uses), figures="other")
 
     monkeypatch.setattr(keys.Codes, "of", of)
 

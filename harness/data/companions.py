@@ -1,0 +1,184 @@
+"""Companions of a training split: further texts, or labels, of its captions or its images.
+
+Such as back-translations, captions that a model has rewritten, attributes. A dataset has them by
+name, in a folder for its content: a list for each caption or image of its training split, in the
+order in which its files have them, and what is known of them. No torch here: plans read this.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness import paths
+from harness.errors import HarnessError, unknown
+from harness.printable import printable
+
+if TYPE_CHECKING:
+    from harness.data.declaration import Located
+
+ABOUT, LISTS, COLUMN = "about.json", "lists.parquet", "values"
+
+Integers = NDArray[np.int64]
+By = Literal["caption", "image"]
+
+
+@dataclass(frozen=True)
+class Companion:
+    """What is known of a companion, without what it holds."""
+
+    name: str
+    made_by: str  # who, or which model, in words
+    by: By  # what it has a list of
+    kind: Literal["texts", "labels"]
+    counts: Mapping[str, int]  # of lists that are not empty, and of what is in all of them
+    fingerprint: str
+    dataset: str  # the fingerprint of the dataset that it belongs to
+
+    @property
+    def file(self) -> Path:
+        """Where its lists are."""
+        return companions_folder(self.dataset) / self.name / LISTS
+
+
+def companions_folder(dataset: str) -> Path:
+    """Return where the companions lie of a dataset of that fingerprint."""
+    return paths.cache_folder() / "companions" / dataset[:24]
+
+
+def list_companions(dataset: str) -> list[Companion]:
+    """Return the companions of a dataset of that fingerprint, by name; broken ones are left out."""
+    found = (_read_about(one.parent) for one in companions_folder(dataset).glob(f"*/{ABOUT}"))
+    return sorted((one for one in found if one), key=lambda one: one.name)
+
+
+def _read_about(folder: Path) -> Companion | None:
+    import msgspec
+
+    try:
+        values = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        found = msgspec.convert(values, Companion)
+    except (OSError, ValueError, TypeError):
+        return None
+    return found if found.name == folder.name else None  # not one that is being written
+
+
+def find_companions(names: Sequence[str], datasets: Iterable[Located]) -> list[Companion]:
+    """Return the companions of these names that any of the datasets has.
+
+    Raises:
+        HarnessError: none of them has one; the message names those that there are.
+    """
+    datasets = list(datasets)
+    known = [one for located in datasets for one in list_companions(located.fingerprint)]
+    for name in names:
+        if name not in (one.name for one in known):
+            raise _missing(name, datasets[0], [one.name for one in known])
+    return [one for one in known if one.name in names]
+
+
+def _missing(name: str, located: Located, known: Sequence[str]) -> HarnessError:
+    declaration = located.declaration
+    kind = f"companion of dataset {declaration.name!r}"
+    return HarnessError(
+        f"{unknown(kind, name, known)} This adds one: harness data companion add "
+        f'{declaration.argument} FILE --name {name} --made-by "..."'
+    )
+
+
+def read_companion(
+    companions: Sequence[Companion],
+    name: str,
+    by: By,
+    images: Integers,
+    captions: Integers,
+    image_of_caption: Integers,
+    captions_of_image: Sequence[Sequence[int]],
+) -> Sequence[Sequence[Any]]:
+    """Return a companion as a method sees the training set.
+
+    Args:
+        companions: those of the set that the config names.
+        images: (M,) the dataset's row of each image, as the method numbers them.
+        captions: (N,) that of each caption.
+        image_of_caption: (N,) by the method's numbers, as is `captions_of_image`.
+
+    Raises:
+        HarnessError: there is none of that name, or its file is not what was added.
+    """
+    found = next((one for one in companions if one.name == name), None)
+    if found is None:
+        kind = "companion of this training set that the config names"
+        raise HarnessError(
+            f"{unknown(kind, name, [one.name for one in companions])} A config names what it "
+            f"trains with: companions = ({name!r},)."
+        )
+    if by not in ("caption", "image"):
+        raise HarnessError(f"A companion is read by caption or by image, not by {by!r}.")
+    lists = _read_lists(found)
+    if found.by == by:
+        rows: Any = (captions if by == "caption" else images)[:, None]
+    elif found.by == "image":
+        rows = images[image_of_caption][:, None]
+    else:
+        rows = [captions[np.asarray(own, np.int64)] for own in captions_of_image]
+    return Lists(lists, rows)
+
+
+def _read_lists(companion: Companion) -> Any:
+    """Return the lists as a column of Arrow, held against the fingerprint that the key has."""
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        column = pyarrow.parquet.read_table(companion.file).column(COLUMN)
+    except (OSError, KeyError, pyarrow.ArrowException) as error:
+        raise _broken(companion, f"cannot be read: {printable(str(error), 200)}") from error
+    if fingerprint_of(companion.by, companion.kind, column) != companion.fingerprint:
+        raise _broken(companion, "holds something else than when the run was planned")
+    return column
+
+
+def _broken(companion: Companion, why: str) -> HarnessError:
+    return HarnessError(
+        f"The companion {companion.name!r}, {companion.file}, {why}: add it again with "
+        "`harness data companion add`."
+    )
+
+
+def fingerprint_of(by: str, kind: str, column: Any) -> str:
+    """Return the hash of what a companion holds, wherever and by whatever it was written."""
+    digest = hashlib.sha256(f"{by} {kind}\n".encode())
+    for chunk in column.chunks:
+        for one in chunk:
+            digest.update(json.dumps(one.as_py()).encode() + b"\n")
+    return digest.hexdigest()
+
+
+class Lists(Sequence[Sequence[Any]]):
+    """Lists of a column, each made of one or several rows of it as it is asked for."""
+
+    def __init__(self, column: Any, rows: Sequence[Any]) -> None:
+        self._column = column
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Sequence[Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Sequence[Any]]: ...
+
+    def __getitem__(self, index: int | slice) -> Sequence[Any]:
+        if isinstance(index, slice):
+            return Lists(self._column, self._rows[index])
+        return [one for row in self._rows[index] for one in self._column[int(row)].as_py()]

@@ -1,0 +1,162 @@
+"""What a run is trained on beside its dataset's training split: sets of stages, and companions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.data.auditing.overlap import shared_images
+from harness.data.catalogue import locate
+from harness.data.companions import Companion, find_companions
+from harness.data.declaration import Declaration, Located
+from harness.data.digest import read_rows
+from harness.data.importing.layouts import names_nobody
+from harness.errors import HarnessError
+from harness.plan.features import COMPANIONS, STAGE_DATA
+from harness.plan.suites import Suite
+from harness.printable import printable
+from harness.progress import Show
+
+Settings = Mapping[str, Any]  # a config, a recipe or a stage, its fields by name
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What was found of what a run is trained on beside its dataset's training split."""
+
+    sets: tuple[Located | None, ...] = ()  # of each stage; None: the run's own
+    companions: tuple[Companion, ...] = ()  # of its own set and of those
+
+    @property
+    def uses(self) -> dict[str, Any]:
+        """What of the features that `harness.plan.features.FEATURES` names is in a run's keys."""
+        found: dict[str, Any] = {}
+        if any(self.sets):
+            found[STAGE_DATA] = [one and one.fingerprint for one in self.sets]
+        if self.companions:
+            found[COMPANIONS] = [[c.dataset, c.name, c.fingerprint] for c in self.companions]
+        return found
+
+    def companions_of(self, located: Located) -> tuple[Companion, ...]:
+        """Return those of one dataset."""
+        return tuple(one for one in self.companions if one.dataset == located.fingerprint)
+
+    def record(self) -> dict[str, Any]:
+        """Return what a record tells of it; nothing where there is nothing."""
+        told: dict[str, Any] = {}
+        if any(self.sets):
+            told["stages"] = [one and _told(one) for one in self.sets]
+        if self.companions:
+            told["companions"] = [
+                {
+                    "name": one.name,
+                    "made_by": one.made_by,
+                    "by": one.by,
+                    "kind": one.kind,
+                    "counts": dict(one.counts),
+                    "fingerprint": one.fingerprint,
+                    "dataset": one.dataset,
+                }
+                for one in self.companions
+            ]
+        return told
+
+
+NOTHING = Beside()
+
+
+def _told(located: Located) -> dict[str, Any]:
+    declaration = located.declaration
+    return {
+        "name": declaration.name,
+        "title": declaration.title,
+        "fingerprint": located.fingerprint,
+        "drawn": declaration.drawn is not None,
+        "note": declaration.note,
+        "licence": declaration.licence,
+        "url": declaration.url,
+    }
+
+
+class Finder:
+    """Finds it for the runs of a plan, each dataset once."""
+
+    def __init__(self, suite: Suite, show: Show) -> None:
+        self._suite = suite
+        self._show = show
+        self._known: dict[str, Located] = {}
+        self._has_people: dict[str, bool] = {}
+
+    def find(self, located: Located, config: Settings, recipe: Settings) -> Beside:
+        """Return what a run on a dataset needs.
+
+        Raises:
+            HarnessError: it is not here, holds test images of the dataset, or names nobody and a
+                stage makes batches by people.
+        """
+        stages: Sequence[Settings] = recipe["stages"]
+        sets = tuple(self._locate(stage["data"]) if stage["data"] else None for stage in stages)
+        for stage, one in zip(stages, sets, strict=True):
+            if one:
+                self._refuse_unfit(stage, one, located)
+        if not config["companions"]:
+            return Beside(sets) if any(sets) else NOTHING
+        training = {one.fingerprint: one for one in (located, *sets) if one}
+        return Beside(sets, tuple(find_companions(config["companions"], training.values())))
+
+    def _locate(self, name: str) -> Located:
+        if name not in self._known:
+            declaration = self._suite.find_declaration(name)
+            self._known[name] = locate(declaration, self._show, needed=("train",))
+        return self._known[name]
+
+    def _refuse_unfit(self, stage: Settings, one: Located, own: Located) -> None:
+        if stage["images_per_person"] and not self._names_people(one):
+            raise HarnessError(
+                f"Dataset {one.declaration.name!r} names nobody on its training images, and a "
+                "stage on it makes batches by people: write images_per_person = 0."
+            )
+        if one.fingerprint == own.fingerprint:
+            return
+        if shared := shared_images(one, own, self._show):
+            raise HarnessError(
+                f"Dataset {one.declaration.name!r}, on which a stage trains, holds {len(shared):,} "
+                f"test images of {own.declaration.name!r}, among them {printable(shared[0], 80)}: "
+                "what is tested may not be learned from. Leave them out of it, or train on "
+                "another set."
+            )
+
+    def _names_people(self, located: Located) -> bool:
+        if located.fingerprint not in self._has_people:
+            people = read_rows(located.files["train"]).person_of_image
+            self._has_people[located.fingerprint] = not names_nobody(people)
+        return self._has_people[located.fingerprint]
+
+
+class Recorded:
+    """Returns what records tell of it, for plans that only compare keys.
+
+    What is not as runs write it counts as nothing: the keys differ then.
+    """
+
+    def __init__(self, uses: Settings) -> None:
+        self._uses = uses
+
+    def find(self, located: Located, config: Settings, recipe: Settings) -> Beside:
+        """Return what runs with these `uses` had, as far as keys tell."""
+        return Beside(tuple(self._sets()), tuple(self._companions()))
+
+    def _sets(self) -> Iterator[Located | None]:
+        for fingerprint in self._listed(STAGE_DATA):
+            yield Located(Declaration("", ""), {}, str(fingerprint)) if fingerprint else None
+
+    def _companions(self) -> Iterator[Companion]:
+        for one in self._listed(COMPANIONS):
+            if isinstance(one, list) and len(one) == 3:
+                dataset, name, fingerprint = map(str, one)
+                yield Companion(name, "", "caption", "texts", {}, fingerprint, dataset)
+
+    def _listed(self, feature: str) -> list[Any]:
+        found = self._uses.get(feature)
+        return found if isinstance(found, list) else []

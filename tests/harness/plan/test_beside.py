@@ -1,0 +1,250 @@
+"""What runs are trained on beside their dataset: found as they are planned, part of their keys."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet
+import pytest
+
+from harness import plan, registry
+from harness.data.catalogue import find_declaration, locate
+from harness.data.companions import Companion
+from harness.data.declaration import Located
+from harness.data.importing.companion_files import add_companion
+from harness.data.importing.layouts import APART
+from harness.data.loading import load_split
+from harness.errors import HarnessError
+from harness.plan import keys
+from harness.plan.spec import RunSpec
+
+from ...made_once import Make
+
+ONE_STAGE = "(Stage(epochs=2, learning_rate=0.01, batch_size=16),)"
+SUITE = plan.Suite("demo", "Demo", "tiny", (0,), ())
+
+
+@pytest.fixture(scope="module")
+def others(once: Make) -> Path:
+    """Other drawn people, 6 to train on."""
+    from harness.data.paperdolls.build import write_paperdolls
+    from harness.data.paperdolls.looks import Sizes
+
+    sizes = Sizes(train=6, val=2, test=2)
+    return once("other-dolls", lambda folder: write_paperdolls(folder, 1, sizes=sizes))
+
+
+def trained_on(plugin: Path, source: str, first: str, second: str = "None") -> Path:
+    """Write the toy with two stages, each on a set."""
+    stages = ", ".join(
+        f"Stage(epochs=1, learning_rate=0.01, batch_size=16, data={data})"
+        for data in (first, second)
+    )
+    assert ONE_STAGE in source
+    plugin.write_text(source.replace(ONE_STAGE, f"({stages})"), encoding="utf-8")
+    return plugin
+
+
+def planned(dolls: Path, plugin: Path, **settings: Any) -> RunSpec:
+    """Plan the run of the toy as published, or with settings."""
+    choices = plan.choose(["toy"], registry.list_methods([plugin]), "tiny", False)
+    (spec,) = plan.plan(SUITE, [locate(find_declaration(str(dolls)))], choices, (0,), settings)
+    return spec
+
+
+def test_a_stage_on_another_set_is_found_by_its_name_or_folder(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str
+) -> None:
+    """As a dataset of a run; the record tells what it is."""
+    spec = planned(small_dolls, trained_on(toy, toy_source, repr(str(others))))
+    first, second = spec.beside.sets
+    assert first is not None
+    assert (first.declaration.folder, second) == (str(others), None)
+    told = spec.record().data["stages"]
+    assert (told[0]["title"], told[0]["fingerprint"], told[1]) == (
+        others.name,
+        first.fingerprint,
+        None,
+    )
+
+
+def test_the_content_of_a_set_is_part_of_the_key_and_its_place_is_not(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """Of the run's, and of the stage's that other variants share."""
+    copy = tmp_path / "copy"
+    shutil.copytree(others, copy)
+    one = planned(small_dolls, trained_on(toy, toy_source, repr(str(others))))
+    two = planned(small_dolls, trained_on(toy, toy_source, repr(str(copy))))
+    assert (one.key, one.stage_keys) == (two.key, two.stage_keys)
+    table = pyarrow.parquet.read_table(copy / "train.parquet")
+    pyarrow.parquet.write_table(table.slice(4), copy / "train.parquet")
+    other = planned(small_dolls, trained_on(toy, toy_source, repr(str(copy))))
+    assert other.key != one.key
+    assert other.stage_keys[0] != one.stage_keys[0]
+    own = planned(small_dolls, trained_on(toy, toy_source, "None"))
+    assert own.key not in (one.key, other.key)
+    assert own.stage_keys[0] not in (one.stage_keys[0], other.stage_keys[0])
+
+
+def test_a_stage_is_shared_by_variants_that_differ_in_the_set_of_a_later_one(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str
+) -> None:
+    """What a later stage trains on decides nothing of the first."""
+    plain = planned(small_dolls, trained_on(toy, toy_source, "None"))
+    later = planned(small_dolls, trained_on(toy, toy_source, "None", repr(str(others))))
+    assert plain.stage_keys == later.stage_keys
+    assert plain.key != later.key
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("paperdols", r"There is no dataset 'paperdols'\. Did you mean 'paperdolls'"),
+        ("EMPTY", "no Parquet file for train"),
+    ],
+)
+def test_a_set_that_is_not_there_is_missed_before_anything_is_trained(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path, name: str, told: str
+) -> None:
+    """In the sentence that a dataset of a run has."""
+    (tmp_path / "empty").mkdir()
+    name = name.replace("EMPTY", str(tmp_path / "empty"))
+    plugin = trained_on(toy, toy_source, repr(name))
+    with pytest.raises(HarnessError, match=told):
+        planned(small_dolls, plugin)
+    with pytest.raises(HarnessError, match=told):
+        locate(find_declaration(name), needed=("train",))
+
+
+def test_an_empty_name_is_refused(small_dolls: Path, toy: Path) -> None:
+    """Null says that a stage trains on the run's own."""
+    with pytest.raises(HarnessError, match="or null for the run's own"):
+        planned(small_dolls, toy, data="")
+
+
+def test_a_set_with_test_images_of_the_dataset_is_refused(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """Whatever else its rows say of them; with how many, and one of them."""
+    leaking = tmp_path / "leaking"
+    leaking.mkdir()
+    test = pyarrow.parquet.read_table(small_dolls / "test.parquet").slice(0, 3)
+    train = pyarrow.parquet.read_table(others / "train.parquet")
+    both = pyarrow.concat_tables([train, test])
+    both = both.set_column(
+        both.column_names.index("image_id"),
+        "image_id",
+        pyarrow.array([f"i{number}" for number in range(len(both))]),
+    )
+    pyarrow.parquet.write_table(both, leaking / "train.parquet")
+    plugin = trained_on(toy, toy_source, repr(str(leaking)))
+    told = rf"holds 3 test images of '{small_dolls.name}', among them i{len(train)}:"
+    for _ in range(2):  # the second time it is remembered
+        with pytest.raises(HarnessError, match=told):
+            planned(small_dolls, plugin)
+
+
+def test_batches_by_people_need_a_set_that_names_people(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """Pairs that name nobody are refused there, and elsewhere trained on."""
+    nameless = tmp_path / "nameless"
+    nameless.mkdir()
+    table = pyarrow.parquet.read_table(others / "train.parquet")
+    place = table.column_names.index("person_id")
+    people = pyarrow.array(range(APART, APART + len(table)))
+    pyarrow.parquet.write_table(
+        table.set_column(place, "person_id", people), nameless / "train.parquet"
+    )
+    plugin = trained_on(toy, toy_source, repr(str(nameless)))
+    assert planned(small_dolls, plugin, supervision="identity").beside.sets[0]
+    with pytest.raises(HarnessError, match=r"'nameless' names nobody .* images_per_person = 0"):
+        planned(small_dolls, plugin, supervision="identity", images_per_person=2)
+
+
+@pytest.fixture
+def companion(
+    small_dolls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Located, Companion]:
+    """The shared dataset with labels of its images."""
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    located = locate(find_declaration(str(small_dolls)))
+    return located, add(located, tmp_path, "tall")
+
+
+def add(located: Located, folder: Path, label: str, **options: bool) -> Companion:
+    """Give the first image a label."""
+    (first, *_) = load_split(located, "train").image_ids
+    file = folder / "labels.jsonl"
+    file.write_text(json.dumps({"image_id": first, "label": label}), encoding="utf-8")
+    return add_companion(located, file, "looks", "<b>somebody</b>", **options)[0]
+
+
+def test_the_content_of_a_companion_is_part_of_the_key(
+    small_dolls: Path, toy: Path, companion: tuple[Located, Companion], tmp_path: Path
+) -> None:
+    """Of runs that name it; who made it stands in their records."""
+    located, added = companion
+    without, one = planned(small_dolls, toy), planned(small_dolls, toy, companions=["looks"])
+    assert one.beside.companions_of(located) == (added,)
+    (told,) = one.record().data["companions"]
+    assert (told["name"], told["made_by"], told["counts"]) == (
+        "looks", "<b>somebody</b>", {"images": 1, "labels": 1},
+    )  # fmt: skip
+    assert one.record().uses == {"companions": [[located.fingerprint, "looks", added.fingerprint]]}
+    add(located, tmp_path, "small", may_replace=True)
+    two = planned(small_dolls, toy, companions=["looks"])
+    assert len({without.key, one.key, two.key}) == 3
+    assert planned(small_dolls, toy).key == without.key
+    assert "companions" not in without.record().data
+    assert without.record().uses == {}
+
+
+def test_a_companion_that_is_missing_is_missed_as_runs_are_planned(
+    small_dolls: Path, toy: Path, companion: tuple[Located, Companion]
+) -> None:
+    """With those that there are, and the command that adds one."""
+    told = r"no companion of dataset .* 'look'.*Did you mean 'looks'.*harness data companion add"
+    with pytest.raises(HarnessError, match=told):
+        planned(small_dolls, toy, companions=["look"])
+
+
+def test_a_stage_that_does_not_read_a_companion_is_shared(
+    small_dolls: Path, toy: Path, toy_source: str, companion: tuple[Located, Companion]
+) -> None:
+    """By variants with it and without."""
+    source = toy_source.replace(
+        ONE_STAGE,
+        '(Stage(epochs=1, learning_rate=0.01, unread=("companions",)),'
+        " Stage(epochs=1, learning_rate=0.01))",
+    )
+    toy.write_text(source, encoding="utf-8")
+    one, two = planned(small_dolls, toy), planned(small_dolls, toy, companions=["looks"])
+    assert one.stage_keys == two.stage_keys
+    assert one.key != two.key
+
+
+CONTENT: Mapping[str, Any] = {"code": keys.Code("weights", "figures")}
+CONFIG = {"losses": {"itc": 1.0}, "companions": []}
+RECIPE = {
+    "stages": [{"losses": None, "unread": [], "data": None}] * 2,
+    "threads": 1, "candidates": 0, "processes": 1, "precision": "no", "chunks": 1,
+}  # fmt: skip
+
+
+def test_what_a_run_does_not_use_is_not_in_its_key() -> None:
+    """So that features can be added, and their code changed, without repeating other runs."""
+    made = keys.make_keys(CONTENT["code"], "toy", CONFIG, RECIPE, "data", 0)
+    older = {name: value for name, value in CONFIG.items() if name != "companions"}
+    stages = [
+        {name: value for name, value in stage.items() if name != "data"}
+        for stage in RECIPE["stages"]  # type: ignore[attr-defined]  # of a recipe
+    ]
+    features = replace(CONTENT["code"], features={"stage data": "other"})
+    assert keys.make_keys(features, "toy", older, {**RECIPE, "stages": stages}, "data", 0) == made
