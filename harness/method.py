@@ -181,6 +181,14 @@ class Run(Protocol):
         reported and what share of them is right.
         """
 
+    def report_clean(self, clean: Tensor) -> None:
+        """Report which training pairs the method believes to be right in this epoch.
+
+        (captions,) by caption index: bool, or shares from 0 to 1, of which 0.5 and more is clean.
+        What is reported last in an epoch stands. Where a run has wrong pairs, `--noise`, the
+        harness records precision and recall by epoch; elsewhere how many were called clean.
+        """
+
 
 @dataclass(frozen=True)
 class Stage:

@@ -290,8 +290,7 @@ class Rde(Method):
         coin = torch.rand(clean.shape[1], generator=run.generator("uncertain")) < 0.5
         trusted = clean.all(dim=0) | (clean.any(dim=0) & coin)  # (N,)
         self.trusted.copy_(trusted)
-        captions = trusted.nonzero()[:, 0]
-        run.report_pairs("trusted", run.train.image_of_caption[captions], captions)
+        run.report_clean(trusted)
 
     def divide(self, of_pairs: Tensor) -> Tensor:
         """Return which pairs are clean by their losses: (N,) -> (N,) bool, on the CPU (eq. 3).

@@ -30,6 +30,7 @@ def plan_runs(
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
     is_audited: bool | None = None,
+    noises: Sequence[str] = (),
     also_elsewhere: bool = False,
 ) -> list[RunSpec]:
     """Return the runs that the options of a command name; the data is found, or made, first.
@@ -39,6 +40,7 @@ def plan_runs(
     """
     from harness import plan, registry
     from harness.cli.display import running, terminal
+    from harness.data.noise import parse_noise
     from harness.plan.beside import Finder
     from harness.plan.collisions import once
 
@@ -55,12 +57,14 @@ def plan_runs(
     for name in queries:
         registry.load_queries(name)  # refused before anything is run
     audited = suite.audit_selection if is_audited is None else is_audited
+    wrong = [parse_noise(text) for text in noises] or [None]
     with terminal.steps() as show:
         specs = plan.plan(
             suite, located, choices, chosen, values, options, canonical, queries, audited,
-            beside=Finder(suite, show),
+            noises=wrong, beside=Finder(suite, show),
         )  # fmt: skip
     refuse_untrainable(specs)
+    _refuse_other_captions(specs)
     found = list(once(specs))
     return _also_on(found, suite) if also_elsewhere and suite.also_on else found
 
@@ -118,6 +122,21 @@ def _refuse_without_people(specs: Sequence[RunSpec]) -> None:
             "cannot be trained, since identities are what it learns from. Methods that learn from "
             "pairs can."
         )
+
+
+def _refuse_other_captions(specs: Sequence[RunSpec]) -> None:
+    """Refuse an index file of wrong pairs that is made for another training set."""
+    from harness.data.digest import read_rows
+
+    listed = [(spec.located, spec.noise) for spec in specs if spec.noise and spec.noise.digest]
+    counts = {located.fingerprint: located.files["train"] for located, _ in listed}
+    captions = {data: len(read_rows(files).captions) for data, files in counts.items()}
+    for located, noise in listed:
+        if captions[located.fingerprint] != noise.count:
+            raise HarnessError(
+                f"--noise {noise.argument} is made for {noise.count} training captions; dataset "
+                f"{located.declaration.name!r} has {captions[located.fingerprint]}."
+            )
 
 
 def locate_suite(suite: Suite, names: Sequence[str] | None) -> list[Located]:

@@ -74,6 +74,16 @@ AuditSelection = Annotated[
         rich_help_panel=HOW,
     ),
 ]
+Noises = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--noise",
+        help="Train with wrong pairs: a share of the training captions, as in 0.2, stands with "
+        "images of other people, or an index file (.npy) says which. A variant of its own, ranked "
+        "under noise alone. May be given again; 0 is without.",
+        rich_help_panel=WHAT,
+    ),
+]
 Processes = Annotated[
     int | None,
     typer.Option(
@@ -123,6 +133,7 @@ def run(
     rerank: Rerankings = None,
     queries: Queries = None,
     settings: SettingsGiven = None,
+    noise: Noises = None,
     audit_selection: AuditSelection = None,
     processes: Processes = None,
     precision: Precision = None,
@@ -170,7 +181,7 @@ def run(
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, [*(settings or []), *options],
         plugins or [], rerank or [], queries or [], audit_selection,
-        also_elsewhere=every and not dataset,
+        noise or [], also_elsewhere=every and not dataset,
     )  # fmt: skip
     refuse_collisions(specs, results)
     failures = execute_plan(

@@ -12,8 +12,9 @@ from harness.data.companions import Companion, find_companions
 from harness.data.declaration import Declaration, Located
 from harness.data.digest import read_rows
 from harness.data.importing.layouts import names_nobody
+from harness.data.noise import Noise
 from harness.errors import HarnessError
-from harness.plan.features import COMPANIONS, STAGE_DATA
+from harness.plan.features import COMPANIONS, NOISE, STAGE_DATA
 from harness.plan.suites import Suite
 from harness.printable import printable
 from harness.progress import Show
@@ -30,7 +31,7 @@ class Beside:
 
     @property
     def uses(self) -> dict[str, Any]:
-        """What of the features that `harness.plan.features.FEATURES` names is in a run's keys."""
+        """What of `harness.plan.features.FEATURES` is in a run's keys for it."""
         found: dict[str, Any] = {}
         if any(self.sets):
             found[STAGE_DATA] = [one and one.fingerprint for one in self.sets]
@@ -64,6 +65,11 @@ class Beside:
 
 
 NOTHING = Beside()
+
+
+def uses_of(beside: Beside, noise: Noise | None) -> dict[str, Any]:
+    """Return what of `harness.plan.features.FEATURES` a run uses, as its keys hold it."""
+    return {**beside.uses, **({NOISE: noise.content} if noise else {})}
 
 
 def _told(located: Located) -> dict[str, Any]:

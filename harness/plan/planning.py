@@ -10,9 +10,10 @@ from typing import Any, Protocol
 
 from harness import registry, results
 from harness.data.declaration import Located
+from harness.data.noise import Noise
 from harness.errors import HarnessError
 from harness.plan import keys
-from harness.plan.beside import Beside, Finder
+from harness.plan.beside import Beside, Finder, uses_of
 from harness.plan.choices import Choice
 from harness.plan.spec import FurtherEvaluation, Probe, RunSpec, Trial
 from harness.plan.suites import Suite
@@ -38,6 +39,7 @@ def plan(
     rerankings: Sequence[str] = (),
     queries: Sequence[str] = (),
     is_audited: bool = False,
+    noises: Sequence[Noise | None] = (None,),
     beside: Finds | None = None,
 ) -> list[RunSpec]:
     """Return the runs, seed by seed inside a variant.
@@ -48,6 +50,7 @@ def plan(
         rerankings: further evaluations of every run, as `str` writes a `harness.rerank.Reranking`.
         queries: names of query transforms, each a further evaluation of every run.
         is_audited: score each epoch on test too, of what is trained; no key depends on it.
+        noises: wrong pairs in the training set, each a variant of what is trained; None: none.
         beside: what finds the sets of stages, and companions; by default a finder of the suite.
 
     Raises:
@@ -60,24 +63,30 @@ def plan(
         "queries": f"{further} {registry.queries_hash()}" if queries else "",
     }
     codes = keys.Codes()
+    variants = [
+        (choice, resolved, noise)
+        for choice in choices
+        for label in choice.variants
+        for resolved in [
+            resolve_variant(choice.listing, suite.scale, label, settings, suite.options)
+        ]
+        for noise in (noises if resolved.recipe["stages"] else (None,))
+    ]
     specs = []
     for located in datasets:
-        for choice in choices:
-            for label in choice.variants:
-                resolved = resolve_variant(
-                    choice.listing, suite.scale, label, settings, suite.options
-                )
-                found = finder.find(located, resolved.config, resolved.recipe)
-                code = codes.of(choice.listing.plugin, found.uses)
-                declared = choice.evaluations if resolved.label == results.FULL else ()
-                wanted = {
-                    "rerank": dict.fromkeys((*declared, *rerankings)),
-                    "queries": dict.fromkeys(queries),
-                }
-                for seed in seeds:
-                    spec = _spec(suite, located, choice, resolved, seed, code, options, found)
-                    spec = replace(spec, audit_selection=is_audited)
-                    specs.append(_with_evaluations(spec, wanted, code_of))
+        for choice, resolved, noise in variants:
+            found = finder.find(located, resolved.config, resolved.recipe)
+            code = codes.of(choice.listing.plugin, uses_of(found, noise))
+            is_full = resolved.label == results.FULL and noise is None
+            declared = choice.evaluations if is_full else ()
+            wanted = {
+                "rerank": dict.fromkeys((*declared, *rerankings)),
+                "queries": dict.fromkeys(queries),
+            }
+            for seed in seeds:
+                spec = _spec(suite, located, choice, resolved, seed, code, options, found, noise)
+                spec = replace(spec, audit_selection=is_audited)
+                specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
 
 
@@ -258,23 +267,20 @@ def _spec(
     code: keys.Code,
     options: str,
     beside: Beside,
+    noise: Noise | None = None,
 ) -> RunSpec:
     description = choice.listing.description
     assert description is not None
-    made = keys.make_keys(
-        code,
-        choice.listing.name,
-        resolved.config,
-        resolved.recipe,
-        located.fingerprint,
-        seed,
-        beside.uses,
-    )
+    what = choice.listing.name, resolved.config, resolved.recipe, located.fingerprint, seed
+    made = keys.make_keys(code, *what, uses_of(beside, noise))
+    asked = f"{_arguments(suite, located, choice, resolved, [seed])}{options}"
+    if noise:
+        asked += f" --noise {shlex.quote(noise.argument)}"
     return RunSpec(
         suite=suite.name,
         located=located,
         method=choice.listing.name,
-        variant=resolved.label,
+        variant=f"{resolved.label} ({noise.label})" if noise else resolved.label,
         seed=seed,
         scale=suite.scale,
         key=made.figures,
@@ -288,10 +294,11 @@ def _spec(
         tables=resolved.tables,
         config=resolved.config,
         recipe=resolved.recipe,
-        command=f"harness run {_arguments(suite, located, choice, resolved, [seed])}{options}",
+        command=f"harness run {asked}",
         suite_argument=_suite_argument(suite),
         dataset_argument=_dataset_argument(suite, located),
         beside=beside,
+        noise=noise,
     )
 
 

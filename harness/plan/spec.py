@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from harness import registry, results
 from harness.data.declaration import SPLITS, Located
+from harness.data.noise import Noise
 from harness.limits import RUN_OPTIONS
-from harness.plan.beside import NOTHING, Beside
+from harness.plan.beside import NOTHING, Beside, uses_of
 from harness.registry.settings import build
 from harness.results import RunRecord
 from harness.results.paper import ExtraData, Paper
@@ -88,6 +89,7 @@ class RunSpec:
     files: str = ""  # a hash of the plugin's files then
     audit_selection: bool = False  # asked for; see `is_audited`
     beside: Beside = NOTHING  # what it is trained on beside its dataset's training split
+    noise: Noise | None = None  # wrong pairs in the training set
 
     splits: ClassVar[tuple[str, ...]] = SPLITS  # of the dataset, that the run reads
     protocol: ClassVar[Mapping[str, Any]] = PROTOCOL
@@ -95,7 +97,7 @@ class RunSpec:
     @property
     def uses(self) -> dict[str, Any]:
         """What of each of `harness.plan.features.FEATURES` it uses, as its keys hold it."""
-        return self.beside.uses
+        return uses_of(self.beside, self.noise)
 
     @property
     def is_audited(self) -> bool:
@@ -219,6 +221,7 @@ class RunSpec:
             command=f"{self.command} --audit-selection" if self.is_audited else self.command,
             suite_argument=self.suite_argument,
             dataset_argument=self.dataset_argument,
+            noise=self.noise.record() if self.noise else {},
             started=datetime.now(UTC).isoformat(timespec="seconds"),
         )
 

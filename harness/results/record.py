@@ -85,6 +85,8 @@ class RunRecord:
     waiting_share: float = 0.0  # of the time of training, for data
     device_memory: float = 0.0  # the most that a graphics card held, beside that of the process
     handed_in: HandedIn | None = None  # files of others, where nothing was trained here
+    # Wrong pairs that it was trained with, as `harness.data.noise.Noise` tells of them.
+    noise: Mapping[str, Any] = field(default_factory=dict)
     doubt: str = ""  # what of its first epochs lies far outside those of earlier runs
     # Of what the keys of most runs do not hold, what those of this one do, by feature.
     uses: Mapping[str, Any] = field(default_factory=dict)

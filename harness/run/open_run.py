@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from harness import distributed
+from harness.data.breaking import break_pairs
 from harness.data.declaration import Located
 from harness.data.digest import digest_path, write_digest
 from harness.data.loading import load_split
@@ -34,6 +35,7 @@ class OpenRun:
     recipe: Recipe
     located: Located
     data: Data
+    training: Split  # as the method is shown it, with noise where there is some
     view: TrainView
     device: torch.device
     seed: int
@@ -72,8 +74,11 @@ def open_run(
         write_digest(spec.located, digest_path(*place))
     data = Data.open(splits, spec, options, say)
     supervision = Supervision(spec.config["supervision"])
+    training, pixels = data.training()
+    if spec.noise:
+        training = break_pairs(training, spec.noise, spec.seed)
     companions = spec.beside.companions_of(spec.located)
-    view = TrainView(*data.training(), supervision, spec.seed, companions)
+    view = TrainView(training, pixels, supervision, spec.seed, companions)
     method = build_method(spec.method, spec.plugin, spec.config, spec.seed, view.summary())
 
     def open_split(located: Located, name: str) -> tuple[Split, Pixels]:
@@ -81,7 +86,7 @@ def open_run(
         return split, _open_pixels(split, located, spec, options, say)
 
     return OpenRun(
-        method, recipe, spec.located, data, view, device, spec.seed, work, weights,
+        method, recipe, spec.located, data, training, view, device, spec.seed, work, weights,
         open_test=lambda located: open_split(located, "test"),
         open_stage_sets=lambda: open_stage_sets(spec, open_split),
         say=say,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from harness.results import (
     StoredRun,
 )
 from harness.results.audit import best_on_test
+from harness.run.detection import judge_clean
 from harness.run.evaluate import load_weights
 from harness.run.open_run import OpenRun
 from harness.training import TrainingResult, Watchers, train
@@ -86,6 +88,7 @@ def train_run(
     watchers = Watchers(
         lambda method: figures_on(opened, method, "val"),
         judge,
+        partial(judge_clean, opened) if opened.training is not people else None,
         report=lambda progress: opened.say(Update("training", progress)),
         tell=lambda doing: opened.say(Update(doing)),
         epoch_ended=epoch_ended,

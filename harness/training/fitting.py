@@ -140,3 +140,4 @@ def undone(method: Method, run: TrainingRun, training: Training) -> Iterator[Non
         load_state(method, weights)
         training.load_state_dict(before)
         run.pairs.clear()
+        run.clean = None

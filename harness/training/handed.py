@@ -24,6 +24,8 @@ from harness.structures import map_tensors, tensors_of, with_tensors
 from harness.training.chunks import apply_in_chunks
 from harness.training.feeding import feed
 
+CLEAN = 0.5  # the least share that is taken for clean
+
 
 class UnknownLoss(KeyError):
     """A loss is asked for that is not on; the message says which are."""
@@ -61,6 +63,7 @@ class TrainingRun:
     losses: Mapping[str, float] = field(default_factory=Losses)
     tell: Callable[[str], None] = lambda doing: None
     pairs: dict[str, list[tuple[Tensor, Tensor]]] = field(default_factory=lambda: defaultdict(list))
+    clean: Tensor | None = None  # (captions,) bool, on the CPU: what was reported of this epoch
     measured: tuple[int, ...] = ()  # the batch that is measured, where one is
 
     def generator(self, purpose: str) -> torch.Generator:
@@ -121,6 +124,22 @@ class TrainingRun:
 
     def report_pairs(self, name: str, images: Tensor, captions: Tensor) -> None:
         self.pairs[name].append((images.detach().cpu(), captions.detach().cpu()))
+
+    def report_clean(self, clean: Tensor) -> None:
+        self.clean = _as_division(clean.detach().cpu(), len(self.train.captions))
+
+
+def _as_division(clean: Tensor, captions: int) -> Tensor:
+    """Return which pairs are taken for clean, (captions,) bool. Raises ValueError."""
+    if clean.shape != (captions,):
+        raise ValueError(
+            f"report_clean takes a row for each training caption, ({captions},), not "
+            f"{tuple(clean.shape)}"
+        )
+    shares = clean.double()
+    if not ((shares >= 0) & (shares <= 1)).all():
+        raise ValueError("report_clean takes booleans, or shares from 0 to 1")
+    return shares >= CLEAN
 
 
 def _of_batch(function: Callable[[Batch], Any], batch: Batch) -> Any:

@@ -64,6 +64,8 @@ class Watchers:
 
     validate: Callable[[Method], Mapping[str, float]] | None = None  # metrics on val
     judge_pairs: Callable[[Tensor, Tensor], int] | None = None  # how many reported pairs are right
+    # How right it is which training pairs are reported to be clean, where some were made wrong.
+    judge_clean: Callable[[Tensor], Mapping[str, float]] | None = None
     report: Callable[[Progress], None] = lambda progress: None
     tell: Callable[[str], None] = lambda doing: None  # what a method says that it is doing
     epoch_ended: Callable[[Mapping[str, Any]], None] = lambda row: None  # a row of the history
@@ -230,6 +232,7 @@ class Loop:
             setattr(self, name, saved[name])
         for name, reported in saved["pairs"].items():
             self.run.pairs[name] = [(images.cpu(), captions.cpu()) for images, captions in reported]
+        self.run.clean = saved["clean"]
         self.resumed = saved
 
     def run_stage(self, number: int, stage: Stage) -> None:
@@ -345,7 +348,7 @@ class Loop:
 
     def _end_epoch(self, row: dict[str, Any]) -> None:
         """Validate, select, and add a row to the history."""
-        row = {"epoch": len(self.history) + 1, **row, **self._judge_pairs()}
+        row = {"epoch": len(self.history) + 1, **row, **self._judge_pairs(), **self._judge_clean()}
         row["seconds"] = self.seconds - sum(earlier["seconds"] for earlier in self.history)
         if self.watchers.validate:
             self.method.eval()
@@ -379,6 +382,14 @@ class Loop:
         self.run.pairs.clear()
         return judged
 
+    def _judge_clean(self) -> dict[str, float]:
+        """Score which training pairs the method reported to be clean, or count them alone."""
+        clean, self.run.clean = self.run.clean, None
+        if clean is None:
+            return {}
+        judge = self.watchers.judge_clean if self.set is self.own else None
+        return {"clean/count": int(clean.sum()), **(judge(clean) if judge else {})}
+
     def _save(self, training: Training) -> None:
         state = {**self.state(), "stage": self.run.stage, "training": training.state_dict()}
         self.writer.write(self.folder / LAST, state)
@@ -386,7 +397,8 @@ class Loop:
 
     def state(self) -> dict[str, Any]:
         kept = {name: getattr(self, name) for name in KEPT}
-        return {"method": self.method.state_dict(), "pairs": dict(self.run.pairs), **kept}
+        reported = {"pairs": dict(self.run.pairs), "clean": self.run.clean}
+        return {"method": self.method.state_dict(), **reported, **kept}
 
     def _report(self, step: int, loss: float) -> None:
         epochs = sum(stage.epochs for stage in self.recipe.stages)

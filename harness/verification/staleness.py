@@ -15,6 +15,7 @@ from typing import Any
 
 from harness import plan
 from harness.data.declaration import Declaration, Located
+from harness.data.noise import recorded_noise
 from harness.errors import HarnessError
 from harness.plan import keys
 from harness.plan.beside import Recorded
@@ -115,7 +116,7 @@ class _Known:
     @property
     def group(self) -> tuple[str, ...]:
         """What runs have in common that are planned together."""
-        record, settings = self.record, json.dumps(self.settings)
+        record, settings = self.record, json.dumps([self.settings, self.record.noise])
         own = (record.method, self.label) if self.settings else ()
         data = str(record.data.get("fingerprint")), json.dumps(record.uses)
         return record.dataset, record.scale, *data, settings, *own
@@ -166,13 +167,18 @@ def _recognise(
     if not has_scale(description, record.scale):
         return Finding(Kind.STALE, run.path, RECORD, "its method has no such scale any more")
     labels = plan.variants_at(description, record.scale)
-    fitting = [one for one in labels if f"{record.variant} (".startswith(f"{one} (")]
+    try:
+        noise = recorded_noise(record.noise)
+    except ValueError as error:
+        return Finding(Kind.RECORD, run.path, RECORD, str(error))
+    variant = record.variant.removesuffix(f" ({noise.label})") if noise else record.variant
+    fitting = [one for one in labels if f"{variant} (".startswith(f"{one} (")]
     if not fitting:
         return Finding(Kind.STALE, run.path, RECORD, "its method has no such variant any more")
     label = max(fitting, key=len)
     own = next(one["changes"] for one in description["variants"] if one["label"] == label)
     settings = {k: v for k, v in record.changes.items() if k not in own or own[k] != v}
-    return _Known(run, record, listing, label, settings if label != record.variant else {})
+    return _Known(run, record, listing, label, settings if label != variant else {})
 
 
 def _compare_keys(group: Sequence[_Known]) -> Iterator[Finding]:
@@ -212,6 +218,7 @@ def _plan(group: Sequence[_Known]) -> dict[tuple[str, str, int], RunSpec]:
         group[0].settings,
         rerankings=sorted({one.rerank for one in further if one.rerank}),
         queries=sorted({one.queries for one in further if one.queries}),
+        noises=[recorded_noise(first.noise)],
         beside=Recorded(first.uses),
     )
     planned = [

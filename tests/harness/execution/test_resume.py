@@ -40,8 +40,8 @@ def one_or_exhaustive(method: Any) -> Any:
 
 
 class Stateful(Method):
-    """Has all that a checkpoint must hold: dropout, noise drawn at every place, reported pairs,
-    buffers, one of which grows from nothing."""
+    """Has all that a checkpoint must hold: dropout, noise drawn at every place, reported pairs and
+    clean ones, buffers, one of which grows from nothing."""
 
     def __init__(self) -> None:
         super().__init__(Config(losses={"fit": 1.0, "noise": 0.1}), None)  # type: ignore[arg-type]  # a summary is not needed
@@ -61,6 +61,7 @@ class Stateful(Method):
 
     def begin_epoch(self, run: Run) -> None:
         self.epoch_noise.copy_(torch.rand(4) + torch.rand(4, generator=run.generator("epoch")))
+        run.report_clean(torch.rand(CAPTIONS))
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         kept = torch.rand(len(batch.captions)) < 0.7
@@ -96,6 +97,7 @@ def train_stateful(folder: Path, asked_to_end: Callable[[int], bool]) -> Trainin
     watchers = Watchers(
         validate=lambda method: {"r1": float(method.state_dict()["mean"].sum()), "map": 0.0},
         judge_pairs=lambda images, captions: int((images % 2 == captions % 2).sum()),
+        judge_clean=lambda clean: {"clean/recall": float(clean[: CAPTIONS // 2].sum())},
         report=lambda progress: taken.append(progress.step),
         asked_to_end=lambda: asked_to_end(len(taken)),
     )
@@ -134,6 +136,7 @@ def test_stopped_behind_any_step_it_ends_with_the_same_bits(
         train_stateful(tmp_path, lambda taken: taken >= step)
     trained = train_stateful(tmp_path, lambda taken: False)
     assert results_of(trained, tmp_path) == undisturbed
+    assert all("clean/recall" in row for row in trained.history)
 
 
 def test_stopped_behind_every_step_it_ends_with_the_same_bits(

@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pyarrow.parquet
 import pytest
 
@@ -12,6 +13,7 @@ from harness import plan, registry
 from harness.cli.planning import plan_runs
 from harness.data.catalogue import find_declaration, locate
 from harness.data.declaration import Declaration
+from harness.data.noise import parse_noise
 from harness.errors import HarnessError
 from harness.limits import CHOICES
 from harness.plan.spec import RunSpec
@@ -115,6 +117,37 @@ def test_settings_make_a_variant_of_their_own(small_dolls: Path, toy: Path) -> N
     assert spec.config["losses"] == {"itc": 0.5}
     assert [stage["epochs"] for stage in spec.recipe["stages"]] == [1]
     assert spec.tables == ()
+
+
+def test_noise_is_a_variant_of_its_own(small_dolls: Path, toy: Path, tmp_path: Path) -> None:
+    """Each share and each file has keys, a label and a command of its own; without, none moves."""
+    for number in range(2):
+        (tmp_path / str(number)).mkdir()
+        order = [*range(number, 4), *range(number)]
+        numpy.save(tmp_path / str(number) / "index.npy", order)
+    files = [str(tmp_path / str(number) / "index.npy") for number in range(2)]
+    texts = ["0", "0.2", "0.5", *files]
+    choices = plan.choose(["toy"], registry.list_methods([toy]), "tiny", ablations=False)
+    located = [locate(find_declaration(str(small_dolls)))]
+    noises = [parse_noise(text) for text in texts]
+    planned = plan.plan(DEMO, located, choices, (0,), {"epochs": 1}, noises=noises)
+    [plain] = specs(small_dolls, toy, epochs=1)[:1]
+    assert (planned[0].key, planned[0].variant) == (plain.key, plain.variant)
+    for kind in ("key", "weights_key", "variant", "command", "resume_key"):
+        assert len({getattr(spec, kind) for spec in planned}) == len(texts), kind
+    assert len({spec.path(tmp_path) for spec in planned}) == len(texts)
+    assert planned[1].variant == "full (epochs=1) (noise 0.2)"
+    assert planned[1].command == f"{plain.command} --noise 0.2"
+    assert planned[4].command == f"{plain.command} --noise {shlex.quote(files[1])}"
+
+
+def test_what_is_not_trained_has_no_noise(small_dolls: Path) -> None:
+    """Its one run stands for every share."""
+    choices = plan.choose(["clip"], registry.list_methods(), "tiny", ablations=False)
+    located = [locate(find_declaration(str(small_dolls)))]
+    noises = [parse_noise("0.2"), parse_noise("0.5")]
+    [spec] = plan.plan(DEMO, located, choices, (0,), {}, noises=noises)
+    assert (spec.noise, spec.variant) == (None, "full")
 
 
 def test_how_a_run_is_executed_makes_no_variant(

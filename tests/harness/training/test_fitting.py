@@ -89,6 +89,8 @@ class Spreading(Method):
     def training_losses(self, batch: Batch, run: Any) -> dict[str, Tensor]:
         self.chunks.append(run.chunks)
         run.report_pairs("all", batch.image_index, batch.caption_index)
+        if run.chunks == 4:
+            run.report_clean(torch.ones(40))
         found = run.spread(self.encode_images, batch.images)
         return {"fit": (found @ found.T).square().mean()}
 
@@ -124,6 +126,8 @@ def test_what_was_tried_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monke
     _, expected = trained(tmp_path / "three", 3)
     assert weights.keys() == expected.keys()
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
+    history = torch.load(tmp_path / "auto" / LAST, weights_only=True)["history"]
+    assert not any("clean/count" in row for row in history)  # reported in four chunks alone
     assert method.chunks == 2 * [1, 1, 4, 4, 3, 3, *[3] * 8]
 
 

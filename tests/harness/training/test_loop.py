@@ -246,6 +246,57 @@ def test_reported_pairs_are_judged_by_epoch(tmp_path: Path) -> None:
         assert (row["pairs/mined/count"], row["pairs/mined/right"]) == (COUNT, 0.5)
 
 
+class Dividing(Regression):
+    """Reports what it is given at the start of each epoch."""
+
+    def __init__(self, *reported: Tensor) -> None:
+        super().__init__()
+        self.reported = reported
+
+    def begin_epoch(self, run: Run) -> None:
+        for clean in self.reported:
+            run.report_clean(clean)
+
+
+def test_what_is_called_clean_is_judged_by_epoch(tmp_path: Path) -> None:
+    """The last report of an epoch stands; a share of one half is clean."""
+    shares = torch.linspace(0, 1, COUNT)  # half of them at least 0.5
+    seen: list[Tensor] = []
+
+    def judge(clean: Tensor) -> dict[str, float]:
+        seen.append(clean)
+        return {"clean/precision": 0.25}
+
+    method = Dividing(torch.ones(COUNT, dtype=torch.bool), shares.round(decimals=6))
+    trained = run(tmp_path, method, judge_clean=judge)
+    assert torch.equal(seen[0], shares >= 0.5)
+    for row in trained.history:
+        assert (row["clean/count"], row["clean/precision"]) == (COUNT / 2, 0.25)
+
+
+def test_without_wrong_pairs_what_is_called_clean_is_counted(tmp_path: Path) -> None:
+    """There is nothing to be found, and a method is told nothing by the history."""
+    trained = run(tmp_path, Dividing(torch.arange(COUNT) < 7))
+    of_clean = [{k: v for k, v in row.items() if "clean" in k} for row in trained.history]
+    assert of_clean == [{"clean/count": 7}] * len(trained.history)
+
+
+@pytest.mark.parametrize(
+    ("reported", "told"),
+    [
+        (torch.ones(COUNT - 1), r"a row for each training caption, \(40,\), not \(39,\)"),
+        (torch.ones(COUNT, 1), r"not \(40, 1\)"),
+        (torch.full((COUNT,), torch.nan), "shares from 0 to 1"),
+        (torch.full((COUNT,), 1.1), "shares from 0 to 1"),
+        (torch.full((COUNT,), -1), "shares from 0 to 1"),
+    ],
+)
+def test_what_is_no_division_is_refused(tmp_path: Path, reported: Tensor, told: str) -> None:
+    """A report that cannot be scored stops the run, and says what is taken."""
+    with pytest.raises(ValueError, match=told):
+        run(tmp_path, Dividing(reported))
+
+
 def test_encode_shows_the_whole_training_split(tmp_path: Path) -> None:
     """`run.encode` returns every image and caption, without gradient, and keeps the mode."""
 

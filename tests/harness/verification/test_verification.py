@@ -17,6 +17,7 @@ import pytest
 
 from harness import files, plan, registry, results
 from harness.data.catalogue import find_declaration, locate
+from harness.data.noise import parse_noise
 from harness.data.paperdolls.build import write_paperdolls
 from harness.data.paperdolls.looks import Sizes
 from harness.results import EvaluationRecord
@@ -401,19 +402,20 @@ def test_other_code_makes_runs_stale(check: Call, stored: Path, toy: Path, toy_s
 def test_runs_with_settings_are_compared_with_the_same_settings(
     toy: Path, small_dolls: Path
 ) -> None:
-    """A run with --set is stale when the code changes, not because its settings are its own."""
+    """Of --set and --noise: stale when the code changes, not because they are a run's own."""
     listings = registry.list_methods([toy])
     located = locate(find_declaration(str(small_dolls)))
     suite = plan.read_suite("demo")
     settings = {"epochs": 1, "losses.itc": 2.0}
     choices = plan.choose(["toy:narrow", "toy"], listings, suite.scale, ablations=False)
-    specs = plan.plan(suite, [located], choices, (0, 1), settings)
+    noises = [None, parse_noise("0.2")]
+    specs = plan.plan(suite, [located], choices, (0, 1), settings, noises=noises)
     runs = [VerifiedRun(str(spec), from_json(spec.record())) for spec in specs]
-    assert len(runs) == 4
+    assert len(runs) == 8
     assert list(find_stale(runs, listings, [located])) == []
     toy.write_text(toy.read_text(encoding="utf-8").replace("* 10", "* 11"), encoding="utf-8")
     stale = list(find_stale(runs, registry.list_methods([toy]), [located]))
-    assert [one.kind for one in stale] == [Kind.STALE] * 4
+    assert [one.kind for one in stale] == [Kind.STALE] * 8
 
 
 def from_json(record: results.RunRecord) -> results.RunRecord:
