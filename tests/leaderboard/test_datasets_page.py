@@ -171,7 +171,7 @@ def test_the_sample_hides_what_may_not_be_shown(
     about = json.loads((digest / "about.json").read_text())
     (digest / "about.json").write_text(json.dumps({**about, "shown": False}))
     page = read_page(path := build())
-    assert page.attributes("src") == ["assets/copy.js"]
+    assert page.attributes("src") == ["assets/copy.js", "assets/frames.js"]
     assert not list(path.parent.glob("samples/**/*.jpg"))
     assert "secret" not in page.text
     assert "5 words, 0 attributes named" in page.text

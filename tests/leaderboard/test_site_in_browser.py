@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
 import numpy as np
 import playwright.sync_api as playwright
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
 
@@ -207,10 +209,16 @@ def test_bars_of_groups_are_seen_in_forced_colours(site: Path, open_page: Open) 
     assert chosen.evaluate("label => getComputedStyle(label).outlineStyle") == "solid"
 
 
-@pytest.mark.parametrize("width", [400, 700, 1000, 1400])
-def test_a_table_that_goes_on_shows_it(width: int, site: Path, open_page: Open) -> None:
-    """A shade lies at the edge beyond which there is more, and at no other."""
+@pytest.mark.parametrize(
+    ("width", "colours"),
+    [(400, "none"), (400, "active"), (700, "none"), (1000, "none"), (1400, "none")],
+)
+def test_a_table_that_goes_on_shows_it(
+    width: int, colours: Literal["none", "active"], site: Path, open_page: Open
+) -> None:
+    """A shade lies at the edge beyond which there is more, in any colours, and at no other."""
     page = open_page(site / "methods/three.html", width=width)
+    page.emulate_media(forced_colors=colours)
     page.evaluate(SETTLED)
     measure = "frame => [frame.scrollWidth - frame.clientWidth, frame.checkVisibility()]"
     ends = []
@@ -224,10 +232,46 @@ def test_a_table_that_goes_on_shows_it(width: int, site: Path, open_page: Open) 
 
 def right_edge(frame: playwright.Locator, scrolled: bool = False) -> float:
     """Return how light, from 0 to 1, the last pixels of a frame are in the middle of its rows."""
-    frame.evaluate("(frame, end) => { frame.scrollLeft = end ? 1e6 : 0; }", scrolled)
+    return float(np.median(pixels(frame, left=1e6 if scrolled else 0)[:, -4:]))
+
+
+def lower_edge(frame: playwright.Locator, scrolled: bool = False) -> float:
+    """Return how light, from 0 to 1, the last rows of pixels of a frame are in their middle."""
+    return float(np.median(pixels(frame, top=1e6 if scrolled else 0)[-4:]))
+
+
+def pixels(frame: playwright.Locator, left: float = 0, top: float = 0) -> NDArray[np.float64]:
+    """Return how light a frame is, (height, width) from 0 to 1, where it is scrolled so far."""
+    frame.evaluate("(frame, [left, top]) => frame.scrollTo(left, top)", [left, top])
     drawn = Image.open(io.BytesIO(frame.screenshot())).convert("L")
-    edge = np.asarray(drawn)[:, -4:] / 255
-    return float(np.median(edge))
+    return np.asarray(drawn) / 255
+
+
+def test_a_long_table_shows_that_it_goes_on_below(site: Path, open_page: Open) -> None:
+    """Where a table scrolls within its frame, a shade lies above the rows that are out of sight."""
+    page = open_page(site / "reported.html", width=1000)
+    page.locator(".timelines details").first.evaluate("details => { details.open = true; }")
+    page.evaluate(SETTLED)
+    is_cut = "frame => frame.checkVisibility() && frame.scrollHeight > frame.clientHeight + 1"
+    cut = [frame for frame in page.locator(".frame").all() if frame.evaluate(is_cut)]
+    assert cut
+    for frame in cut:
+        assert lower_edge(frame) < lower_edge(frame, scrolled=True) - 0.05
+
+
+@pytest.mark.parametrize("width", [1000, 1440])
+def test_the_header_of_a_table_shown_whole_stays_in_the_window(
+    width: int, site: Path, open_page: Open
+) -> None:
+    """The page scrolls past such a table, which is as tall as its rows, and its header stays."""
+    page = open_page(site / "reported.html", width=width)
+    page.evaluate(SETTLED)
+    frame = page.locator("#drift ~ .frame")
+    assert frame.evaluate("frame => frame.scrollHeight <= frame.clientHeight")
+    frame.locator("tbody tr").nth(12).evaluate("row => row.scrollIntoView({ block: 'center' })")
+    header = frame.locator("thead th").first.bounding_box()
+    assert header is not None
+    assert header["y"] == pytest.approx(0, abs=1)
 
 
 def test_on_a_phone_figures_come_before_components(site: Path, open_page: Open) -> None:
