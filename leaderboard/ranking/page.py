@@ -17,7 +17,7 @@ from leaderboard.ranking.differences import (
     difference_column,
     pack_comparisons,
 )
-from leaderboard.ranking.panels import Panel, Point, draw_panel
+from leaderboard.ranking.panels import Cost, Panel, Point, draw_panels
 from leaderboard.ranking.slopes import draw_slopes
 from leaderboard.ranking.verdict import say_power, write_clause, write_switch, write_verdict
 from leaderboard.ranking.views import (
@@ -221,13 +221,13 @@ def _panels(board: Board) -> tuple[Panel, ...]:
     """Draw accuracy against what training costs, and against what must be kept."""
     costs = {name: [one.mean_of(name) / QUANTITIES[name] for one in board.ranked]
              for name in QUANTITIES}  # fmt: skip
-    drawn = [
-        draw_panel(f"{board.anchor}-training", "Training", "s",
-                   _points(board, costs["train_seconds"])),
-        draw_panel(f"{board.anchor}-size", "Parameters", "M",
-                   _points(board, costs["parameters"])),
-    ]  # fmt: skip
-    return tuple(panel for panel in drawn if panel)
+    return draw_panels(
+        [
+            Cost(f"{board.anchor}-training", "Training", "s",
+                 _points(board, costs["train_seconds"])),
+            Cost(f"{board.anchor}-size", "Parameters", "M", _points(board, costs["parameters"])),
+        ]
+    )  # fmt: skip
 
 
 def _points(board: Board, costs: Sequence[float]) -> list[Point]:

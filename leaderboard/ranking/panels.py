@@ -75,21 +75,49 @@ class Panel:
     left_out: str  # who is not drawn, and why
 
 
-def draw_panel(identifier: str, name: str, unit: str, points: Sequence[Point]) -> Panel | None:
-    """Lay a panel out; None where fewer than two methods have a cost."""
-    drawn = [point for point in points if point.cost > 0]
-    if len(drawn) < 2:
-        return None
+@dataclass(frozen=True)
+class Cost:
+    """What methods cost: a panel's axis across."""
+
+    identifier: str  # of the panel, in the page
+    name: str
+    unit: str
+    points: Sequence[Point]
+
+
+def draw_panels(costs: Sequence[Cost]) -> tuple[Panel, ...]:
+    """Lay out a panel for each cost that two or more methods have.
+
+    Panels stand side by side, so all have one scale up: a method is as high in each of them.
+    """
+    shown = {cost.identifier: drawn for cost in costs if len(drawn := _drawn(cost.points)) > 1}
+    if not shown:
+        return ()
+    everyone = [point for drawn in shown.values() for point in drawn]
+    up = {metric: round_scale([point.scores[metric] for point in everyone]) for metric in METRICS}
+    return tuple(
+        _panel(cost, shown[cost.identifier], up) for cost in costs if cost.identifier in shown
+    )
+
+
+def _drawn(points: Sequence[Point]) -> list[Point]:
+    return [point for point in points if point.cost > 0]
+
+
+def _panel(cost: Cost, drawn: Sequence[Point], up: Mapping[str, Scale]) -> Panel:
     across, marks = _log_scale([point.cost for point in drawn])
     return Panel(
-        identifier=identifier,
-        cost=f"{name}, {unit}",
+        identifier=cost.identifier,
+        cost=f"{cost.name}, {cost.unit}",
         ticks=tuple((_at_x(across, mark), f"{mark:,g}") for mark in marks),
         dots=tuple(
             Dot(point.key, point.name, point.href, _at_x(across, point.cost)) for point in drawn
         ),
-        layouts={metric: _layout(drawn, metric, unit, across) for metric in METRICS},
-        left_out=_left_out([point.name for point in points if point.cost <= 0]),
+        layouts={
+            metric: _layout(drawn, metric, cost.unit, _plane(across, up[metric]))
+            for metric in METRICS
+        },
+        left_out=_left_out([point.name for point in cost.points if point.cost <= 0]),
     )
 
 
@@ -103,9 +131,8 @@ def pareto_front(costs: Sequence[float], means: Sequence[float]) -> list[int]:
     return front
 
 
-def _layout(points: Sequence[Point], metric: str, unit: str, across: Scale) -> Layout:
+def _layout(points: Sequence[Point], metric: str, unit: str, plane: Plane) -> Layout:
     scores = [point.scores[metric] for point in points]
-    plane = _plane(across, round_scale(scores))
     dots = [plane.at(math.log10(p.cost), s) for p, s in zip(points, scores, strict=True)]
     front = pareto_front([point.cost for point in points], scores)
     names = {index: points[index].name for index in front}
@@ -113,7 +140,7 @@ def _layout(points: Sequence[Point], metric: str, unit: str, across: Scale) -> L
     titles = _titles(points, metric, unit)
     return Layout(
         ticks=tuple(
-            (f"{plane.at(across.low, value)[1]:.1f}", text)
+            (f"{plane.at(plane.x.low, value)[1]:.1f}", text)
             for value, text in number_ticks(plane.y, 5)
         ),
         front=_steps([dots[index] for index in front]),

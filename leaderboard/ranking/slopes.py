@@ -2,7 +2,8 @@
 
 One chart for each other dataset. Both axes have scales of their own: what is asked is whether the
 order stays, not how much is lost. A filled dot marks those than whom no other is better, by the
-paired test on that axis.
+paired test on that axis. Intervals stand beside an axis, apart from one another, the best furthest
+out; a line leads from each name through the mean of its interval to its dot.
 """
 
 from __future__ import annotations
@@ -23,10 +24,11 @@ from leaderboard.records.ledger import family_name
 from leaderboard.records.load import FULL
 from leaderboard.typography import fixed, listed, shorten, spread_decimals
 
-WIDTH, TOP, BOTTOM = 420, 40, 14
-LEFT, RIGHT = 155, 265  # where the two axes stand
-APART = 3  # between two intervals beside an axis
-MOST_APART = 14  # intervals; more stand over one another
+WIDTH, TOP, BOTTOM = 450, 40, 14
+LEFT, RIGHT = 180, 270  # where the two axes stand
+NEAR, APART = 8.0, 7.0  # from an axis to the first interval, and from each to the next
+ROOM = 42.0  # for all intervals of an axis; where it is short they stand closer
+FAN = 12.0  # from the last interval to the names
 LEAST_HEIGHT, LINE = 260, 13  # of a chart, and of a label in it
 MOST_LABELLED = 14  # methods; of more, those alone that lead on an axis
 LONGEST_NAME = 18
@@ -106,15 +108,22 @@ def _end(family: Family, method: str) -> End:
 
 def _chart(board: Board, title: str, slopes: Sequence[Slope], number: int) -> SlopeChart:
     own = dataset_title(board.ground)
-    height = max(LEAST_HEIGHT, TOP + BOTTOM + LINE * len(_labelled(slopes)))
+    named = _named(slopes)
+    height = max(LEAST_HEIGHT, TOP + BOTTOM + LINE * len(named))
     axes = [_axis(slopes, "here", own, LEFT, height), _axis(slopes, "there", title, RIGHT, height)]
-    lines = [_line(slope, axes, place % MOST_APART) for place, slope in enumerate(slopes)]
-    labels = [part for axis in axes for part in _labels(slopes, axis)]
+    places = [_places(axis, slopes, named) for axis in axes]
+    decimals = _decimals(slopes)
+    drawn = [
+        _group(slope, axes, [of_axis.get(index) for of_axis in places], decimals)
+        for index, slope in enumerate(slopes)
+    ]
     heads = [part for axis in axes for part in _head(axis)]
     words = _in_words(slopes, own, title)
+    if len(named) < len(slopes):
+        words += " They alone are named, with their intervals."
     drawing = draw(
         Plane(axes[0].scale, axes[1].scale, WIDTH, height), f"{board.anchor}-slopes-{number}",
-        f"{METRICS[PRIMARY]} on {own} and on {title}", words, [*heads, *lines, *labels],
+        f"{METRICS[PRIMARY]} on {own} and on {title}", words, [*heads, *drawn],
     )  # fmt: skip
     return SlopeChart(title, drawing, words)
 
@@ -134,6 +143,11 @@ class _Axis:
         """Return the direction in which its names stand."""
         return -1 if self.side == "here" else 1
 
+    @property
+    def anchor(self) -> str:
+        """Return by which end its texts are placed."""
+        return "end" if self.side == "here" else "start"
+
     def y(self, value: float) -> float:
         tall = self.height - TOP - BOTTOM
         return self.height - BOTTOM - self.scale.place(value, tall, margin=0)
@@ -149,61 +163,81 @@ def _axis(slopes: Sequence[Slope], side: str, title: str, x: int, height: int) -
 
 
 def _head(axis: _Axis) -> list[Markup]:
-    """Draw the axis, with the name of its dataset above."""
-    text = Markup('<text class="axis" x="{}" y="13" text-anchor="middle">{}</text>')
+    """Draw the axis, with the name of its dataset above, which goes on outwards."""
+    text = Markup('<text class="axis" x="{}" y="13" text-anchor="{}">{}</text>')
+    small = Markup('<text x="{}" y="27" text-anchor="{}">{}</text>')
     role = "trained and tested" if axis.side == "here" else "tested alone"
-    small = Markup('<text x="{}" y="27" text-anchor="middle">{}</text>')
+    at = axis.x - 20 * axis.outwards, axis.anchor
     line = Markup('<path class="base" d="M{} {}V{:.1f}"/>')
     return [
-        text.format(axis.x, label(shorten(axis.title, 24))),
-        small.format(axis.x, role),
+        text.format(*at, label(shorten(axis.title, 24))),
+        small.format(*at, role),
         line.format(axis.x, TOP, axis.height - BOTTOM),
     ]
 
 
-def _line(slope: Slope, axes: Sequence[_Axis], place: int) -> Markup:
-    """Draw a method from axis to axis, with its interval beside each, apart from the others'."""
-    places = [(axis.x, axis.y(axis.end(slope).mean)) for axis in axes]
-    (x1, y1), (x2, y2) = places
-    path = Markup('<path class="slope" d="M{} {:.1f}L{} {:.1f}"/>').format(x1, y1, x2, y2)
-    spans = [
-        Markup('<path class="reach" d="M{} {:.1f}V{:.1f}"/>').format(
-            axis.x + axis.outwards * (6 + APART * place),
-            axis.y(axis.end(slope).low),
-            axis.y(axis.end(slope).high),
+@dataclass(frozen=True)
+class _Place:
+    """Where the interval and the name of a method stand beside an axis."""
+
+    x: float  # of the interval
+    name_x: float
+    name_y: float
+
+
+def _places(axis: _Axis, slopes: Sequence[Slope], named: Sequence[int]) -> dict[int, _Place]:
+    """Place the intervals and names of some methods, the best furthest out and on top."""
+    order = sorted(named, key=lambda index: -axis.end(slopes[index]).mean)
+    wanted = [axis.y(axis.end(slopes[index]).mean) for index in order]
+    apart = min(APART, ROOM / max(1, len(order) - 1))
+    far = NEAR + apart * (len(order) - 1)
+    return {
+        index: _Place(
+            x=axis.x + axis.outwards * (far - apart * place),
+            name_x=axis.x + axis.outwards * (far + FAN),
+            name_y=name_y,
         )
-        for axis in axes
+        for place, (index, name_y) in enumerate(
+            zip(order, spread_labels(wanted, TOP, axis.height - BOTTOM), strict=True)
+        )
+    }
+
+
+def _group(
+    slope: Slope, axes: Sequence[_Axis], places: Sequence[_Place | None], decimals: int
+) -> Markup:
+    """Draw a method from axis to axis, with its interval and its name beside each."""
+    (x1, y1), (x2, y2) = ((axis.x, axis.y(axis.end(slope).mean)) for axis in axes)
+    path = Markup('<path class="slope" d="M{} {:.1f}L{} {:.1f}"/>').format(x1, y1, x2, y2)
+    beside = [
+        _beside(slope, axis, place, decimals)
+        for axis, place in zip(axes, places, strict=True)
+        if place
     ]
     dots = [
         Markup('<circle class="{}" cx="{}" cy="{:.1f}" r="3.5"/>').format(
-            "leads" if axis.end(slope).leads else "follows", axis.x, y
+            "leads" if axis.end(slope).leads else "follows", axis.x, axis.y(axis.end(slope).mean)
         )
-        for axis, (_, y) in zip(axes, places, strict=True)
+        for axis in axes
     ]
     css = "slopes leads" if slope.leads else "slopes"
-    inner = Markup("").join([path, *spans, *dots])
+    inner = Markup("").join([path, *beside, *dots])
     return Markup('<g class="{}"><title>{}</title>{}</g>').format(css, _said(slope), inner)
 
 
-def _labels(slopes: Sequence[Slope], axis: _Axis) -> list[Markup]:
-    """Write names and figures beside an axis, apart from one another."""
-    shown = _labelled(slopes)
-    wanted = [axis.y(axis.end(slope).mean) for slope in shown]
-    places = spread_labels(wanted, TOP, axis.height - BOTTOM)
-    anchor = "end" if axis.side == "here" else "start"
-    offset = axis.outwards * (9 + APART * min(len(slopes), MOST_APART))
-    decimals = _decimals(slopes)
-    text = Markup('<text class="{}" x="{}" y="{:.1f}" dy="3.6" text-anchor="{}">{}</text>')
-    return [
-        text.format(
-            "name" if axis.end(slope).leads else "",
-            axis.x + offset,
-            y,
-            anchor,
-            _label(slope, axis, decimals),
-        )
-        for slope, y in zip(shown, places, strict=True)
-    ]
+def _beside(slope: Slope, axis: _Axis, place: _Place, decimals: int) -> Markup:
+    end = axis.end(slope)
+    mean = axis.y(end.mean)
+    return Markup(
+        '<path class="leader" d="M{:.1f} {:.1f}L{:.1f} {:.1f}H{}"/>'
+        '<path class="reach" d="M{:.1f} {:.1f}V{:.1f}"/><path class="middle" d="M{:.1f} {:.1f}h0"/>'
+        '<text class="{}" x="{:.1f}" y="{:.1f}" dy="3.6" text-anchor="{}">{}</text>'
+    ).format(
+        place.name_x - 2 * axis.outwards, place.name_y, place.x, mean, axis.x,
+        place.x, axis.y(end.low), axis.y(end.high), place.x, mean,
+        "name" if end.leads else "", place.name_x, place.name_y,
+        axis.anchor, _label(slope, axis, decimals),
+    )  # fmt: skip
 
 
 def _label(slope: Slope, axis: _Axis, decimals: int) -> Markup:
@@ -211,8 +245,10 @@ def _label(slope: Slope, axis: _Axis, decimals: int) -> Markup:
     return label(f"{name} {figure}" if axis.side == "here" else f"{figure} {name}")
 
 
-def _labelled(slopes: Sequence[Slope]) -> Sequence[Slope]:
-    return slopes if len(slopes) <= MOST_LABELLED else [one for one in slopes if one.leads]
+def _named(slopes: Sequence[Slope]) -> list[int]:
+    everyone = range(len(slopes))
+    few = len(slopes) <= MOST_LABELLED
+    return [index for index in everyone if few or slopes[index].leads]
 
 
 def _decimals(slopes: Sequence[Slope]) -> int:

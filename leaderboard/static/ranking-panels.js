@@ -41,14 +41,14 @@ leaderboard.steerPlot = (plot, marks) => {
     tip.setAttribute(name, value);
   }
   plot.append(tip);
-  const placeOf = (mark) => mark.getBoundingClientRect();
+  const placeOf = (mark) => (mark.querySelector("circle") ?? mark).getBoundingClientRect();
   const fromLeft = () => [...marks].sort((a, b) => placeOf(a).x - placeOf(b).x || placeOf(a).y - placeOf(b).y);
   const stop = (chosen) => marks.forEach((mark) => mark.setAttribute("tabindex", mark === chosen ? "0" : "-1"));
   const tell = (mark) => { tip.textContent = mark ? mark.querySelector("title").textContent : ""; };
   const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
   const nearest = ({ clientX, clientY }) => {
     const distance = (mark) => {
-      const { x, y, width: across, height } = (mark.querySelector("circle") ?? mark).getBoundingClientRect();
+      const { x, y, width: across, height } = placeOf(mark);
       return Math.hypot(clientX - x - across / 2, clientY - y - height / 2);
     };
     const [found] = [...marks].sort((a, b) => distance(a) - distance(b));

@@ -203,7 +203,7 @@ leaderboard.rankingTable = (section) => {
     const link = element("a", `${least} to ${most}`);
     link.href = address;
     const small = element("small", "");
-    small.append(link, `, ${probability(found.p)}`);
+    small.append(link, ", ", element("span", probability(found.p)));
     cell.classList.toggle("quiet", !found.real);
     cell.replaceChildren(...leaderboard.whiskers.draw(found, scale), text, small);
     if (!found.real) cell.append(element("span", ", not told apart", "hidden"));
@@ -227,6 +227,8 @@ leaderboard.rankingTable = (section) => {
           element("span", isKnown ? "baseline" : RANGE, "quiet"));
       }
     }
+    section.querySelector(".facts .cut").hidden =
+      ![...found.values()].some((one) => leaderboard.whiskers.isCut(one, scale));
     headerOf("difference").querySelector(".ticks").replaceChildren(
       ...(isKnown ? leaderboard.whiskers.drawTicks(scale, scaleEnd) : []));
   };

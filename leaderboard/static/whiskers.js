@@ -48,6 +48,8 @@ leaderboard.whiskers = (() => {
   const place = (value, { low, high }) =>
     MARGIN + ((value - low) / (high - low)) * (WIDTH - 2 * MARGIN);
 
+  const isCut = (one, scale) => one.low < scale.low || one.high > scale.high;
+
   // Returns the path of an interval, with an arrow where it is cut.
   const span = (one, scale) => {
     let [left, right] = [one.low, one.high].map((end) =>
@@ -91,5 +93,5 @@ leaderboard.whiskers = (() => {
     return text;
   });
 
-  return { sharedScale, draw, drawTicks };
+  return { sharedScale, draw, drawTicks, isCut };
 })();

@@ -10,7 +10,7 @@ from leaderboard.drawing.whiskers import Interval, draw_middle, draw_span, is_cu
 from leaderboard.ranking.bars import draw_bars
 from leaderboard.ranking.cells import verdict
 from leaderboard.ranking.labels import place_labels
-from leaderboard.ranking.panels import Point, draw_panel, pareto_front
+from leaderboard.ranking.panels import Cost, Point, draw_panels, pareto_front
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,7 @@ def points(costs: Sequence[float]) -> list[Point]:
 
 def test_a_panel_places_costs_by_their_logarithm() -> None:
     """Equal ratios are equal distances, and everything lies between the ends of the axis."""
-    panel = draw_panel("p", "Time", "ms", points([1.5, 3.0, 6.0, 48.0]))
-    assert panel is not None
+    (panel,) = draw_panels([Cost("p", "Time", "ms", points([1.5, 3.0, 6.0, 48.0]))])
     x = [float(dot.x) for dot in panel.dots]
     assert x[1] - x[0] == pytest.approx(x[2] - x[1], abs=0.2)
     assert x[3] - x[2] == pytest.approx(3 * (x[1] - x[0]), abs=0.3)
@@ -98,11 +97,22 @@ def test_a_panel_places_costs_by_their_logarithm() -> None:
 
 def test_a_panel_leaves_out_what_was_not_measured() -> None:
     """A cost of zero has no logarithm: the method is named as left out, and one dot is no panel."""
-    panel = draw_panel("p", "Time", "ms", points([0.0, 3.0, 6.0]))
-    assert panel is not None
+    (panel,) = draw_panels([Cost("p", "Time", "ms", points([0.0, 3.0, 6.0]))])
     assert [dot.name for dot in panel.dots] == ["Method 1", "Method 2"]
     assert panel.left_out == "Without this cost, so not drawn: Method 0."
-    assert draw_panel("p", "Time", "ms", points([0.0, 3.0])) is None
+    assert draw_panels([Cost("p", "Time", "ms", points([0.0, 3.0]))]) == ()
+
+
+def test_panels_beside_one_another_have_one_scale_up() -> None:
+    """A method that one of them leaves out moves no other: each stands as high in both."""
+    time, size = points([0.0, 3.0, 6.0]), points([2.0, 3.0, 6.0])
+    panels = draw_panels([Cost("t", "Time", "ms", time), Cost("s", "Size", "M", size)])
+    heights = [
+        {dot.name: place.y for dot, place in zip(panel.dots, panel.layouts["r1"].dots, strict=True)}
+        for panel in panels
+    ]
+    assert heights[0].items() < heights[1].items()
+    assert panels[0].layouts["r1"].ticks == panels[1].layouts["r1"].ticks
 
 
 def test_labels_of_sixty_methods_do_not_cover_one_another() -> None:

@@ -339,6 +339,32 @@ def test_the_script_draws_intervals_as_the_page_had_them(
     assert (page.evaluate(paths), ticks.evaluate_all(places)) == (before, scale)
 
 
+def test_an_arrow_has_its_key(show: Callable[..., tuple[Site, Page]]) -> None:
+    """Whatever the baseline: it is explained exactly where one is drawn."""
+    drawn = """table => [...table.querySelectorAll(".difference .span")]
+        .some(span => span.getAttribute("d").split("M").length > 2)"""
+    _, page = show()
+    table, key = page.locator("table.ranking").first, page.locator(".facts .cut").first
+    seen = {}
+    for baseline in SKILLS:
+        page.select_option("select[name=baseline]", baseline)
+        expect(table.locator(".to").first).to_contain_text(baseline.upper())
+        seen[baseline] = table.evaluate(drawn)
+        expect(key).to_be_visible(visible=seen[baseline])
+    assert set(seen.values()) == {True, False}, seen
+
+
+def test_all_metrics_are_in_sight_on_a_small_screen(
+    show: Callable[..., tuple[Site, Page]],
+) -> None:
+    """At 1024 pixels the spine gives way, not a metric."""
+    _, page = show(width=1024)
+    frame, last = page.locator(".frame").first.bounding_box(), header(page, "minp").bounding_box()
+    assert frame is not None
+    assert last is not None
+    assert last["x"] + last["width"] <= frame["x"] + frame["width"] + 0.5
+
+
 def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> None:
     """Every choice is in the address: a reload shows the same, and back leads through the views."""
     _, page = show()

@@ -58,6 +58,23 @@ def test_both_axes_are_those_of_the_paired_tests(tested: Path) -> None:
     )
 
 
+def test_each_interval_is_told_from_the_others(tested: Path) -> None:
+    """A line leads from each name through the mean of its own interval, which stands apart."""
+    site = load_site(tested, FOLDER)
+    (chart,) = draw_slopes(make_board(site, site.grounds[0]))
+    drawn = re.findall(
+        r'"leader" d="M\S+ \S+L(\S+) (\S+)H(\S+)"/><path class="reach" d="M(\S+) (\S+)V(\S+)"/>',
+        str(chart.drawing),
+    )
+    dots = re.findall(r'cx="(\S+)" cy="(\S+)" r', str(chart.drawing))
+    assert len(drawn) == len(dots) == 2 * len(SKILLS)
+    assert len({x for x, *_ in drawn}) == len(drawn)
+    assert sorted((axis, mean) for _, mean, axis, *_ in drawn) == sorted(dots)
+    for x, mean, _, reach_x, low, high in drawn:
+        assert x == reach_x
+        assert float(high) <= float(mean) <= float(low)  # y grows downwards
+
+
 def test_the_ranking_shows_it_and_says_it(
     tested: Path, tmp_path: Path, read_page: Callable[[Path], Any]
 ) -> None:
