@@ -4,7 +4,7 @@
 
 leaderboard.mistakes = (() => {
   const { element } = leaderboard.shots;
-  const { DIFFERENCE_HEAD, axis, decimalsFor, differenceCells, drawing, fixed, frame, head, listed, nameSeeds } =
+  const { axis, decimalsFor, differenceCells, differenceHead, drawing, fixed, frame, head, listed, nameSeeds } =
     leaderboard.verdict;
   const WIDTH = 160; // of the bars, in units of their own
 
@@ -34,21 +34,21 @@ leaderboard.mistakes = (() => {
     return element("td", {}, svg);
   };
 
-  const drawRow = (one, decimals, most, place) => element("tr", {},
+  const drawRow = (one, decimals, most, along) => element("tr", {},
     element("th", { scope: "row", class: "pinned" }, one.name),
     share(one.a, one.ofA, decimals), share(one.b, one.ofB, decimals), bars(one, most),
-    ...differenceCells(one, decimals, place));
+    ...differenceCells(one, decimals, along));
 
   const table = (pair, found) => {
     const sorted = [...found].sort((x, y) => y.a + y.b - x.a - x.b);
     const decimals = decimalsFor(found.map((one) => one.high - one.low));
     const most = Math.max(...found.flatMap((one) => [one.ofA.high, one.ofB.high])) || 1;
-    const place = axis(found.flatMap(({ low, high }) => [low, high]));
+    const along = axis(found.flatMap(({ low, high }) => [low, high]));
     const caption = `Of all queries, those whose first image is wrong and contradicts the description, by what: its captions name another value, as “bag blue, not purple”. What a caption leaves out counts for nothing; a mistake may count in several rows, or in none. Means over ${nameSeeds(pair.seeds)}, each with a 95 % interval; above A, below B. The difference is paired by query and seed, and tested by person: its interval and p are for all ${found.length} rows of this pair at once.`;
     return frame(element("table", { class: "confusions" },
       element("caption", {}, element("span", {}, caption)),
-      head(["Confused", "pinned"], ["A", "number", "%"], ["B", "number", "%"], ["", "drawn"], ...DIFFERENCE_HEAD),
-      element("tbody", {}, ...sorted.map((one) => drawRow(one, decimals, most, place)))),
+      head(["Confused", "pinned"], ["A", "number", "%"], ["B", "number", "%"], ["", "drawn"], ...differenceHead(along)),
+      element("tbody", {}, ...sorted.map((one) => drawRow(one, decimals, most, along)))),
     "What A and B confuse");
   };
 

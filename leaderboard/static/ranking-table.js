@@ -159,11 +159,6 @@ leaderboard.rankingTable = (section) => {
     const text = (Math.abs(steps) / 10 ** decimals).toFixed(decimals);
     return steps === 0 ? text : (steps < 0 ? MINUS : "+") + text;
   };
-  // Writes the end of a scale, a round number.
-  const scaleEnd = (value) => {
-    const text = String(Number(Math.abs(value).toPrecision(6)));
-    return value ? (value < 0 ? MINUS : "+") + text : text;
-  };
   const probability = (p) => {
     if (p < 0.001) return "p < 0.001";
     const showsSide = p >= 0.0495 && p < 0.0505; // of 0.05, to which it would round
@@ -230,7 +225,7 @@ leaderboard.rankingTable = (section) => {
     section.querySelector(".facts .cut").hidden =
       ![...found.values()].some((one) => leaderboard.whiskers.isCut(one, scale));
     headerOf("difference").querySelector(".ticks").replaceChildren(
-      ...(isKnown ? leaderboard.whiskers.drawTicks(scale, scaleEnd) : []));
+      ...(isKnown ? leaderboard.whiskers.drawTicks(scale) : []));
   };
 
   // Says in header and caption what the differences are to, and marks its row.

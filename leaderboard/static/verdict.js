@@ -60,25 +60,39 @@ leaderboard.verdict = (() => {
     return svg;
   };
 
-  // Returns the place of values from `low` to `high`, which holds zero, on a line.
+  // Returns a scale with round ends that holds zero and the values, and the place of values on it.
   const axis = (values) => {
-    const [low, high] = [Math.min(0, ...values), Math.max(0, ...values)];
-    const span = high - low || 1;
-    return (value) => (2 + ((value - low) / span) * (WIDTH - 4)).toFixed(1);
+    const { place, roundScale } = leaderboard.whiskers;
+    const scale = roundScale([0, ...values]);
+    return { scale, place: (value) => ((WIDTH * place(value, scale)) / 100).toFixed(1) };
+  };
+
+  // Writes the unit of a scale, and below it round values where they stand.
+  const drawScale = ({ scale }) => {
+    const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+    svg.setAttribute("class", "ticks");
+    svg.setAttribute("aria-hidden", "true");
+    const unit = document.createElementNS(svg.namespaceURI, "text");
+    for (const [name, value] of Object.entries({ x: "50%", y: -8, "text-anchor": "middle" })) {
+      unit.setAttribute(name, value);
+    }
+    unit.textContent = "points";
+    svg.append(unit, ...leaderboard.whiskers.drawTicks(scale));
+    return svg;
   };
 
   const frame = (table, label) =>
     element("div", { class: "frame", role: "region", "aria-label": label, tabindex: "0" }, table);
 
   const head = (...cells) =>
-    element("thead", {}, element("tr", {}, ...cells.map(([text, kind, unit]) =>
-      element("th", { scope: "col", class: kind },
-        text || element("span", { class: "hidden" }, "as a drawing"), ...(unit ? [" ", element("span", { class: "unit" }, unit)] : [])))));
+    element("thead", {}, element("tr", {}, ...cells.map(([text, kind, unit, scale = []]) =>
+      element("th", { scope: "col", class: kind }, text || element("span", { class: "hidden" }, "as a drawing"),
+        ...(unit ? [" ", element("span", { class: "unit" }, unit)] : []), ...scale))));
 
   const numberCell = (text, kind = "") => element("td", { class: `number${kind}` }, text);
 
   // Returns the cells of a difference: its figure, its interval as a drawing and in words, and p.
-  const differenceCells = (one, decimals, place) => {
+  const differenceCells = (one, decimals, { place }) => {
     const quiet = one.real ? "" : " quiet";
     const whisker = drawing(WIDTH, [
       ["zero", `M${place(0)} 0v10`],
@@ -95,22 +109,23 @@ leaderboard.verdict = (() => {
       numberCell(writeP(one.p), quiet),
     ];
   };
-  const DIFFERENCE_HEAD = [["A \u2212 B", "number", "points"], ["", "drawn"], ["95 % interval", "number"], ["p", "number"]];
+  const differenceHead = (along) =>
+    [["A \u2212 B", "number", "points"], ["", "drawn", "", [drawScale(along)]], ["95 % interval", "number"], ["p", "number"]];
 
-  const metricRow = (name, one, decimals, place) => element("tr", {},
+  const metricRow = (name, one, decimals, along) => element("tr", {},
     element("th", { scope: "row", class: "pinned" }, name),
     numberCell(fixed(one.a, decimals)), numberCell(fixed(one.b, decimals)),
-    ...differenceCells(one, decimals, place),
+    ...differenceCells(one, decimals, along),
     ...[one.wins, one.ties, one.losses].map((queries) => numberCell(integer(queries))));
 
   const metricTable = (contest, compared) => {
     const all = Object.values(compared.metrics);
     const decimals = decimalsFor(all.map((one) => one.high - one.low));
-    const place = axis(all.flatMap((one) => [one.low, one.high]));
+    const along = axis(all.flatMap((one) => [one.low, one.high]));
     const rows = Object.entries(contest.metrics).map(([metric, name]) =>
-      metricRow(name, compared.metrics[metric], decimals, place));
+      metricRow(name, compared.metrics[metric], decimals, along));
     return frame(element("table", { class: "by-metric" },
-      head(["Metric", "pinned"], ["A", "number", "%"], ["B", "number", "%"], ...DIFFERENCE_HEAD,
+      head(["Metric", "pinned"], ["A", "number", "%"], ["B", "number", "%"], ...differenceHead(along),
         ["Wins", "number", "of A"], ["Ties", "number"], ["Losses", "number", "of A"]),
       element("tbody", {}, ...rows)), "Figures of A and B");
   };
@@ -244,7 +259,7 @@ leaderboard.verdict = (() => {
   };
 
   return {
-    DIFFERENCE_HEAD, axis, decimalsFor, differenceCells, draw, drawUnpaired, drawing, fixed, frame, head,
+    axis, decimalsFor, differenceCells, differenceHead, draw, drawUnpaired, drawing, fixed, frame, head,
     integer, listed, nameSeeds, say, sayUnpaired,
   };
 })();

@@ -87,11 +87,17 @@ leaderboard.whiskers = (() => {
     return [line, drawing("at", { span: span(one, scale), dot: point, hole: point })];
   };
 
-  const drawTicks = (scale, write) => scaleTicks(scale).map(([x, value]) => {
+  // Writes a round number of a scale.
+  const writeTick = (value) => {
+    const text = String(Number(Math.abs(value).toPrecision(6)));
+    return value ? (value < 0 ? "\u2212" : "+") + text : text;
+  };
+
+  const drawTicks = (scale) => scaleTicks(scale).map(([x, value]) => {
     const text = make("text", { x, y: 11, "text-anchor": "middle" });
-    text.textContent = write(value);
+    text.textContent = writeTick(value);
     return text;
   });
 
-  return { sharedScale, draw, drawTicks, isCut };
+  return { sharedScale, roundScale, place, draw, drawTicks, isCut };
 })();

@@ -143,6 +143,12 @@ def figures(page: playwright.Page) -> dict[str, list[str]]:
     }
 
 
+def centres(shapes: playwright.Locator) -> dict[str, float]:
+    """Return by its text where each of some shapes stands across the page."""
+    boxes = {one.text_content() or "": one.bounding_box() for one in shapes.all()}
+    return {text: box["x"] + box["width"] / 2 for text, box in boxes.items() if box}
+
+
 def chosen(page: playwright.Page) -> list[str]:
     """Return which entries are A and B."""
     return [page.locator(f"select[name={side}]").input_value() for side in "ab"]
@@ -187,6 +193,28 @@ def published_pairs(contest: Contest, metric: str) -> dict[tuple[str, str], Comp
         (names[a], names[b]): difference(family, a, b)
         for a, b in combinations(contest.published, 2)
     }
+
+
+def test_intervals_have_a_scale(show: Show) -> None:
+    """Above them stand zero, where the line of no difference is, other values, and the unit."""
+    _, page = show()
+    header = centres(page.locator(".by-metric thead .ticks text"))
+    assert "points" in header
+    values = {
+        float(text.replace("\N{MINUS SIGN}", "-")): x
+        for text, x in header.items()
+        if text != "points"
+    }
+    low, high = min(values), max(values)
+    assert low < high
+    point = (values[high] - values[low]) / (high - low)  # in pixels
+    for row in page.locator(".by-metric tbody tr").all():
+        (zero,) = centres(row.locator(".zero")).values()
+        (middle,) = centres(row.locator(".middle")).values()
+        assert zero == pytest.approx(values[0.0], abs=1.5)
+        shown = row.locator("td").nth(2).inner_text().split(",")[0]
+        difference = float(shown.replace("\N{MINUS SIGN}", "-"))
+        assert middle == pytest.approx(values[0.0] + difference * point, abs=2)
 
 
 def test_packed_answers_are_as_exact_as_promised(written: tuple[Site, Path]) -> None:
