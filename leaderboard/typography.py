@@ -115,6 +115,11 @@ def plain(value: Any, depth: int = 8) -> str:
     return ", ".join(plain(item, depth - 1) for item in value)
 
 
+def command_parts(command: str) -> list[str]:
+    """Part a command before each of its options, so that lines end there."""
+    return re.split(r" (?=--)", command)
+
+
 def counted(number: int, noun: str) -> str:
     """Return "1 seed" or "3 seeds"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

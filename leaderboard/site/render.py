@@ -10,7 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from leaderboard.records.estimates import WHISKER_WIDTH
 from leaderboard.site.site import File, Site
-from leaderboard.typography import printable, shorten
+from leaderboard.typography import command_parts, printable, shorten
 
 HERE = Path(__file__).parents[1]
 ASSETS = "assets"
@@ -71,5 +71,5 @@ def _environment() -> Environment:
         "navigation": NAVIGATION,
         "whisker_width": f"{WHISKER_WIDTH:g}",
     }
-    environment.filters["shorten"] = shorten
+    environment.filters |= {"shorten": shorten, "command_parts": command_parts}
     return environment

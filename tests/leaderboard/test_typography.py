@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from leaderboard.typography import MINUS, fixed, interval_end, probability, scale_end, signed
+from leaderboard.typography import (
+    MINUS,
+    command_parts,
+    fixed,
+    interval_end,
+    probability,
+    scale_end,
+    signed,
+)
 
 
 @pytest.mark.parametrize("value", [0.0, -0.0, -0.04, 0.04, -1e-12])
@@ -25,6 +33,15 @@ def test_signs_are_true_minus_and_plus() -> None:
 def test_only_an_end_that_is_zero_is_printed_as_zero(value: float, printed: str) -> None:
     """So that an interval in print holds zero where the p-value says that it does."""
     assert interval_end(value, 1) == printed
+
+
+def test_a_command_is_parted_before_its_options() -> None:
+    """An option stays with its value, and the parts are the command."""
+    command = 'harness run dgia --seeds 0,1 --set "a=[1, 2]" --force'
+    parts = command_parts(command)
+    assert parts == ["harness run dgia", "--seeds 0,1", '--set "a=[1, 2]"', "--force"]
+    assert " ".join(parts) == command
+    assert command_parts("") == [""]
 
 
 def test_the_ends_of_a_narrow_scale_keep_their_decimals() -> None:
