@@ -37,7 +37,7 @@ def draw_timeline(identifier: str, dataset: str, points: Sequence[Point]) -> Mar
     ticks = [(float(year), str(year)) for year in years[::stride]]
     parts = [
         *vertical_axis(plane, "R1 (%)"),
-        *horizontal_axis(plane, "year of publication", ticks),
+        *horizontal_axis(plane, "year of publication; within a year by R1, not by date", ticks),
         *_steps(plane, points),
         *(_mark(plane, point, x) for point, x in _side_by_side(points)),
     ]

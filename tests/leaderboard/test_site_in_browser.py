@@ -88,7 +88,7 @@ CONTRASTS = """() => {
   const opacityOf = (shape) => (shape.closest("svg") === shape ? 1
     : Number(getComputedStyle(shape).opacity) * opacityOf(shape.parentElement));
   return [...document.querySelectorAll("svg :is(.span, .middle, .dot, .reach, .band, .bar, .zero, "
-    + ".move, .slope, .front, .all, .leads, .follows)")]
+    + ".leader, .move, .slope, .front, .all, .leads, .follows)")]
     .filter((shape) => shape.matches("path, circle") && shape.checkVisibility()).map((shape) => {
       const { stroke, fill, display } = getComputedStyle(shape);
       const inks = [stroke, fill].filter((colour) => colour !== "none");
@@ -182,6 +182,17 @@ def test_nothing_but_tables_scrolls_sideways(width: int, site: Path, open_page: 
     for name, page in each_page(site, open_page, width=width):
         assert page.evaluate(BEYOND) <= 0, name
         assert page.evaluate(SIDEWAYS) == [], name
+
+
+@pytest.mark.parametrize("name", ["downloads.html", "reported.html"])
+def test_tables_of_words_fit_a_phone(name: str, site: Path, open_page: Open) -> None:
+    """At 390 pixels no column of these is out of sight."""
+    page = open_page(site / name, width=390)
+    page.evaluate(SETTLED)
+    frames = [one for one in page.locator(".frame").all() if one.is_visible()]
+    assert frames
+    for frame in frames:
+        assert frame.evaluate("frame => frame.scrollWidth <= frame.clientWidth")
 
 
 @pytest.mark.parametrize("colours", ["light", "dark", "forced"])
