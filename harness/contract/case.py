@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from harness import paths, registry
+from harness.contract.companions import make_up
 from harness.contract.observation import Observer
 from harness.data.catalogue import code_of_drawing, find_declaration, locate
 from harness.data.loading import load_split
@@ -23,6 +24,7 @@ from harness.evaluation import encode_images, encode_texts
 from harness.files import whole_folder
 from harness.method import Recipe, Supervision
 from harness.registry.settings import build
+from harness.run.stage_sets import make_stage_set
 from harness.training import Watchers, train
 from harness.training.building import build_method
 from harness.training.checkpoints import LAST
@@ -50,15 +52,31 @@ def small_dolls() -> Path:
 
 def few(split: Split) -> Split:
     """Return the first images of a training split, with their captions."""
-    captions = split.image_of_caption < FEW
+    return _part(split, range(FEW))
+
+
+def others(split: Split) -> Split:
+    """Return as many others, of twice as many people: what a stage with `data` trains on."""
+    return _part(split, range(FEW, 3 * FEW, 2))
+
+
+def _part(split: Split, rows: range) -> Split:
+    """Return some images of a split, with their captions."""
+    captions = np.isin(split.image_of_caption, rows)
     return replace(
         split,
-        image_ids=split.image_ids[:FEW],
+        encoded=lambda row: split.encoded(rows[row]),
+        image_ids=split.image_ids[rows.start : rows.stop : rows.step],
         captions=tuple(text for text, here in zip(split.captions, captions, strict=True) if here),
-        image_of_caption=split.image_of_caption[captions],
-        person_of_image=split.person_of_image[:FEW],
-        cameras=split.cameras and split.cameras[:FEW],
+        image_of_caption=(split.image_of_caption[captions] - rows.start) // rows.step,
+        person_of_image=split.person_of_image[rows],
+        cameras=split.cameras and split.cameras[rows.start : rows.stop : rows.step],
     )
+
+
+def as_it_is(split: Split) -> Split:
+    """Return a split unchanged."""
+    return split
 
 
 @cache
@@ -77,16 +95,25 @@ class Case:
         scale: str,
         dolls: Path,
         seed: int = 0,
-        change: Callable[[Split], Split] = few,
+        change: Callable[[Split], Split] = as_it_is,
     ) -> None:
-        """`variant` is one of the listing's description; `change` alters the training split."""
+        """`variant` is one of the listing's description; `change` alters the training splits."""
         assert listing.description is not None
         described = listing.description["scales"][scale]
         config = {**described["config"], **variant["changes"]}
         self.recipe: Recipe = build(Recipe, described["recipe"])
-        self.split = change(_train_split(dolls))
-        self.pixels = open_pixels(self.split, tuple(config["image_size"]), None)
-        self.view = TrainView(self.split, self.pixels, Supervision(config["supervision"]), seed)
+        whole = _train_split(dolls)
+
+        def see(split: Split) -> TrainView:
+            pixels = open_pixels(split, tuple(config["image_size"]), None)
+            companions = [make_up(name, split) for name in config["companions"]]
+            return TrainView(split, pixels, Supervision(config["supervision"]), seed, companions)
+
+        self.split = change(few(whole))
+        self.view = see(self.split)
+        elsewhere = [number for number, one in enumerate(self.recipe.stages) if one.data]
+        other = change(others(whole))
+        self.sets = {number: make_stage_set(see(other), other) for number in elsewhere}
         summary = self.view.summary()
         self.method = build_method(listing.name, listing.plugin, config, seed, summary)
         self.history: list[dict[str, Any]] = []  # of the last training
@@ -112,7 +139,9 @@ class Case:
         watchers = Watchers(judge_pairs=self.judge, asked_to_end=asked_to_end)
         if observer is not None:
             watchers = replace(watchers, report=observer.step_ended)
-        self.history = train(self.method, self.view, recipe, 0, CPU, folder, watchers).history
+        where = CPU, folder
+        trained = train(self.method, self.view, recipe, 0, *where, watchers, (), self.sets)
+        self.history = trained.history
         return dict(torch.load(folder / LAST, weights_only=True)["method"])
 
     def trained_losses(self) -> set[str]:

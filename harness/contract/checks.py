@@ -78,7 +78,8 @@ CHECKS = (
         "trains a step",
         trains,
         "`harness.method` tells what training_losses, prepare, begin_epoch and after_step are "
-        "handed and return.",
+        "handed and return. Images, captions and the people of a stage with `data` are others than "
+        "the run's own, and may be more: a head that is built for those does not fit them.",
         needs=(encodes,),
     ),
     Check(

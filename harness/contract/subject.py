@@ -17,7 +17,7 @@ from torch import Tensor
 
 from harness import registry
 from harness.contract.broken import Broken
-from harness.contract.case import BATCH, EPOCHS, FEW, Case, few
+from harness.contract.case import BATCH, EPOCHS, FEW, Case, as_it_is
 from harness.contract.observation import Handed, Observer, Step, digests
 from harness.data.schema import Split
 from harness.method import Supervision
@@ -142,7 +142,7 @@ class Subject:
         self,
         variant: int = 0,
         seed: int = 0,
-        change: Callable[[Split], Split] = few,
+        change: Callable[[Split], Split] = as_it_is,
         settings: Mapping[str, Any] | None = None,
     ) -> Case:
         """Build a variant by its position, with settings; the method as published is the first."""

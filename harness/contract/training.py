@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from harness.contract.broken import Broken
-from harness.contract.case import EPOCHS, few
+from harness.contract.case import EPOCHS
 from harness.contract.subject import STEPS, Row, Subject, TrainingFailed
 from harness.contract.supervision import refuse_hidden_people
 from harness.data.schema import Split
@@ -31,7 +31,9 @@ def trains(subject: Subject) -> str:
     stages = len(trained.case.recipe.stages)
     if not stages:
         return NOT_TRAINED
-    return f"{EPOCHS} epochs of {STEPS} steps" + (f" in each of {stages} stages" * (stages > 1))
+    told = f"{EPOCHS} epochs of {STEPS} steps" + (f" in each of {stages} stages" * (stages > 1))
+    made_up = trained.case.method.config.companions
+    return told + (f", with {', '.join(made_up)} made up" if made_up else "")
 
 
 def can_be_loaded(subject: Subject) -> str:
@@ -155,8 +157,7 @@ def _refuse_other_losses(label: str, row: Row) -> None:
 
 
 def _permuted(split: Split) -> Split:
-    """Return the few images of a training split, with the people of others."""
-    split = few(split)
+    """Return images with the people of others."""
     shuffled = np.random.default_rng(0).permutation(split.person_of_image)
     return replace(split, person_of_image=shuffled)
 

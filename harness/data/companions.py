@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -47,6 +48,24 @@ class Companion:
         """Where its lists are."""
         return companions_folder(self.dataset) / self.name / LISTS
 
+    @cached_property
+    def lists(self) -> Any:
+        """They, as a column of Arrow, read once and held against the fingerprint that keys have.
+
+        Raises:
+            HarnessError: the file cannot be read, or holds something else.
+        """
+        import pyarrow
+        import pyarrow.parquet
+
+        try:
+            column = pyarrow.parquet.read_table(self.file).column(COLUMN)
+        except (OSError, KeyError, pyarrow.ArrowException) as error:
+            raise _broken(self, f"cannot be read: {printable(str(error), 200)}") from error
+        if fingerprint_of(self.by, self.kind, column) != self.fingerprint:
+            raise _broken(self, "holds something else than when the run was planned")
+        return column
+
 
 def companions_folder(dataset: str) -> Path:
     """Return where the companions lie of a dataset of that fingerprint."""
@@ -57,6 +76,12 @@ def list_companions(dataset: str) -> list[Companion]:
     """Return the companions of a dataset of that fingerprint, by name; broken ones are left out."""
     found = (_read_about(one.parent) for one in companions_folder(dataset).glob(f"*/{ABOUT}"))
     return sorted((one for one in found if one), key=lambda one: one.name)
+
+
+def find_anywhere(name: str) -> Companion | None:
+    """Return a companion of that name of whichever dataset; None where none has one."""
+    folders = sorted(companions_folder("").glob(f"*/{name}"))
+    return next(filter(None, map(_read_about, folders)), None)
 
 
 def _read_about(folder: Path) -> Companion | None:
@@ -122,28 +147,14 @@ def read_companion(
         )
     if by not in ("caption", "image"):
         raise HarnessError(f"A companion is read by caption or by image, not by {by!r}.")
-    lists = _read_lists(found)
-    if found.by == by:
-        rows: Any = (captions if by == "caption" else images)[:, None]
-    elif found.by == "image":
-        rows = images[image_of_caption][:, None]
-    else:
-        rows = [captions[np.asarray(own, np.int64)] for own in captions_of_image]
-    return Lists(lists, rows)
-
-
-def _read_lists(companion: Companion) -> Any:
-    """Return the lists as a column of Arrow, held against the fingerprint that the key has."""
-    import pyarrow
-    import pyarrow.parquet
-
-    try:
-        column = pyarrow.parquet.read_table(companion.file).column(COLUMN)
-    except (OSError, KeyError, pyarrow.ArrowException) as error:
-        raise _broken(companion, f"cannot be read: {printable(str(error), 200)}") from error
-    if fingerprint_of(companion.by, companion.kind, column) != companion.fingerprint:
-        raise _broken(companion, "holds something else than when the run was planned")
-    return column
+    rows_of: Mapping[tuple[By, By], Callable[[int], Integers]] = {  # made by and read by
+        ("caption", "caption"): lambda caption: captions[[caption]],
+        ("image", "image"): lambda image: images[[image]],
+        ("image", "caption"): lambda caption: images[image_of_caption[[caption]]],
+        ("caption", "image"): lambda image: captions[np.asarray(captions_of_image[image], int)],
+    }
+    count = len(captions if by == "caption" else images)
+    return Lists(found.lists, range(count), rows_of[found.by, by])
 
 
 def _broken(companion: Companion, why: str) -> HarnessError:
@@ -165,12 +176,15 @@ def fingerprint_of(by: str, kind: str, column: Any) -> str:
 class Lists(Sequence[Sequence[Any]]):
     """Lists of a column, each made of one or several rows of it as it is asked for."""
 
-    def __init__(self, column: Any, rows: Sequence[Any]) -> None:
+    def __init__(
+        self, column: Any, numbers: Sequence[int], rows_of: Callable[[int], Integers]
+    ) -> None:
         self._column = column
-        self._rows = rows
+        self._numbers = numbers
+        self._rows_of = rows_of
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._numbers)
 
     @overload
     def __getitem__(self, index: int) -> Sequence[Any]: ...
@@ -180,5 +194,6 @@ class Lists(Sequence[Sequence[Any]]):
 
     def __getitem__(self, index: int | slice) -> Sequence[Any]:
         if isinstance(index, slice):
-            return Lists(self._column, self._rows[index])
-        return [one for row in self._rows[index] for one in self._column[int(row)].as_py()]
+            return Lists(self._column, self._numbers[index], self._rows_of)
+        rows = self._rows_of(self._numbers[index])
+        return [one for row in rows.tolist() for one in self._column[row].as_py()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.data.auditing.overlap import shared_images
@@ -18,6 +18,7 @@ from harness.plan.features import COMPANIONS, NOISE, STAGE_DATA
 from harness.plan.suites import Suite
 from harness.printable import printable
 from harness.progress import Show
+from harness.results.paper import UNDISCLOSED, ExtraData
 
 Settings = Mapping[str, Any]  # a config, a recipe or a stage, its fields by name
 
@@ -42,6 +43,25 @@ class Beside:
     def companions_of(self, located: Located) -> tuple[Companion, ...]:
         """Return those of one dataset."""
         return tuple(one for one in self.companions if one.dataset == located.fingerprint)
+
+    def add_to(self, declared: ExtraData | None, own: Located) -> ExtraData | None:
+        """Return what a method declares that it was trained on, with what these runs add to it."""
+        numbered = [
+            (number, one)
+            for number, one in enumerate(self.sets, start=1)
+            if one and one.fingerprint != own.fingerprint
+        ]
+        if not numbered and not self.companions:
+            return declared
+        sets = tuple(f"{one.declaration.title} in stage {number}" for number, one in numbered)
+        made = tuple(f"{one.name} by {one.made_by}" for one in self.companions)
+        known = declared or ExtraData(weights=(UNDISCLOSED,))
+        return replace(
+            known,
+            pairs=(*known.pairs, *sets),
+            captions=(*known.captions, *made),
+            people=(*(known.people or ()), *sets) if sets else known.people,
+        )
 
     def record(self) -> dict[str, Any]:
         """Return what a record tells of it; nothing where there is nothing."""

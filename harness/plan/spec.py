@@ -200,7 +200,9 @@ class RunSpec:
             summary=description["summary"],
             paper=build(Paper, description["paper"]) if description["paper"] else "",
             url=description["url"],
-            extra_data=extra_data and build(ExtraData, extra_data),
+            extra_data=self.beside.add_to(
+                build(ExtraData, extra_data) if extra_data else None, self.located
+            ),
             supervision=self.config["supervision"],
             changes=self.changes,
             tables=self.tables,

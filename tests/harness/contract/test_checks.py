@@ -335,6 +335,66 @@ def test_a_buffer_may_grow_from_nothing(harness: Call, toy: Path, toy_source: st
     assert status == 0, found
 
 
+ONE_STAGE = "(Stage(epochs=2, learning_rate=0.01, batch_size=16),)"
+TWO_STAGES = (
+    '(Stage(epochs=1, learning_rate=0.01, data="none that is here"),'
+    " Stage(epochs=1, learning_rate=0.01))"
+)
+READS = """
+    def training_losses(self, batch, run):
+        others = run.train.companion("rewritten")
+        assert len(others) == len(run.train.captions)
+        own = [" ".join(others[index]) + "." for index in batch.caption_numbers]
+        texts = self.encode_texts(own).mean() * 0.01
+        return {name: loss + texts for name, loss in self.of(batch, run).items()}
+
+    def of(self, batch, run):"""
+
+
+def test_a_stage_on_another_set_and_companions_are_tried_with_drawn_and_made_up_ones(
+    harness: Call, toy: Path, toy_source: str
+) -> None:
+    """Neither the dataset nor the companion has to be here; what goes wrong is found."""
+    needing = (
+        toy_source.replace(ONE_STAGE, TWO_STAGES)
+        .replace("    width: int = 8", '    width: int = 8\n    companions: tuple = ("rewritten",)')
+        .replace("\n    def training_losses(self, batch, run):", READS)
+    )
+    toy.write_text(needing, encoding="utf-8")
+    status, found = check(harness, toy)
+    assert status == 0, found
+    assert found["trains a step"]["told"] == (
+        "2 epochs of 2 steps in each of 2 stages, with rewritten made up"
+    )
+
+
+def test_a_head_for_the_own_people_is_found_in_a_stage_on_others(
+    harness: Call, toy: Path, toy_source: str
+) -> None:
+    """The drawn set of the stage has more people than the run's own."""
+    classifying = (
+        toy_source.replace(ONE_STAGE, TWO_STAGES)
+        .replace("    width: int = 8", "    width: int = 8\n    supervision: str = 'identity'")
+        .replace(
+            "self.texts = nn.Linear(128, config.width)",
+            "self.texts = nn.Linear(128, config.width); "
+            "self.people = nn.Linear(config.width, train.person_count)",
+        )
+        .replace(
+            "texts.T * 10, torch.arange(len(images)))",
+            "texts.T * 10, torch.arange(len(images))) "
+            "+ cross_entropy(self.people(images), batch.person_ids)",
+        )
+    )
+    toy.write_text(classifying, encoding="utf-8")
+    status, found = check(harness, toy)
+    assert status == 1
+    told = found["trains a step"]
+    assert told["verdict"] == "FAILS"
+    assert "out of bounds" in told["told"]
+    assert "the people of a stage with `data` are others" in told["advice"]
+
+
 def test_what_will_take_long_says_so(harness: Call, toy: Path, toy_source: str) -> None:
     """After two steps it tells the minutes that the rest will take."""
     slow = toy_source.replace('return {"itc"', "CLOCK.append(1); return {'itc'").replace(

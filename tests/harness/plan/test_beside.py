@@ -5,16 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet
 import pytest
 
-from harness import plan, registry
+from harness import plan, registry, results
 from harness.data.catalogue import find_declaration, locate
-from harness.data.companions import Companion
+from harness.data.companions import Companion, companions_folder
 from harness.data.declaration import Located
 from harness.data.importing.companion_files import add_companion
 from harness.data.importing.layouts import APART
@@ -22,6 +22,9 @@ from harness.data.loading import load_split
 from harness.errors import HarnessError
 from harness.plan import keys
 from harness.plan.spec import RunSpec
+from harness.verification.findings import Kind
+from harness.verification.runs import VerifiedRun
+from harness.verification.staleness import find_of_other_code, find_stale
 
 from ...made_once import Make
 
@@ -248,3 +251,54 @@ def test_what_a_run_does_not_use_is_not_in_its_key() -> None:
     ]
     features = replace(CONTENT["code"], features={"stage data": "other"})
     assert keys.make_keys(features, "toy", older, {**RECIPE, "stages": stages}, "data", 0) == made
+
+
+def test_runs_are_compared_with_what_their_records_tell(
+    small_dolls: Path,
+    others: Path,
+    toy: Path,
+    toy_source: str,
+    companion: tuple[Located, Companion],
+    tmp_path: Path,
+) -> None:
+    """Where neither the set nor the companion is here any more; other content is another run."""
+    located, _ = companion
+    copy = Path(shutil.copytree(others, tmp_path / "copy"))
+    spec = planned(small_dolls, trained_on(toy, toy_source, repr(str(copy))), companions=["looks"])
+    record = results.RunRecord(**json.loads(json.dumps(asdict(spec.record()))))
+    shutil.rmtree(copy)
+    shutil.rmtree(companions_folder(located.fingerprint))
+    listings = registry.list_methods([toy])
+    plugin = registry.find_method("toy", listings).plugin
+    assert [*find_stale([VerifiedRun("run", record)], listings, [located])] == []
+    assert find_of_other_code([results.StoredRun(record, tmp_path)], [plugin]) == []
+    for uses in ({}, {**record.uses, "stage data": ["other", None]}, {"stage data": 3, "x": 1}):
+        changed = replace(record, uses=uses)
+        (finding,) = find_stale([VerifiedRun("run", changed)], listings, [located])
+        assert finding.kind is Kind.STALE
+        assert find_of_other_code([results.StoredRun(changed, tmp_path)], [plugin])
+
+
+def test_what_a_run_adds_is_told_beside_what_its_method_declares(
+    small_dolls: Path,
+    others: Path,
+    toy: Path,
+    toy_source: str,
+    companion: tuple[Located, Companion],
+) -> None:
+    """Wherever extra data is told: images of people were seen, and somebody made the labels."""
+    plugin = trained_on(toy, toy_source, repr(str(others)))
+    told = planned(small_dolls, plugin, companions=["looks"]).record().extra_data
+    assert told is not None
+    assert str(told) == (
+        f"weights: undisclosed; pairs: {others.name} in stage 1; "
+        f"captions: looks by <b>somebody</b>; people: {others.name} in stage 1"
+    )
+    assert told.seen_people == "with"
+    declared = toy_source.replace('title="Toy"', 'title="Toy", extra_data=ExtraData(people=())')
+    source = declared.replace("import register", "import ExtraData, register")
+    told = planned(small_dolls, trained_on(toy, source, repr(str(others)))).record().extra_data
+    assert str(told) == f"pairs: {others.name} in stage 1; people: {others.name} in stage 1"
+    own = planned(small_dolls, trained_on(toy, source, repr(str(small_dolls)))).record().extra_data
+    assert own is not None
+    assert own.seen_people == "without"
