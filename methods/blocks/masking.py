@@ -27,14 +27,15 @@ def mask_words(
     ids: Tensor,
     vocabulary: Vocabulary,
     generator: torch.Generator,
-    share: float = 0.15,
+    share: float | Tensor = 0.15,
     hidden: float = 0.8,
     replaced: float = 0.1,
 ) -> Masked:
     """Choose a share of the words; hide most, replace some by random words, keep the rest.
 
-    Start, end and padding are never chosen. A caption of which nothing was chosen has its first
-    word hidden. Devlin et al., "BERT", NAACL 2019, section 3.1. https://arxiv.org/abs/1810.04805
+    The share is one for all words, or that of each, (B, L). Start, end and padding are never
+    chosen. A caption of which nothing was chosen has its first word hidden. Devlin et al., "BERT",
+    NAACL 2019, section 3.1. https://arxiv.org/abs/1810.04805
     """
     words = _words(ids, vocabulary)  # (B, L)
     draws = sent(torch.rand(2, *ids.shape, generator=generator), ids.device)  # (2, B, L)

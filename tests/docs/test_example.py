@@ -36,6 +36,12 @@ def example() -> Any:
     return load(EXAMPLE)
 
 
+@pytest.fixture(scope="module")
+def nam() -> Any:
+    """The module of the method that is pre-trained on another set."""
+    return load(EXAMPLE.with_name("nam.py"))
+
+
 def test_the_page_shows_the_file() -> None:
     """The page includes the whole file, and it is short."""
     page = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
@@ -65,6 +71,63 @@ def test_its_loss_is_the_papers(example: Any) -> None:
             sign = 1 if batch.image_index[i] == batch.image_index[j] else -1
             total += float(torch.log1p(torch.exp(-sign * (10.0 * (image @ text) - 10.0))))
     assert float(found) == pytest.approx(0.5 * total / 4, rel=1e-4)
+
+
+def test_noise_aware_masking_is_the_authors(nam: Any) -> None:
+    """Their loop over the words: one minus the cosine, centred on the share, clipped."""
+    torch.manual_seed(0)
+    likeness = torch.rand(3, 6) * 2 - 1
+    words = torch.tensor([[0, 1, 1, 1, 1, 0], [0, 1, 1, 0, 0, 0], [0, 1, 0, 0, 0, 0]]).bool()
+    found = nam.shares(likeness, words, 0.15)
+    for row in range(3):
+        places = [place for place in range(6) if words[row, place]]
+        doubt = {place: 1 - float(likeness[row, place]) for place in places}
+        mean = sum(doubt.values()) / len(places)
+        for place in places:
+            expected = min(max(doubt[place] - mean + 0.15, 0), 1)
+            assert float(found[row, place]) == pytest.approx(expected, abs=1e-6)
+
+
+def test_noise_aware_masking_looks_at_whole_captions_and_their_own_patches(nam: Any) -> None:
+    """What a step leaves for the next epoch is of its captions; on the own set there is nothing."""
+    torch.manual_seed(0)
+    config = nam.NamConfig(backbone="tiny-clip", image_size=(96, 32))
+    captions = ["a man in red", "a woman", "a boy with a bag"]
+    method = nam.Nam(config, TrainSummary(3, captions)).eval()
+    batch = SimpleNamespace(
+        images=torch.randint(0, 256, (2, 3, 96, 32), dtype=torch.uint8),
+        captions=captions[1:],
+        image_index=torch.tensor([0, 1]),
+        caption_index=torch.tensor([1, 2]),
+    )
+    run = SimpleNamespace(
+        stage=0, epoch=0, losses={"sdm": 1.0}, device=torch.device("cpu"),
+        train=SimpleNamespace(captions=captions),
+        spread=lambda encode, rows: encode(rows),
+        generator=lambda purpose: torch.Generator().manual_seed(0),
+    )  # fmt: skip
+    method.begin_epoch(run)
+    assert (method.shares == 0.15).all()
+    method.training_losses(batch, run)
+    method.after_step(batch, run)
+    assert (method.shares[0] == 0.15).all()
+    ids = method.encoder.tokenize(batch.captions)
+    with torch.no_grad():
+        words = method.encoder.encode_tokens(ids).tokens
+        patches = method.encoder.encode_images(batch.images).tokens[:, 1:]
+    for row, caption in enumerate(batch.captions):
+        count = len(method.encoder.word_pieces(caption))
+        doubts = [
+            1
+            - max(float(normalize(word, dim=0) @ normalize(patch, dim=0)) for patch in patches[row])
+            for word in words[row, 1 : 1 + count]
+        ]
+        expected = [min(max(one - sum(doubts) / count + 0.15, 0), 1) for one in doubts]
+        found = method.shares[row + 1, 1 : 1 + count].tolist()
+        assert found == pytest.approx(expected, abs=1e-5)
+    run.stage = 1
+    method.begin_epoch(run)
+    assert method.shares is None
 
 
 def test_the_oracle_relates_who_is_the_same_person() -> None:

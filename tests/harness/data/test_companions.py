@@ -21,6 +21,8 @@ from harness.data.schema import Split, TrainView
 from harness.errors import HarnessError
 from harness.method import Supervision
 
+from ...command_line import CommandLine
+
 Row = dict[str, Any]
 
 
@@ -78,6 +80,26 @@ def test_each_caption_finds_its_own_texts(dolls: Located, train: Split, tmp_path
         seen = view(train, added, seed=seed)
         found = seen.companion("rewritten")
         assert [*found] == [[f"rewritten: {caption}"] for caption in seen.captions]
+
+
+def test_it_is_added_and_listed_on_the_command_line(
+    harness: CommandLine, small_dolls: Path, train: Split, tmp_path: Path
+) -> None:
+    """The first call adds it, the second finds it there; the list tells who made it."""
+    file = jsonl(tmp_path, of_captions(train))
+    add = ("data", "companion", "add", small_dolls, file, "--name", "rewritten")
+    first, second = (harness(*add, "--made-by", "a model") for _ in range(2))
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr
+    assert "Added: rewritten, 96 captions, 96 texts." in " ".join(first.stderr.split())
+    assert "Nothing to do: it is there: rewritten" in " ".join(second.stderr.split())
+    assert "a model" in harness("data", "companion", "list", small_dolls).stdout
+    (listed,) = json.loads(harness("data", "companion", "list", small_dolls, "--json").stdout)
+    assert (listed["name"], listed["made_by"], listed["by"]) == ("rewritten", "a model", "caption")
+    wrong = harness(
+        "data", "companion", "add", small_dolls, file, "--name", "../x", "--made-by", "x"
+    )
+    assert wrong.returncode == 2
+    assert "Traceback" not in wrong.stderr
 
 
 def test_images_have_what_their_captions_have(dolls: Located, train: Split, tmp_path: Path) -> None:
