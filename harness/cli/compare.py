@@ -28,6 +28,15 @@ MetricChoice = Annotated[Metric, typer.Option(help="The figure to compare.")]
 Seeds = Annotated[str | None, typer.Option(help="Only these seeds: 0,1,2 or 0-4.")]
 
 
+Noise = Annotated[
+    str | None,
+    typer.Option(
+        help="Those that were trained with these wrong pairs: a share or an index file, as "
+        "`harness run --noise` had it."
+    ),
+]
+
+
 def compare(
     methods: Annotated[
         list[str] | None,
@@ -38,6 +47,7 @@ def compare(
     dataset: Dataset = None,
     metric: MetricChoice = Metric.R1,
     seeds: Seeds = None,
+    noise: Noise = None,
     average: Annotated[
         bool, typer.Option("--average", help="Also the mean over the datasets.")
     ] = False,
@@ -60,10 +70,21 @@ def compare(
     if every == bool(methods):
         raise HarnessError("Name methods to compare (harness compare irra clip-itc), or --all.")
     chosen = parse_seeds(seeds) if seeds else None
-    families = compare_methods(
-        results, suite, methods or [], metric.value, dataset, chosen, average
-    )
+    names = [under_noise(name, noise) for name in methods or []] if noise else methods or []
+    if noise and every:
+        raise HarnessError("Name the methods to compare under noise: --all takes those without.")
+    families = compare_methods(results, suite, names, metric.value, dataset, chosen, average)
     show_families(families, as_json)
+
+
+def under_noise(name: str, text: str) -> str:
+    """Return the name of a method or variant that was trained with the noise that a text names."""
+    from harness.data.noise import parse_noise
+    from harness.results import FULL
+
+    noise = parse_noise(text)
+    method, _, variant = name.partition(":")
+    return f"{method}:{variant or FULL} ({noise.label})" if noise else name
 
 
 def plan_power(

@@ -98,6 +98,16 @@ class RunRecord:
         return variant_name(self.method, self.variant)
 
     @property
+    def noise_label(self) -> str:
+        """What its wrong pairs are called in the variant, in brackets at the end; "" without."""
+        return self.variant.rpartition(" (")[2].removesuffix(")") if self.noise else ""
+
+    @property
+    def without_noise(self) -> str:
+        """The variant that it is, but for its wrong pairs."""
+        return self.variant.rpartition(" (")[0] if self.noise else self.variant
+
+    @property
     def mark(self) -> str:
         """What it is marked as wherever it stands; empty of what was trained here."""
         return self.handed_in.mark if self.handed_in else ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from harness.metrics.detection import score_division
+from harness.metrics.detection import Flags, score_division
 
 if TYPE_CHECKING:
     from harness.run.open_run import OpenRun
@@ -21,6 +21,16 @@ def judge_clean(opened: OpenRun, reported: Tensor) -> Mapping[str, float]:
     """
     captions = torch.arange(len(reported))
     _, rows = opened.view.rows(opened.view.image_of_caption, captions)
-    written_of = opened.data.splits["train"].person_of_caption[rows]
-    shown = opened.training.person_of_caption[rows]
-    return score_division(reported.numpy(), written_of == shown)
+    return score_division(reported.numpy(), _clean(opened)[rows])
+
+
+def count_wrong(opened: OpenRun) -> int:
+    """Return how many captions stand with an image of another person than they were written of."""
+    return int((~_clean(opened)).sum())
+
+
+def _clean(opened: OpenRun) -> Flags:
+    """(N,) whether each pair is, in the dataset's order of captions."""
+    written_of = opened.data.splits["train"].person_of_caption
+    clean: Flags = written_of == opened.training.person_of_caption
+    return clean

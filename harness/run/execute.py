@@ -31,6 +31,7 @@ from harness.results import (
 )
 from harness.run.advice import describe_failure
 from harness.run.audit import evaluate_audited, figures_on_test
+from harness.run.detection import count_wrong
 from harness.run.determinism import strictly_if_possible
 from harness.run.doubt import Doubts, earlier_histories
 from harness.run.environment import describe_environment, device_memory, peak_memory
@@ -151,6 +152,7 @@ def _execute(
         test_selected_epoch=figures.test_selected_epoch,
         data={**record.data, "counts": {n: s.counts for n, s in opened.data.splits.items()}},
         environment={**record.environment, **_told(environment, trained)},
+        noise={**record.noise, "wrong": count_wrong(opened)} if record.noise else {},
         metrics=figures.metrics,
         doubt=figures.doubt or record.doubt,
         image_milliseconds=figures.image_milliseconds,

@@ -22,7 +22,7 @@ def choose_run(results: Path, named: str | None, methods: Container[str]) -> Sto
 
     Args:
         named: a method (irra), a variant (irra:+SDM) or the folder of a run. Of several seeds the
-            best is taken; without a name, the best of all.
+            best is taken; without a name, the best of all that no wrong pairs were given.
         methods: those that are installed: without a name, only their runs count, and of those
             what was trained here.
 
@@ -89,6 +89,7 @@ def _of_name(runs: Sequence[StoredRun], named: str) -> list[StoredRun]:
 
 def _installed(runs: Sequence[StoredRun], methods: Container[str]) -> list[StoredRun]:
     found = [run for run in runs if run.record.method in methods]
+    found = [run for run in found if not run.record.noise] or found
     # A bundle brings no weights unless it is asked to, and its figures are what a stranger says.
     found = [run for run in found if read_origin(run.path) is None] or found
     if not found:

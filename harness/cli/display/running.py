@@ -105,11 +105,12 @@ def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
     In it are the methods as published, and of their variants those that were planned. Runs on the
     same dataset with another content have no place in it; what an older version of the protocol
     scored stands below, unranked, unless no tie decides it. Runs that came with the project stand
-    beside one's own of the suite, and are marked.
+    beside one's own of the suite, and are marked. What was trained with wrong pairs has a table of
+    its own for each noise.
     """
     planned = {(spec.suite, spec.dataset, spec.method, spec.variant) for spec in specs}
     content = {(spec.suite, spec.dataset): spec.located.fingerprint for spec in specs}
-    groups: dict[tuple[str, str], dict[str, list[StoredRun]]] = {}
+    groups: dict[tuple[str, str, str], dict[str, list[StoredRun]]] = {}
     others: set[tuple[str, str, str, str]] = set()
     runs = load_layered(results)
     for run in runs:
@@ -121,7 +122,8 @@ def show_ranking(results: Path, specs: Sequence[RunSpec]) -> None:
         if record.variant != FULL and name not in planned:
             others |= set() if is_shipped(run) else {name}
             continue
-        groups.setdefault(name[:2], {}).setdefault(record.name, []).append(run)
+        place = *name[:2], record.noise_label
+        groups.setdefault(place, {}).setdefault(record.name, []).append(run)
     for place, group in sorted(groups.items()):
         _print_ranking(place, group)
     if others:
@@ -143,14 +145,16 @@ def _say_other_content(runs: Sequence[StoredRun], content: Mapping[tuple[str, st
             )
 
 
-def _print_ranking(place: tuple[str, str], group: Group) -> None:
+def _print_ranking(place: tuple[str, str, str], group: Group) -> None:
     means = {
         name: [mean(run.record.metrics[metric] for run in runs) for metric in METRICS]
         for name, runs in group.items()
     }
     drawn = any(run.record.data.get("drawn") for runs in group.values() for run in runs)
     apart = _find_apart(group)
-    title = f"{place[1]} ({place[0]}), test, mean over seeds" + (": drawn people" if drawn else "")
+    suite, dataset, noise = place
+    title = f"{dataset} ({suite}), test, mean over seeds" + (": drawn people" if drawn else "")
+    title += f", trained with {noise}" if noise else ""
     rows = []
     ordered = sorted(means, key=lambda name: (name in apart, -means[name][0]))
     for rank, name in enumerate(ordered, 1):

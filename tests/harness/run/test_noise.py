@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from harness.cli.compare import under_noise
+from harness.cli.display.running import show_ranking
 from harness.cli.planning import plan_runs
 from harness.data.breaking import break_pairs
 from harness.data.declaration import Located
@@ -22,6 +24,7 @@ from harness.method import Supervision
 from harness.plan.spec import RunSpec
 from harness.registry import list_methods
 from harness.results import HISTORY, SELECTED, WEIGHTS, RunRecord
+from harness.results.comparison import compare_methods
 from harness.run.execute import execute
 from harness.run.options import Options
 
@@ -40,9 +43,9 @@ def plan_toy(small_dolls: Path, toy: Path, toy_source: str) -> Plan:
     """Plan the one run of a method that takes two of three pairs for clean."""
     toy.write_text(f"{toy_source}{REPORTING}", encoding="utf-8")
 
-    def call(*noise: str) -> RunSpec:
+    def call(*noise: str, name: str = "toy") -> RunSpec:
         listings, data = list_methods([toy]), [str(small_dolls)]
-        [spec] = plan_runs(["toy"], listings, "demo", data, "0", plugins=[toy], noises=noise)
+        [spec] = plan_runs([name], listings, "demo", data, "0", plugins=[toy], noises=noise)
         return spec
 
     return call
@@ -69,7 +72,8 @@ def test_what_is_called_clean_is_scored_against_what_was_broken(
     """Precision and recall by epoch are those of a loop over the pairs; the record tells of it."""
     spec = plan_toy(str(RATE))
     record, history, _ = run(spec, tmp_path)
-    assert record.noise == {"rate": RATE}
+    wrong = round(RATE * len(load_split(spec.located, "train").captions))
+    assert record.noise == {"rate": RATE, "wrong": wrong}
     assert record.variant == "full (noise 0.4)"
     assert record.command.endswith(" --noise 0.4")
     right = load_split(spec.located, "train")
@@ -120,6 +124,25 @@ def test_noise_changes_what_is_learned_and_nothing_beside_it(
     assert not all(torch.equal(weights[name], others[name]) for name in weights)
     assert plain.is_complete(tmp_path)
     assert noisy.is_complete(tmp_path)
+
+
+def test_each_noise_has_a_table_and_is_compared_by_itself(
+    plan_toy: Plan, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What was trained with it is ranked among its like, and found by the names without it."""
+    noise = str(RATE)
+    specs = [plan_toy(), plan_toy(noise), plan_toy(noise, name="toy:narrow")]
+    for spec in specs:
+        run(spec, tmp_path)
+    show_ranking(tmp_path, specs)
+    without, with_noise = capsys.readouterr().out.split("trained with noise 0.4")
+    assert "noise" not in without
+    assert without.count("toy") == 1
+    assert with_noise.count("toy:") == 2
+    names = [under_noise(name, noise) for name in ("toy", "toy:narrow")]
+    [compared] = compare_methods(tmp_path, "demo", names, "r1")
+    assert list(compared.family.means) == ["toy:full (noise 0.4)", "toy:narrow (noise 0.4)"]
+    assert under_noise("toy", "0") == "toy"
 
 
 def test_an_index_file_of_another_training_set_is_refused_before_a_run(

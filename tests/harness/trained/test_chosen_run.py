@@ -49,6 +49,18 @@ def test_the_best_that_can_be_asked_is_taken(add: Callable[..., Path], tmp_path:
     assert choose_run(tmp_path, None, INSTALLED).path == best
 
 
+def test_what_was_trained_with_wrong_pairs_is_asked_only_by_name(
+    add: Callable[..., Path], tmp_path: Path
+) -> None:
+    """However good it is; where there is nothing else, it is."""
+    name = "full (noise 0.2)"
+    noisy = add("two", 50.0, variant=name, noise={"rate": 0.2})
+    assert choose_run(tmp_path, None, INSTALLED).path == noisy
+    clean = add("one", 40.0)
+    assert choose_run(tmp_path, None, INSTALLED).path == clean
+    assert choose_run(tmp_path, f"two:{name}", INSTALLED).path == noisy
+
+
 def test_what_others_submitted_is_asked_only_by_name(
     add: Callable[..., Path], tmp_path: Path
 ) -> None:
