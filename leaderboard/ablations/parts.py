@@ -47,7 +47,7 @@ def find_contributions(method: str, ground: Ground) -> tuple[Contribution, ...]:
     Components are losses and switches. Pairs of one component stand together: first where it was
     left out of the method as published, then by how little else was on.
     """
-    variants = ground.methods[method]
+    variants = ground.without_noise(method)
     labels = sorted(variants, key=lambda label: label != FULL)  # whose losses lead the order
     records = {(method, label): variants[label][-1].record for label in labels}
     found = [

@@ -71,7 +71,7 @@ def find_ablations(
     The latter have no order, so that none of them is compared with the row above. A paper may have
     a table for each dataset with the same rows: the ground's is returned, or else the first.
     """
-    variants = ground.methods[method]
+    variants = ground.without_noise(method)
     full = Row("as published", (method, FULL), variants[FULL]) if FULL in variants else None
     tables: dict[str, list[Row]] = {}
     for label, runs in variants.items():

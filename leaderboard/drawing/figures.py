@@ -55,7 +55,7 @@ def line_chart(
 
 
 def legend(labels: Sequence[str], mark: str = "selected epoch, chosen on val") -> Markup:
-    """Draw the dashes of each line beside its label, and what marks an epoch."""
+    """Draw the dashes of each line beside its label, and what marks an epoch, if anything does."""
     sample = Markup(
         '<li><svg class="sample" viewBox="0 0 34 10" aria-hidden="true">'
         '<path class="line line-{}" d="M1 5H33"/></svg>{}</li>'
@@ -65,7 +65,7 @@ def legend(labels: Sequence[str], mark: str = "selected epoch, chosen on val") -
         '<circle class="selected" cx="17" cy="5" r="3.5"/></svg>{}</li>'
     )
     lines = [sample.format(i % DASHES, label(text)) for i, text in enumerate(labels)]
-    return Markup("").join([*lines, marked.format(mark)])
+    return Markup("").join([*lines, *([marked.format(mark)] if mark else [])])
 
 
 def _epoch_scale(epochs: Sequence[int]) -> Scale:

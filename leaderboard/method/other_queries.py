@@ -37,7 +37,7 @@ def query_tables(ground: Ground, method: str, where: Where, anchor: str) -> tupl
 def _entries(ground: Ground, method: str, name: str) -> Iterator[tuple[Entry, list[Run]]]:
     others = {other: ground.full(other) for other in ground.methods if other != method}
     candidates: Mapping[Entry, list[Run]] = {
-        **{(method, variant): runs for variant, runs in ground.methods[method].items()},
+        **{(method, variant): runs for variant, runs in ground.without_noise(method).items()},
         **{(other, FULL): runs for other, runs in others.items()},
     }
     for entry, runs in candidates.items():

@@ -41,6 +41,7 @@ from leaderboard.records.estimates import summarize
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run, Variants
 from leaderboard.reported.figures import OwnFigures, explain_reported, own_figures, reported_section
+from leaderboard.robustness import of_method
 from leaderboard.site.addresses import list_failures, marked
 from leaderboard.site.render import render_page
 from leaderboard.site.site import File, Site
@@ -157,6 +158,7 @@ def _section(subject: Subject) -> MethodSection:
         about_reported=explain_reported(subject.site.papers, method, ground),
         about_differences=_about_differences(results, ablations, sweeps),
         ablations=ablations,
+        noise=of_method(ground, method, subject.site.papers, subject.where, f"noise-{anchor}"),
         other_queries=query_tables(ground, method, subject.where, f"queries-{anchor}"),
         parts=part_table(
             statistics.contributions[method], statistics.ledger, subject.hrefs, f"parts-{anchor}"
@@ -244,6 +246,8 @@ def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
     if section.parts:
         yield section.parts.anchor, "What each part adds"
     yield from named[before:]
+    if section.noise:
+        yield section.noise.anchor, "Under noise"
     yield from ((table.anchor, table.title) for table in section.other_queries)
     if section.slices:
         yield section.slices.anchor, "Kinds of queries"

@@ -15,6 +15,7 @@ LOSS = "loss"
 NAMED_LOSS = "loss/"  # what the history's columns of named losses start with
 PAIRS = "pairs/"  # what its columns on reported pairs start with; they end in one of these:
 RIGHT, COUNT = "/right", "/count"
+CLEAN = "clean/count"  # what a method called clean where no pair was made wrong
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ def training_charts(runs: Sequence[Run], anchor: str) -> tuple[Markup, ...]:
         Curve(column, f"{column.removeprefix(NAMED_LOSS)} loss")
         for column in _columns(runs, NAMED_LOSS)
     ]
-    curves = [Curve("val_r1", "val R1", "%"), Curve(LOSS, "total loss"), *losses]
+    clean = Curve(CLEAN, "pairs taken for clean", "count per epoch")
+    curves = [Curve("val_r1", "val R1", "%"), Curve(LOSS, "total loss"), *losses, clean]
     return _charts(runs, curves, f"chart-{anchor}")
 
 

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from leaderboard.ablations.views import PartTable, ResultTable, SliceTable
 from leaderboard.reported.views import ReportedSection
+from leaderboard.robustness.views import NoiseSection
 from leaderboard.strips.views import StripSection
 from leaderboard.views import DatasetCard, Failure, Note
 
@@ -139,6 +140,7 @@ class MethodSection:
     about_differences: str  # how to read them; empty where none stand here or it was said before
     ablations: tuple[ResultTable, ...]
     other_queries: tuple[ResultTable, ...]
+    noise: NoiseSection | None
     parts: PartTable | None
     sweeps: tuple[SweepView, ...]
     slices: SliceTable | None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 from harness.results.agreement import MARGIN
 from harness.significance import classical, simultaneous, spread
@@ -12,6 +14,9 @@ from leaderboard.protocol.inflation import find_inflation
 from leaderboard.protocol.references import REFERENCES
 from leaderboard.protocol.views import Constants, ProtocolPage, Recorded
 from leaderboard.protocol.worked_example import worked_example
+from leaderboard.records.ledger import Entry
+from leaderboard.robustness import of_ground
+from leaderboard.robustness.views import NoiseSection
 from leaderboard.site.render import render_page
 from leaderboard.site.site import File, Site
 from leaderboard.typography import counted, plain
@@ -30,10 +35,28 @@ def make_files(site: Site) -> dict[str, File]:
         constants=_constants(),
         recorded=_recorded(site),
         inflation=find_inflation(site),
+        noise=_noise(site),
         agreement=find_sections(site),
         references=REFERENCES,
     )
     return {FILE: render_page("protocol", page, FILE, site.stamp)}
+
+
+def _noise(site: Site) -> tuple[NoiseSection, ...]:
+    """Return what noise does to the methods of each ground where some was trained with it."""
+    addresses = site.addresses
+
+    def where(ground: str, entry: Entry) -> str:
+        return f"{addresses.page(entry[0])}#{quote('noise-' + addresses.anchors[ground])}"
+
+    found = (
+        of_ground(
+            ground, addresses.titles, partial(where, ground.label),
+            f"noise-{addresses.anchors[ground.label]}",
+        )
+        for ground in site.grounds
+    )  # fmt: skip
+    return tuple(section for section in found if section)
 
 
 def _constants() -> Constants:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from leaderboard.agreement.views import AgreementSection
+from leaderboard.robustness.views import NoiseSection
 
 
 @dataclass(frozen=True)
@@ -98,5 +99,6 @@ class ProtocolPage:
     constants: Constants
     recorded: tuple[Recorded, ...]
     inflation: tuple[AuditedGround, ...]
+    noise: tuple[NoiseSection, ...]
     agreement: tuple[AgreementSection, ...]
     references: tuple[Reference, ...]

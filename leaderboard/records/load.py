@@ -71,6 +71,11 @@ class Ground:
     def runs_of(self, method: str) -> list[Run]:
         return [run for runs in self.methods.get(method, {}).values() for run in runs]
 
+    def without_noise(self, method: str) -> Variants:
+        """Return the variants of a method but for those whose training pairs were made wrong."""
+        found = self.methods.get(method, {})
+        return {label: runs for label, runs in found.items() if not runs[-1].record.noise}
+
     def full(self, method: str) -> list[Run]:
         return self.methods.get(method, {}).get(FULL, [])
 

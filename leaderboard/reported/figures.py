@@ -145,7 +145,7 @@ def reported_section(paper: ReportedPaper | None, addresses: Addresses) -> Repor
         paper=paper.citation,
         url=web_address(paper.url),
         source=paper.source,
-        tables=tuple(_table(table, paper.method, hrefs) for table in paper.tables),
+        tables=tuple(_table(table, paper.method, hrefs) for table in paper.tables + paper.noisy),
         remarks=tuple((remark.about, remark.text) for remark in paper.remarks),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from leaderboard.reported.entries import (
 
 FOLDER = Path(__file__).parent
 COMPARED = ("methods", "variants")  # what the rows of a table may be
+EPOCHS = ("selected", "last")  # what the figures of a table under noise may be of
 MOST_DECIMALS = 4  # that anybody prints of a percentage
 FIRST_YEAR, LAST_YEAR = 1900, 2100
 
@@ -78,6 +79,8 @@ class Table:
     base: str = ""  # the label of the row to which the others add, or empty
     compares: str = COMPARED[0]
     source: str = ""  # where it was read, where not with the others
+    noise: Decimal = Decimal(0)  # the share of training captions that were given to other images
+    epoch: str = "selected"  # of its figures
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ class ReportedPaper:
     scale: str
     tables: tuple[Table, ...]
     remarks: tuple[Remark, ...]
+    noisy: tuple[Table, ...] = ()  # of methods that were trained with wrong pairs
     names: Mapping[str, str] = field(default_factory=dict)  # of methods, by labels
     years: Mapping[str, int] = field(default_factory=dict)  # that it gives for others, by labels
     variants: frozenset[str] = frozenset()  # labels of what is a form of its own method
@@ -125,7 +129,7 @@ def load_papers(folder: Path = FOLDER) -> dict[str, ReportedPaper]:
 def read_paper(path: Path) -> ReportedPaper:
     """Read one file; see `load_papers`."""
     place = Place(path.name)
-    optional = ("title", "url", "source", "year", "remarks", "names", "years", "variants")
+    optional = ("title", "url", "source", "year", "remarks", "names", "years", "variants", "noisy")
     entry = check_entry(read_yaml(path), place, ("method", "paper", "scale", "tables"), optional)
     if entry.text("method") != path.stem:
         named = f"the file of method {entry.text('method')!r} has its name: {path.stem!r} is not it"
@@ -134,7 +138,11 @@ def read_paper(path: Path) -> ReportedPaper:
         _table(item, place.within(name_entry("table", item, "title", number), item))
         for number, item in enumerate(entry.items("tables"), start=1)
     )
-    refuse_repeats((table.title for table in tables), "table", place)
+    noisy = tuple(
+        _noisy_table(item, place.within(name_entry("noisy table", item, "title", number), item))
+        for number, item in enumerate(entry.items("noisy"), start=1)
+    )
+    refuse_repeats((table.title for table in (*tables, *noisy)), "table", place)
     labels = {row.label for table in tables for row in table.rows}
     return ReportedPaper(
         method=entry.text("method"),
@@ -145,6 +153,7 @@ def read_paper(path: Path) -> ReportedPaper:
         year=_year(entry, entry.values["year"], "year") if "year" in entry.values else None,
         scale=entry.text("scale"),
         tables=tables,
+        noisy=noisy,
         remarks=tuple(_remark(item, place) for item in entry.items("remarks")),
         names=_names(entry, labels),
         years=_years(entry, labels),
@@ -193,9 +202,21 @@ def _label(entry: Entry, name: str, label: Any, labels: Iterable[str]) -> str:
     return label
 
 
-def _table(content: Any, place: Place) -> Table:
-    optional = ("caption", "source", "base", "compares")
-    entry = check_entry(content, place, ("title", "columns", "rows"), optional)
+def _noisy_table(content: Any, place: Place) -> Table:
+    """Return a table of what was trained with wrong pairs."""
+    table = _table(content, place, ("noise",), ("epoch",))
+    entry = Entry(place, content)
+    noise = entry.values["noise"]
+    if not isinstance(noise, Decimal) or not 0 < noise < 1:
+        raise entry.error("noise", f"noise is {noise!r}; it is a share between 0 and 1, as 0.2")
+    return replace(table, noise=noise, epoch=entry.choice("epoch", EPOCHS))
+
+
+def _table(
+    content: Any, place: Place, required: tuple[str, ...] = (), optional: tuple[str, ...] = ()
+) -> Table:
+    optional = ("caption", "source", "base", "compares", *optional)
+    entry = check_entry(content, place, ("title", "columns", "rows", *required), optional)
     columns = tuple(_column(name, entry) for name in entry.items("columns"))
     refuse_repeats((str(column) for column in columns), "column", place)
     rows = tuple(
