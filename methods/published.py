@@ -130,6 +130,32 @@ class OfRde(WeightsLayout):
         return _of_parts(name, OfRde.PARTS)
 
 
+@register_weights("tbps-clip")
+class OfTbpsClip(WeightsLayout):
+    """`checkpoint_best.pth` of TBPS-CLIP's code: a checkpoint whose `model` is two towers.
+
+    https://github.com/Flame-Chasers/TBPS-CLIP: model/tbps_model.py names the parts,
+    model/visual_transformer.py and model/text_transformer.py those of the towers, main.py what
+    stands around them. Beside `model` lies an object with its settings, which is code to read: such
+    a file is refused until its `model` is saved alone.
+    """
+
+    title = "TBPS-CLIP's code"
+    encodes = TOWERS
+    settings = staticmethod(from_scratch)
+
+    PARTS: ClassVar[Mapping[str, str]] = {
+        "visual.": "encoder.visual.",
+        "encode_text.": "encoder.text.",
+        "simclr_mlp.": "projection.",
+        "logit_scale": "logit_scale",
+    }
+
+    @staticmethod
+    def rename(name: str) -> str | None:
+        return _of_parts(name, OfTbpsClip.PARTS)
+
+
 def _of_parts(name: str, parts: Mapping[str, str]) -> str | None:
     """Return where a weight belongs by what its name begins with."""
     for theirs, ours in parts.items():

@@ -34,7 +34,11 @@ from harness.training.loop import _active  # noqa: E402
 
 CPU = torch.device("cpu")
 ROWS = 9  # two ranks have five and four
-SETTINGS: dict[str, dict[str, Any]] = {"mefa": {"tagger": "lexicon"}, "laip": {"tagger": "lexicon"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "mefa": {"tagger": "lexicon"},
+    "laip": {"tagger": "lexicon"},
+    "tbps-clip": {"dropout": 0.0},  # of attention, which is no module of its own
+}
 
 
 def step(split: Split, name: str, listing: registry.Listing, chunks: int) -> dict[str, Any]:

@@ -28,7 +28,11 @@ from harness.training.loop import _active
 
 CPU = torch.device("cpu")
 ROWS = 16
-SETTINGS: dict[str, dict[str, Any]] = {"mefa": {"tagger": "lexicon"}, "laip": {"tagger": "lexicon"}}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "mefa": {"tagger": "lexicon"},
+    "laip": {"tagger": "lexicon"},
+    "tbps-clip": {"dropout": 0.0},  # of attention, which is no module of its own
+}
 LISTINGS = {
     listing.name: listing
     for listing in registry.list_methods()

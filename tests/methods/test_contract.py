@@ -117,7 +117,7 @@ def test_a_trained_parameter_gets_a_gradient(subject: Callable[[str], Subject], 
 UNTRAINED = {
     name: {f"encoder.masked_word_head.{part}" for part in
            ("0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias")}
-    for name in ("clip-itc", "irra", "dgia", "ogen", "mefa", "rde")
+    for name in ("clip-itc", "irra", "dgia", "ogen", "mefa", "rde", "tbps-clip")
 }  # fmt: skip
 # Only the row "no shared CGAM" gives the teacher an aggregation of its own.
 UNTRAINED["ogen"] |= {
