@@ -136,7 +136,7 @@ class TbpsClip(Method):
         "paper": Recipe(
             "ViT-B-16-quickgelu/openai", (224, 224),
             (_stage(epochs=5, learning_rate=1e-4, warmup_epochs=1, batch_size=320),),
-            precision="fp16", chunks="auto",
+            precision="fp16",
             ablations={
                 f"Table {number}": {
                     "CLIP (ViT-B/32)": {**VANILLA, **B_32}, "TBPS-CLIP (ViT-B/32)": B_32,
