@@ -14,6 +14,7 @@ from harness.contract.case import CPU, Case
 from harness.contract.checks import CHECKS, Check
 from harness.contract.subject import Subject
 from harness.contract.training import rows_build_and_train
+from harness.data.pixels import open_pixels
 from harness.run.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
 
@@ -145,7 +146,8 @@ def test_what_is_highlighted_can_be_drawn(
     """Where a method highlights words, they lie in the caption and their maps are weights."""
     tried = subject(name).case()
     file = tmp_path / "highlights.json"
-    write_highlights(file, tried.method, tried.split, tried.pixels, CPU)
+    pixels = open_pixels(tried.split, tried.method.config.image_size, None)
+    write_highlights(file, tried.method, tried.split, pixels, CPU)
     found = json.loads(file.read_text()) if file.is_file() else {"examples": []}
     assert "error" not in found, found["error"]["traceback"]
     for example in found["examples"]:
