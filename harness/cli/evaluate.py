@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -30,6 +30,7 @@ from harness.cli.report import write_reports
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
+    from harness.data.declaration import Located
     from harness.plan.spec import RunSpec
 
 NAMED = 5  # runs that are named where they are not trained
@@ -129,7 +130,7 @@ def evaluate(
     with terminal.steps() as show:
         others = {name: locate(one, show) for name, one in declarations.items()}
     refuse_two_of_a_name([*(spec.located for spec in specs), *others.values()])
-    trained = _trained([plan.evaluated_on(spec, others) for spec in specs], results)
+    trained = _trained(_elsewhere(specs, others), results)
     refuse_other_evaluations(trained, results)
     waiting = [spec for spec in trained if not spec.is_complete(results)]
     running.say_plan(trained, waiting, results)
@@ -140,6 +141,20 @@ def evaluate(
         write_reports(results, site)
     if show_failed_evaluations(trained, results):
         raise typer.Exit(1)
+
+
+def _elsewhere(specs: Sequence[RunSpec], others: Mapping[str, Located]) -> list[RunSpec]:
+    """Return the runs that have something to be evaluated on. Raises HarnessError: none has."""
+    from harness import plan
+
+    asked = [plan.evaluated_on(spec, others) for spec in specs]
+    if found := [spec for spec in asked if spec.evaluations]:
+        return found
+    methods = ", ".join(dict.fromkeys(spec.method for spec in specs))
+    raise HarnessError(
+        f"{', '.join(others)} is no other data to {methods}: it was trained on it, or on images of "
+        "its test split, by its dataset or a stage."
+    )
 
 
 def _trained(specs: Sequence[RunSpec], results: Path) -> list[RunSpec]:

@@ -19,12 +19,11 @@ from harness.contract.observation import Observer
 from harness.data.catalogue import code_of_drawing, find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.pixels import open_pixels
-from harness.data.schema import Split, TrainView
+from harness.data.schema import Split, StageSet, TrainView
 from harness.evaluation import encode_images, encode_texts
 from harness.files import whole_folder
 from harness.method import Recipe, Supervision
 from harness.registry.settings import build
-from harness.run.stage_sets import make_stage_set
 from harness.training import Watchers, train
 from harness.training.building import build_method
 from harness.training.checkpoints import LAST
@@ -111,9 +110,10 @@ class Case:
 
         self.split = change(few(whole))
         self.view = see(self.split)
+        self.judge = StageSet.of(self.view, self.split).judge_pairs
         elsewhere = [number for number, one in enumerate(self.recipe.stages) if one.data]
         other = change(others(whole))
-        self.sets = {number: make_stage_set(see(other), other) for number in elsewhere}
+        self.sets = {number: StageSet.of(see(other), other) for number in elsewhere}
         summary = self.view.summary()
         self.method = build_method(listing.name, listing.plugin, config, seed, summary)
         self.history: list[dict[str, Any]] = []  # of the last training
@@ -147,12 +147,6 @@ class Case:
     def trained_losses(self) -> set[str]:
         """Return the names of the losses that were trained."""
         return {key.removeprefix("loss/") for row in self.history for key in row if "loss/" in key}
-
-    def judge(self, images: Tensor, captions: Tensor) -> int:
-        """Count the reported pairs that are of one person, as a run does."""
-        rows, caption_rows = self.view.rows(images, captions)
-        same = self.split.person_of_image[rows] == self.split.person_of_caption[caption_rows]
-        return int(np.sum(same))
 
     @torch.no_grad()
     def features(self) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from harness.data.noise import Noise
+from harness.data.noise import Noise, read_index
 from harness.data.schema import Integers, Split
 from harness.errors import HarnessError
 from harness.seeding import derive
@@ -24,10 +24,10 @@ def break_pairs(split: Split, noise: Noise, seed: int) -> Split:
     image. By seed, a larger share breaks all pairs that a smaller one does, if not in the same way.
 
     Raises:
-        HarnessError: an index file is made for another number of captions, or there are too few
-            people to break so many pairs.
+        HarnessError: an index file is made for another number of captions, the share is less than
+            one caption, or there are too few people to break so many pairs.
     """
-    index = noise.index()
+    index = read_index(noise)
     images = _drawn(split, noise.rate, seed) if index is None else _listed(split, index)
     return replace(split, image_of_caption=images)
 
@@ -52,6 +52,10 @@ def _drawn(split: Split, rate: float, seed: int) -> Integers:
     """
     generator = np.random.default_rng(derive(seed, "noise"))
     count = round(rate * len(split.captions))
+    if not count:
+        raise HarnessError(
+            f"--noise {rate} of {len(split.captions):,} training captions is less than one of them"
+        )
     drawn = generator.permutation(len(split.captions))[:count]  # (c,)
     taken = drawn[_among_others(split.person_of_caption[drawn], generator)]
     images = split.image_of_caption.copy()

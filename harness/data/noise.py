@@ -42,7 +42,7 @@ class Noise:
     def label(self) -> str:
         """What runs with it are called, in brackets behind the variant."""
         if not self.digest:
-            return f"noise {self.rate:g}"
+            return f"noise {self.rate}"
         return f"noise {slug(Path(self.file).stem)[:40]} {self.digest[:DIGITS]}"
 
     @property
@@ -57,18 +57,19 @@ class Noise:
         file = Path(self.file).name
         return {"rate": self.rate, "file": file, "digest": self.digest, "count": self.count}
 
-    def index(self) -> NDArray[np.int64] | None:
-        """Return what the file lists, (N,); None where the seed draws.
 
-        Raises:
-            HarnessError: it cannot be read, or is not what it was when the run was planned.
-        """
-        if not self.digest:
-            return None
-        index = _read_index(Path(self.file))
-        if _digest(index) != self.digest:
-            raise HarnessError(f"{self.file} was changed after the run was planned: start it again")
-        return index
+def read_index(noise: Noise) -> NDArray[np.int64] | None:
+    """Return what a file of wrong pairs lists, (N,); None where the seed draws.
+
+    Raises:
+        HarnessError: it cannot be read, or is not what it was when the run was planned.
+    """
+    if not noise.digest:
+        return None
+    index = _read_permutation(Path(noise.file))
+    if _digest(index) != noise.digest:
+        raise HarnessError(f"{noise.file} was changed after the run was planned: start it again")
+    return index
 
 
 def parse_noise(text: str) -> Noise | None:
@@ -83,7 +84,7 @@ def parse_noise(text: str) -> Noise | None:
         return _of_file(text)
     if not 0 <= rate < 1:
         raise HarnessError(f"--noise {text}: {MEANT}.")
-    return Noise(rate, argument=f"{rate:g}") if rate else None
+    return Noise(rate, argument=f"{rate}") if rate else None
 
 
 def recorded_noise(told: Mapping[str, Any]) -> Noise | None:
@@ -92,6 +93,8 @@ def recorded_noise(told: Mapping[str, Any]) -> Noise | None:
         return None
     try:
         rate, count = float(told["rate"]), int(told.get("count", 0))
+        if not 0 < rate <= 1:
+            raise ValueError(f"{rate} is no share of captions")
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise ValueError("tells of a noise that is none") from error
     return Noise(rate, str(told.get("digest", "")), count, str(told.get("file", "")))
@@ -101,18 +104,26 @@ def _of_file(text: str) -> Noise:
     path = Path(text)
     if not path.is_file():
         raise HarnessError(f"--noise {text}: there is no such file; {MEANT}.")
-    index = _read_index(path)
+    index = _read_permutation(path)
     moved = sum(place != caption for place, caption in enumerate(index.tolist()))
+    if not moved:
+        raise HarnessError(f"--noise {text}: leaves every caption where it is; {MEANT}.")
     return Noise(moved / len(index), _digest(index), len(index), str(path.resolve()), text)
 
 
-def _read_index(path: Path) -> NDArray[np.int64]:
+def _read_permutation(path: Path) -> NDArray[np.int64]:
     """Read a permutation. Raises HarnessError."""
+    import tokenize
+
     import numpy as np
 
     try:  # mapped: a header that lies about the size is found before memory is taken for it
         found = np.lib.format.open_memmap(path, mode="r")
-    except (OSError, ValueError, OverflowError, SyntaxError) as error:
+    # What stands in a damaged header is read as Python, and fails in as many ways.
+    except (
+        OSError, ValueError, OverflowError, SyntaxError, TypeError, MemoryError, RecursionError,
+        tokenize.TokenError,
+    ) as error:  # fmt: skip
         raise HarnessError(
             f"--noise {path}: cannot be read as a {SUFFIX} file: {error}. An index file is what "
             "numpy.save writes of a permutation of the training captions."

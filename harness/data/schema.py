@@ -120,6 +120,17 @@ class StageSet:
     view: TrainView
     judge_pairs: Callable[[Tensor, Tensor], int] | None = None
 
+    @classmethod
+    def of(cls, view: TrainView, split: Split) -> StageSet:
+        """Return a set to train on: what methods see of a split, judged by all that it holds."""
+
+        def judge(images: Tensor, captions: Tensor) -> int:
+            image_rows, caption_rows = view.rows(images, captions)
+            same = split.person_of_image[image_rows] == split.person_of_caption[caption_rows]
+            return int(np.sum(same))
+
+        return cls(view, judge)
+
 
 def _permutation(count: int, seed: int, purpose: str) -> Integers:
     return np.random.default_rng(derive(seed, "numbering", purpose)).permutation(count)

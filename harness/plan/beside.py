@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,17 +40,21 @@ class Beside:
             found[COMPANIONS] = [[c.dataset, c.name, c.fingerprint] for c in self.companions]
         return found
 
+    def has_seen(self, tested: Located) -> bool:
+        """Tell whether a stage trains on a dataset, or on images of its test split."""
+        here = (one for one in self.sets if one and one.files)
+        return any(
+            one.fingerprint == tested.fingerprint or bool(shared_images(one, tested))
+            for one in here
+        )
+
     def companions_of(self, located: Located) -> tuple[Companion, ...]:
         """Return those of one dataset."""
         return tuple(one for one in self.companions if one.dataset == located.fingerprint)
 
-    def add_to(self, declared: ExtraData | None, own: Located) -> ExtraData | None:
+    def add_to(self, declared: ExtraData | None) -> ExtraData | None:
         """Return what a method declares that it was trained on, with what these runs add to it."""
-        numbered = [
-            (number, one)
-            for number, one in enumerate(self.sets, start=1)
-            if one and one.fingerprint != own.fingerprint
-        ]
+        numbered = [(number, one) for number, one in enumerate(self.sets, start=1) if one]
         if not numbered and not self.companions:
             return declared
         sets = tuple(f"{one.declaration.title} in stage {number}" for number, one in numbered)
@@ -114,22 +118,32 @@ class Finder:
         self._known: dict[str, Located] = {}
         self._has_people: dict[str, bool] = {}
 
-    def find(self, located: Located, config: Settings, recipe: Settings) -> Beside:
+    def find(
+        self, located: Located, config: Settings, recipe: Settings, noise: Noise | None = None
+    ) -> Beside:
         """Return what a run on a dataset needs.
 
+        A stage that names the run's own dataset trains as one that names none.
+
         Raises:
-            HarnessError: it is not here, holds test images of the dataset, or names nobody and a
-                stage makes batches by people.
+            HarnessError: it is not here, holds test images of the dataset, shows pairs right that
+                noise has made wrong, or names nobody and a stage makes batches by people.
         """
-        stages: Sequence[Settings] = recipe["stages"]
-        sets = tuple(self._locate(stage["data"]) if stage["data"] else None for stage in stages)
-        for stage, one in zip(stages, sets, strict=True):
-            if one:
-                self._refuse_unfit(stage, one, located)
+        sets = tuple(self._set_of(stage, located, noise) for stage in recipe["stages"])
         if not config["companions"]:
             return Beside(sets) if any(sets) else NOTHING
         training = {one.fingerprint: one for one in (located, *sets) if one}
         return Beside(sets, tuple(find_companions(config["companions"], training.values())))
+
+    def _set_of(self, stage: Settings, own: Located, noise: Noise | None) -> Located | None:
+        if not stage["data"]:
+            return None
+        found = self._locate(stage["data"])
+        self._refuse_nobody(stage, found)
+        if found.fingerprint == own.fingerprint:
+            return None
+        self._refuse_shared(found, own, noise)
+        return found
 
     def _locate(self, name: str) -> Located:
         if name not in self._known:
@@ -137,20 +151,27 @@ class Finder:
             self._known[name] = locate(declaration, self._show, needed=("train",))
         return self._known[name]
 
-    def _refuse_unfit(self, stage: Settings, one: Located, own: Located) -> None:
+    def _refuse_nobody(self, stage: Settings, one: Located) -> None:
         if stage["images_per_person"] and not self._names_people(one):
             raise HarnessError(
                 f"Dataset {one.declaration.name!r} names nobody on its training images, and a "
                 "stage on it makes batches by people: write images_per_person = 0."
             )
-        if one.fingerprint == own.fingerprint:
-            return
+
+    def _refuse_shared(self, one: Located, own: Located, noise: Noise | None) -> None:
         if shared := shared_images(one, own, self._show):
             raise HarnessError(
                 f"Dataset {one.declaration.name!r}, on which a stage trains, holds {len(shared):,} "
                 f"test images of {own.declaration.name!r}, among them {printable(shared[0], 80)}: "
                 "what is tested may not be learned from. Leave them out of it, or train on "
                 "another set."
+            )
+        if noise and (shared := shared_images(one, own, self._show, split="train")):
+            raise HarnessError(
+                f"Dataset {one.declaration.name!r}, on which a stage trains, holds {len(shared):,} "
+                f"training images of {own.declaration.name!r}, among them "
+                f"{printable(shared[0], 80)}, with captions that --noise would not reach: train "
+                "on another set, or without noise."
             )
 
     def _names_people(self, located: Located) -> bool:
@@ -169,7 +190,9 @@ class Recorded:
     def __init__(self, uses: Settings) -> None:
         self._uses = uses
 
-    def find(self, located: Located, config: Settings, recipe: Settings) -> Beside:
+    def find(
+        self, located: Located, config: Settings, recipe: Settings, noise: Noise | None = None
+    ) -> Beside:
         """Return what runs with these `uses` had, as far as keys tell."""
         return Beside(tuple(self._sets()), tuple(self._companions()))
 

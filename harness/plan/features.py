@@ -10,10 +10,10 @@ from collections.abc import Mapping
 
 STAGE_DATA = "stage data"
 COMPANIONS = "companions"  # as the field of a config that a stage may call unread
-NOISE = "noise"
+NOISE = "wrong pairs"  # no name that a field of a config could have: a stage cannot leave it unread
 
 FEATURES: Mapping[str, tuple[str, ...]] = {
     STAGE_DATA: ("harness.run.stage_sets",),
     COMPANIONS: ("harness.data.companions",),
-    NOISE: ("harness.data.breaking",),
+    NOISE: ("harness.data.breaking", "harness.data.noise"),
 }

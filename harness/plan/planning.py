@@ -25,7 +25,11 @@ class Finds(Protocol):
     """What finds what runs are trained on beside their dataset."""
 
     def find(
-        self, located: Located, config: Mapping[str, Any], recipe: Mapping[str, Any]
+        self,
+        located: Located,
+        config: Mapping[str, Any],
+        recipe: Mapping[str, Any],
+        noise: Noise | None = None,
     ) -> Beside: ...
 
 
@@ -75,7 +79,7 @@ def plan(
     specs = []
     for located in datasets:
         for choice, resolved, noise in variants:
-            found = finder.find(located, resolved.config, resolved.recipe)
+            found = finder.find(located, resolved.config, resolved.recipe, noise)
             code = codes.of(choice.listing.plugin, uses_of(found, noise))
             is_full = resolved.label == results.FULL and noise is None
             declared = choice.evaluations if is_full else ()
@@ -93,7 +97,8 @@ def plan(
 def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
     """Return a run that is evaluated on the test splits of other datasets, and not otherwise.
 
-    The datasets stand by what names them on the command line.
+    The datasets stand by what names them on the command line. What a stage has trained on is no
+    other data.
     """
     asked = spec.command.replace("harness run", "harness evaluate", 1)
     code = keys.hash_harness(keys.SCORES_FURTHER)
@@ -104,7 +109,7 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
             on=located,
         )
         for name, located in datasets.items()
-        if located.fingerprint != spec.located.fingerprint
+        if located.fingerprint != spec.located.fingerprint and not spec.beside.has_seen(located)
     )
     return replace(spec, evaluations=evaluations)
 

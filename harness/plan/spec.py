@@ -200,9 +200,7 @@ class RunSpec:
             summary=description["summary"],
             paper=build(Paper, description["paper"]) if description["paper"] else "",
             url=description["url"],
-            extra_data=self.beside.add_to(
-                build(ExtraData, extra_data) if extra_data else None, self.located
-            ),
+            extra_data=self.beside.add_to(build(ExtraData, extra_data) if extra_data else None),
             supervision=self.config["supervision"],
             changes=self.changes,
             tables=self.tables,

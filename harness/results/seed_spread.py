@@ -14,10 +14,10 @@ def read_spread(records: Iterable[RunRecord], beside: Answers, metric: str) -> S
     """Measure how far seeds spread among the methods that can stand beside answers.
 
     Those are the finished runs of the same dataset, content and scale, as far as a method has every
-    seed that is compared. Methods as published are asked, each once; variants of one method spread
-    alike, and many of them would speak for it alone, so they are asked only where fewer than two
-    methods as published can tell. Returns None where nothing can be told: of one seed, or of
-    methods without randomness.
+    seed that is compared; what was trained with wrong pairs is not asked. Methods as published are
+    asked, each once; variants of one method spread alike, and many of them would speak for it
+    alone, so they are asked only where fewer than two methods as published can tell. Returns None
+    where nothing can be told: of one seed, or of methods without randomness.
     """
     by_name: dict[tuple[str, str], dict[int, float]] = {}
     for record in records:
@@ -38,6 +38,7 @@ def read_spread(records: Iterable[RunRecord], beside: Answers, metric: str) -> S
 def _is_beside(record: RunRecord, answers: Answers) -> bool:
     return (
         record.status == "ok"
+        and not record.noise
         and (record.suite, record.dataset) == (answers.suite, answers.dataset)
         and str(record.data.get("fingerprint", "")) == answers.fingerprint
         and record.scale == answers.scale

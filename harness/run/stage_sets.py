@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
-from torch import Tensor
-
 from harness.data.declaration import Located
 from harness.data.importing.layouts import names_nobody
 from harness.data.pixels import Pixels
@@ -36,15 +33,4 @@ def _open(spec: RunSpec, located: Located, open_split: OpenSplit) -> StageSet:
     if names_nobody(split.person_of_image):
         supervision = Supervision.PAIRS
     companions = spec.beside.companions_of(located)
-    return make_stage_set(TrainView(split, pixels, supervision, spec.seed, companions), split)
-
-
-def make_stage_set(view: TrainView, split: Split) -> StageSet:
-    """Return a set to train on: what methods see of a split, and a judge of the pairs reported."""
-
-    def judge(images: Tensor, captions: Tensor) -> int:
-        image_rows, caption_rows = view.rows(images, captions)
-        same = split.person_of_image[image_rows] == split.person_of_caption[caption_rows]
-        return int(np.sum(same))
-
-    return StageSet(view, judge)
+    return StageSet.of(TrainView(split, pixels, supervision, spec.seed, companions), split)

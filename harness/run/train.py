@@ -8,10 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-
 from harness import distributed, evaluation, metrics, results
+from harness.data.schema import StageSet
 from harness.files import read_table, write_table
 from harness.method import Method
 from harness.progress import Update
@@ -80,14 +78,9 @@ def train_run(
         return TrainingResult([], None, 0.0, None)
     people = opened.data.splits["train"]
 
-    def judge(images: torch.Tensor, captions: torch.Tensor) -> int:
-        image_rows, caption_rows = opened.view.rows(images, captions)
-        same = people.person_of_image[image_rows] == people.person_of_caption[caption_rows]
-        return int(np.sum(same))
-
     watchers = Watchers(
         lambda method: figures_on(opened, method, "val"),
-        judge,
+        StageSet.of(opened.view, people).judge_pairs,
         partial(judge_clean, opened) if opened.training is not people else None,
         report=lambda progress: opened.say(Update("training", progress)),
         tell=lambda doing: opened.say(Update(doing)),

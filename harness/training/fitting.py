@@ -127,6 +127,7 @@ def undone(method: Method, run: TrainingRun, training: Training) -> Iterator[Non
     buffer is put back, not copied.
     """
     held, before = dict(vars(method)), copy.deepcopy(training.state_dict())
+    reported = {name: list(pairs) for name, pairs in run.pairs.items()}, run.clean
     buffers = [(module, dict(module._buffers)) for module in method.modules()]
     weights = {name: value.to("cpu", copy=True) for name, value in method.state_dict().items()}
     try:
@@ -140,4 +141,5 @@ def undone(method: Method, run: TrainingRun, training: Training) -> Iterator[Non
         load_state(method, weights)
         training.load_state_dict(before)
         run.pairs.clear()
-        run.clean = None
+        run.pairs.update(reported[0])
+        run.clean = reported[1]

@@ -120,6 +120,11 @@ def train(
     began = seconds(device)
     method.prepare(view, run)
     preparing = seconds(device) - began
+    if 0 in sets and (run.pairs or run.clean is not None):
+        raise ValueError(
+            "prepare reported pairs of the run's own training set, and the first stage trains on "
+            "another: report in begin_epoch"
+        )
     loop = Loop(method, view, recipe, run, folder, watchers, sets)
     loop.resume(shared)
     with loop.writer:

@@ -166,7 +166,8 @@ def _why_left_out(contest: Contest, method: str, is_printed: bool, title: str) -
 def _why_silent(contest: Contest, entry: Entry) -> str:
     """Say why nothing is known of what was run; of a method, also where only its rows were."""
     method, variant = entry
-    runs = contest.ground.methods[method].get(variant) or contest.ground.runs_of(method)
-    if not any(run.finished for run in runs):
+    variants = contest.ground.without_noise(method)
+    runs = variants.get(variant) or [run for them in variants.values() for run in them]
+    if runs and not any(run.finished for run in runs):
         return FAILED
     return contest.silent.get(entry, "it was not run as published.").rstrip(".")

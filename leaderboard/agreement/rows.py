@@ -82,7 +82,7 @@ def _rows_that_ran(method: str, table: Table, ground: Ground, dataset: str) -> l
     """Return the rows of a table that a method declares as its ablation, as far as they ran."""
     entries = {
         row: (method, variant)
-        for variant, runs in ground.methods.get(method, {}).items()
+        for variant, runs in ground.without_noise(method).items()
         for title, row, _ in runs[-1].record.tables
         if title == table.title
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean
 
@@ -82,11 +82,13 @@ def find_robustness(ground: Ground, method: str) -> tuple[Robustness, ...]:
     """Return what was trained with noise, the method as published first as it was first run."""
     found: dict[tuple[str, bool], list[Level]] = {}
     without: dict[str, Level] = {}
-    for level, variant in _levels(ground, method):
-        if level.rate:
-            found.setdefault((variant, bool(level.file)), []).append(level)
-        else:
-            without[variant] = level
+    for label, runs in ground.methods.get(method, {}).items():
+        record = runs[-1].record
+        if not record.noise:
+            without[label] = Level(0.0, "", (method, label), runs)
+        elif rate := finite(record.noise.get("rate")):
+            level = Level(rate, str(record.noise.get("file", "")), (method, label), runs)
+            found.setdefault((record.without_noise, bool(level.file)), []).append(level)
     return tuple(
         Robustness(
             method, variant, from_files,
@@ -97,11 +99,3 @@ def find_robustness(ground: Ground, method: str) -> tuple[Robustness, ...]:
         )
         for (variant, from_files), levels in found.items()
     )  # fmt: skip
-
-
-def _levels(ground: Ground, method: str) -> Iterator[tuple[Level, str]]:
-    for label, runs in ground.methods.get(method, {}).items():
-        record = runs[-1].record
-        rate = finite(record.noise.get("rate")) or 0.0
-        file = str(record.noise.get("file", "")) if rate else ""
-        yield Level(rate, file, (method, label), runs), record.without_noise

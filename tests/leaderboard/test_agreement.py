@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
 from itertools import combinations
 from pathlib import Path
@@ -174,6 +175,21 @@ def test_rows_are_claimed_against_their_base_and_the_full_method(
         [("alpha:B+y", "alpha:B", "6.00")],
     ]
     assert found.misprints == 1  # the full method less B+y
+
+
+def test_rows_trained_with_wrong_pairs_are_no_rows(ground: Ground, papers: Papers) -> None:
+    """Papers print theirs without: a run with noise, though made later, stands for none."""
+    noisy = {
+        f"{label} (noise 0.2)": [
+            replace(run, record=replace(run.record, noise={"rate": 0.2})) for run in runs
+        ]
+        for label, runs in ground.methods["alpha"].items()
+    }
+    both = {**ground.methods, "alpha": {**ground.methods["alpha"], **noisy}}
+    with_noise = replace(ground, methods=both)
+    assert find_row_claims(papers["alpha"], with_noise, "cuhk-pedes") == find_row_claims(
+        papers["alpha"], ground, "cuhk-pedes"
+    )
 
 
 def test_a_dash_claims_nothing(ground: Ground, papers: Papers) -> None:

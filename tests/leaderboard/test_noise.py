@@ -174,6 +174,18 @@ def test_records_that_tell_nonsense_break_no_page(
     assert build()["one"]
 
 
+def test_noise_of_no_share_is_not_none(add_run: Callable[..., Path], results: Path) -> None:
+    """What was lost to noise is counted from the runs without any."""
+    add_run("one", 40.0)
+    add_noisy(add_run, "one", 10.0, 0.0, label="noise file")
+    add_noisy(add_run, "one", 30.0, 0.2)
+    (ground,) = load_grounds(results)
+    (found,) = find_robustness(ground, "one")
+    assert [level.rate for level in found.levels] == [0, 0.2]
+    assert found.clean is not None
+    assert found.clean.entry == ("one", "full")
+
+
 def test_a_run_that_failed_under_noise_leaves_a_row(
     add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
 ) -> None:

@@ -1,4 +1,4 @@
-"""Which images of a training split stand in the test split of another dataset."""
+"""Which images of a training split stand in a split of another dataset."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness import paths
 from harness.data.columns import stored_image
@@ -20,31 +20,35 @@ VERSION = 1  # of what is compared: what was remembered of another one is not ta
 
 
 def shared_images(
-    training: Located, tested: Located, show: Show = lambda what, done, total: None
+    training: Located,
+    other: Located,
+    show: Show = lambda what, done, total: None,
+    split: Literal["test", "train"] = "test",
 ) -> list[str]:
-    """Return the ids of the training images of one dataset whose files are test images of another.
+    """Return the ids of the training images of one dataset whose files are in another's split.
 
     Files are compared byte by byte; what was found is remembered by the contents of both.
     """
-    names = hashlib.sha256(f"{VERSION} {training.fingerprint} {tested.fingerprint}".encode())
+    both = f"{training.fingerprint} {other.fingerprint}"
+    names = hashlib.sha256(f"{VERSION} {both} {split}".encode())
     memory = paths.cache_folder() / "overlaps" / f"{names.hexdigest()[:24]}.json"
     with suppress(OSError, ValueError, KeyError, TypeError):
         return list(map(str, json.loads(memory.read_text(encoding="utf-8"))["images"]))
-    what = f"holding {training.declaration.name} against the test images"
-    found = _compare(training, tested, show, what)
+    what = f"holding {training.declaration.name} against the {split} images"
+    found = _compare(training, other.files[split], show, what)
     with suppress(OSError):  # without a cache it is only slower
         write_json(memory, {"images": found})
     return found
 
 
-def _compare(training: Located, tested: Located, show: Show, what: str) -> list[str]:
+def _compare(training: Located, files: tuple[Path, ...], show: Show, what: str) -> list[str]:
     import pyarrow.parquet
 
-    test = {digest for _, digest in _hashes(tested.files["test"])} - {None}
+    others = {digest for _, digest in _hashes(files)} - {None}
     total = sum(pyarrow.parquet.read_metadata(file).num_rows for file in training.files["train"])
     found = []
     for done, (image, digest) in enumerate(_hashes(training.files["train"]), start=1):
-        if digest in test:
+        if digest in others:
             found.append(image)
         if done % 1000 == 0:
             show(what, done, total)

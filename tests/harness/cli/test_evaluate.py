@@ -78,6 +78,18 @@ def test_what_is_not_trained_is_not_evaluated(
     assert "harness run toy" in told
 
 
+def test_what_was_trained_on_is_no_other_data(
+    harness: Call, small_dolls: Path, toy: Path, tmp_path: Path
+) -> None:
+    """Nothing is left to do, and it is said why."""
+    done = harness(
+        "evaluate", "toy", "--plugins", toy, "--dataset", small_dolls, "--on", small_dolls,
+        "--results", tmp_path / "results",
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert "is no other data to toy" in " ".join(done.stderr.split())
+
+
 def test_a_dataset_has_to_be_named(harness: Call) -> None:
     """Without --on there is nothing to do, with an unknown name the known ones are told."""
     assert "--on" in harness("evaluate", "clip").stderr

@@ -85,11 +85,17 @@ def test_an_index_file_gives_rows_the_captions_that_it_lists(split: Split, tmp_p
 
 def test_an_index_file_of_another_training_set_is_refused(split: Split, tmp_path: Path) -> None:
     """It would break other pairs than those that it was made of."""
-    np.save(tmp_path / "index.npy", np.arange(COUNT - 1))
+    np.save(tmp_path / "index.npy", np.arange(COUNT - 1)[::-1])
     noise = parse_noise(str(tmp_path / "index.npy"))
     assert noise
     with pytest.raises(HarnessError, match="made for 239 training captions; here there are 240"):
         break_pairs(split, noise, seed=0)
+
+
+def test_a_share_of_less_than_a_caption_is_refused(split: Split) -> None:
+    """A run with it would have no wrong pair, and be called one with some."""
+    with pytest.raises(HarnessError, match=r"0\.001 of 240 training captions is less than one"):
+        break_pairs(split, Noise(0.001), seed=0)
 
 
 @pytest.mark.parametrize(("people", "rate"), [(1, 0.5), (30, 0.004)])

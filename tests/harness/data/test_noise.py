@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.data.noise import Noise, parse_noise, recorded_noise
+from harness.data.noise import Noise, parse_noise, read_index, recorded_noise
 from harness.errors import HarnessError
 
 INDEX = np.array([0, 3, 2, 1])
@@ -38,6 +38,20 @@ def test_a_share_is_the_same_however_it_is_written() -> None:
     assert recorded_noise(noise.record()) == replace(noise, argument="")
 
 
+def test_shares_that_differ_are_called_by_other_names() -> None:
+    """Names are folders: two of one would replace each other."""
+    one, other = of_text("0.2"), of_text("0.2000001")
+    assert (other.label, other.argument) == ("noise 0.2000001", "0.2000001")
+    assert one.content != other.content
+
+
+def test_a_file_that_moves_nothing_is_refused(tmp_path: Path) -> None:
+    """A run with it would stand among those with wrong pairs, and have none."""
+    np.save(tmp_path / "index.npy", np.arange(10))
+    with pytest.raises(HarnessError, match="leaves every caption where it is"):
+        parse_noise(str(tmp_path / "index.npy"))
+
+
 def test_a_file_is_known_by_what_it_lists(file: Path, tmp_path: Path) -> None:
     """Not by its name, its place, or the width of its numbers."""
     noise = of_text(str(file))
@@ -61,10 +75,10 @@ def test_a_record_tells_of_a_file_without_its_folder(file: Path) -> None:
 def test_a_file_that_has_changed_is_not_used(file: Path) -> None:
     """The key stands for what it held when the run was planned."""
     noise = of_text(str(file))
-    assert np.array_equal(noise.index(), INDEX)  # type: ignore[arg-type]  # it is there
+    assert np.array_equal(read_index(noise), INDEX)  # type: ignore[arg-type]  # it is there
     np.save(file, INDEX[::-1])
     with pytest.raises(HarnessError, match="was changed after the run was planned"):
-        noise.index()
+        read_index(noise)
 
 
 @pytest.mark.parametrize("text", ["1", "-0.1", "nan", "inf", "20", "20%", "nowhere.npy", ""])
@@ -96,9 +110,20 @@ def test_a_file_that_lists_no_permutation_is_refused(
         parse_noise(str(tmp_path / "index.npy"))
 
 
-@pytest.mark.parametrize("content", [b"", b"\x93NUMPY", b"0.2", b"PK\x03\x04"])
+HEAD = b"\x93NUMPY\x01\x00\x40\x00"
+HEADERS = [
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (True,)}",
+    b"{'descr': '<i8', 'fortran_order': False, 'shape': (4,",
+    b"(" * 64,
+]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\x93NUMPY", b"0.2", b"PK\x03\x04", *(HEAD + head.ljust(64) for head in HEADERS)],
+)
 def test_a_file_of_another_kind_is_refused(tmp_path: Path, content: bytes) -> None:
-    """Empty, cut short, a text, an archive."""
+    """Empty, cut short, a text, an archive, with a header that is damaged."""
     (tmp_path / "index.npy").write_bytes(content)
     with pytest.raises(HarnessError, match="cannot be read"):
         parse_noise(str(tmp_path / "index.npy"))
@@ -111,7 +136,13 @@ def test_a_file_that_is_cut_short_is_refused(file: Path) -> None:
         parse_noise(str(file))
 
 
-@pytest.mark.parametrize("told", [{"rate": "x"}, {"file": "a"}, {"rate": 0.1, "count": 1e999}])
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"rate": "x"}, {"file": "a"}, {"rate": 0.1, "count": 1e999}, {"rate": -3}, {"rate": 7},
+        {"rate": float("nan")},
+    ],
+)  # fmt: skip
 def test_a_record_of_no_noise_is_told_apart(told: dict[str, object]) -> None:
     """Records of others may hold anything."""
     with pytest.raises(ValueError, match="a noise that is none"):

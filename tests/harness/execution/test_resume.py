@@ -18,7 +18,7 @@ from harness.results import SELECTED
 from harness.training import Interrupted, TrainingResult, Watchers, train
 from harness.training.checkpoints import LAST
 
-from ...methods.test_contract import CPU, FULL, Case, case
+from ...methods.test_contract import CPU, NAMES, Case, case, rarely, variants_of
 
 CAPTIONS = 20
 RECIPE = Recipe(
@@ -31,12 +31,7 @@ RECIPE = Recipe(
 )
 STEPS = 2 * 5 + 3
 REPRESENTATIVE = "dgia"  # of the methods: it keeps memory banks and mined relations
-
-
-def one_or_exhaustive(method: Any) -> Any:
-    """Return the parameters of a method, for every run of the tests if it is the representative."""
-    marks = () if method.id == f"{REPRESENTATIVE}:full" else (pytest.mark.exhaustive,)
-    return pytest.param(*method.values, id=method.id, marks=(*method.marks, *marks))
+METHODS = [pytest.param(name, marks=rarely(name != REPRESENTATIVE)) for name in NAMES]
 
 
 class Stateful(Method):
@@ -162,12 +157,13 @@ def test_a_checkpoint_that_cannot_be_read_is_none(
         assert results_of(train_stateful(tmp_path, lambda taken: False), tmp_path) == undisturbed
 
 
-@pytest.mark.parametrize(("name", "variant"), [one_or_exhaustive(one) for one in FULL])
+@pytest.mark.parametrize("name", METHODS)
 def test_a_method_stopped_within_an_epoch_ends_with_the_same_bits(
-    small_dolls: Path, tmp_path: Path, name: str, variant: dict[str, Any]
+    small_dolls: Path, tmp_path: Path, name: str
 ) -> None:
     """Banks, queues, momentum copies and all else that a method keeps is in a checkpoint."""
-    cases = [case(small_dolls, name, variant) for _ in range(3)]
+    published = variants_of(name)[0]
+    cases = [case(small_dolls, name, published) for _ in range(3)]
     if not cases[0].recipe.stages:
         pytest.skip(f"{name} is not trained")
     whole = train_case(cases[0], tmp_path / "whole", stop_after=1000)
@@ -176,7 +172,7 @@ def test_a_method_stopped_within_an_epoch_ends_with_the_same_bits(
             train_case(stopped, tmp_path / "cut", stop_after=3)
         except Interrupted:
             continue
-    cut = train_case(case(small_dolls, name, variant), tmp_path / "cut", stop_after=1000)
+    cut = train_case(case(small_dolls, name, published), tmp_path / "cut", stop_after=1000)
     assert cut == whole
 
 

@@ -19,6 +19,7 @@ from harness.data.declaration import Located
 from harness.data.importing.companion_files import add_companion
 from harness.data.importing.layouts import APART
 from harness.data.loading import load_split
+from harness.data.noise import Noise
 from harness.errors import HarnessError
 from harness.plan import keys
 from harness.plan.spec import RunSpec
@@ -53,10 +54,11 @@ def trained_on(plugin: Path, source: str, first: str, second: str = "None") -> P
     return plugin
 
 
-def planned(dolls: Path, plugin: Path, **settings: Any) -> RunSpec:
-    """Plan the run of the toy as published, or with settings."""
+def planned(dolls: Path, plugin: Path, noise: Noise | None = None, **settings: Any) -> RunSpec:
+    """Plan the run of the toy as published, or with noise or settings."""
     choices = plan.choose(["toy"], registry.list_methods([plugin]), "tiny", False)
-    (spec,) = plan.plan(SUITE, [locate(find_declaration(str(dolls)))], choices, (0,), settings)
+    located = [locate(find_declaration(str(dolls)))]
+    (spec,) = plan.plan(SUITE, located, choices, (0,), settings, noises=[noise])
     return spec
 
 
@@ -151,6 +153,65 @@ def test_a_set_with_test_images_of_the_dataset_is_refused(
     for _ in range(2):  # the second time it is remembered
         with pytest.raises(HarnessError, match=told):
             planned(small_dolls, plugin)
+
+
+def test_a_stage_on_the_own_dataset_is_one_on_none(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """By whatever folder it is named: noise reaches it, and it has the same key."""
+    copy = Path(shutil.copytree(small_dolls, tmp_path / "copy"))
+    noise = Noise(0.5, argument="0.5")
+    own = planned(small_dolls, trained_on(toy, toy_source, "None"), noise)
+    for folder in (small_dolls, copy):
+        named = planned(small_dolls, trained_on(toy, toy_source, repr(str(folder))), noise)
+        assert not any(named.beside.sets)
+        assert (named.key, named.stage_keys) == (own.key, own.stage_keys)
+
+
+def test_a_set_with_right_pairs_of_what_noise_breaks_is_refused(
+    small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """A part of the own training images in another folder; without noise it is trained on."""
+    part = tmp_path / "part"
+    part.mkdir()
+    train = pyarrow.parquet.read_table(small_dolls / "train.parquet")
+    pyarrow.parquet.write_table(train.slice(2), part / "train.parquet")
+    plugin = trained_on(toy, toy_source, repr(str(part)))
+    assert planned(small_dolls, plugin).beside.sets[0]
+    told = rf"holds {len(train) - 2} training images of .* --noise would not reach"
+    with pytest.raises(HarnessError, match=told):
+        planned(small_dolls, plugin, Noise(0.5, argument="0.5"))
+
+
+def test_what_a_stage_has_seen_is_no_other_data(
+    small_dolls: Path, others: Path, toy: Path, toy_source: str, tmp_path: Path
+) -> None:
+    """Neither the set of a stage itself, nor one whose test images it holds."""
+    spec = planned(small_dolls, trained_on(toy, toy_source, repr(str(others))))
+    tested = tmp_path / "tested"
+    tested.mkdir()
+    train = pyarrow.parquet.read_table(others / "train.parquet")
+    pyarrow.parquet.write_table(train.slice(0, 4), tested / "test.parquet")
+    elsewhere = {
+        str(folder): locate(find_declaration(str(folder)), needed=("test",))
+        for folder in (others, tested)
+    }
+    assert plan.evaluated_on(spec, elsewhere).evaluations == ()
+    own = planned(small_dolls, trained_on(toy, toy_source, "None"))
+    assert len(plan.evaluated_on(own, elsewhere).evaluations) == 2
+
+
+def test_a_stage_does_not_leave_noise_unread(small_dolls: Path, toy: Path, toy_source: str) -> None:
+    """Whatever fields of a config it leaves unread: it trains on other pairs."""
+    source = toy_source.replace(
+        ONE_STAGE,
+        '(Stage(epochs=1, learning_rate=0.01, unread=("noise", "temperature")),'
+        " Stage(epochs=1, learning_rate=0.01))",
+    )
+    toy.write_text(source.replace("    temperature", "    noise: float = 0.1\n    temperature", 1))
+    clean = planned(small_dolls, toy)
+    noisy = planned(small_dolls, toy, Noise(0.5, argument="0.5"))
+    assert clean.stage_keys != noisy.stage_keys
 
 
 def test_batches_by_people_need_a_set_that_names_people(

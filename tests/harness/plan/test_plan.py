@@ -123,7 +123,7 @@ def test_noise_is_a_variant_of_its_own(small_dolls: Path, toy: Path, tmp_path: P
     """Each share and each file has keys, a label and a command of its own; without, none moves."""
     for number in range(2):
         (tmp_path / str(number)).mkdir()
-        order = [*range(number, 4), *range(number)]
+        order = [*range(number + 1, 4), *range(number + 1)]
         numpy.save(tmp_path / str(number) / "index.npy", order)
     files = [str(tmp_path / str(number) / "index.npy") for number in range(2)]
     texts = ["0", "0.2", "0.5", *files]

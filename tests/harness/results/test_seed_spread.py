@@ -50,7 +50,7 @@ def test_every_method_as_published_is_asked() -> None:
     "fields",
     [
         {"status": "error"}, {"suite": "other"}, {"dataset": "other"}, {"scale": "paper"},
-        {"data": {"fingerprint": "beef"}},
+        {"data": {"fingerprint": "beef"}}, {"noise": {"rate": 0.2}},
     ],
     ids=str,
 )  # fmt: skip

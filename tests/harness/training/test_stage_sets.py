@@ -13,7 +13,6 @@ from torch import Tensor
 from harness.data.schema import Split, StageSet, TrainView
 from harness.method import Batch, Run, Stage, Supervision, TrainSet
 from harness.progress import Progress
-from harness.run.stage_sets import make_stage_set
 from harness.training import TrainingResult, Watchers, train
 
 from .test_loop import COUNT, CPU, Regression, recipe, view, weights
@@ -57,7 +56,7 @@ def stage_set(supervision: Supervision = Supervision.PAIRS) -> StageSet:
     """Return them as a set to train on: all white."""
     pixels = torch.full((OTHERS, 3, 4, 2), 255, dtype=torch.uint8)
     split = other_split()
-    return make_stage_set(TrainView(split, lambda rows: pixels[rows], supervision, 0), split)
+    return StageSet.of(TrainView(split, lambda rows: pixels[rows], supervision, 0), split)
 
 
 def run(folder: Path, method: Noting, **watch: Any) -> TrainingResult:
@@ -101,6 +100,18 @@ def test_reported_pairs_are_judged_by_the_people_of_the_set(tmp_path: Path) -> N
     trained = run(tmp_path, noting(), judge_pairs=judge)
     assert [row["pairs/own/right"] for row in trained.history] == [1.0, 1.0, 0.0]
     assert asked == [COUNT]
+
+
+def test_prepare_reports_nothing_for_a_stage_on_another_set(tmp_path: Path) -> None:
+    """It numbers pairs of the run's own set: they would be judged by other people."""
+
+    class Early(Noting):
+        def prepare(self, train: TrainSet, run: Run) -> None:
+            run.report_pairs("own", torch.arange(2), torch.arange(2))
+
+    torch.manual_seed(0)
+    with pytest.raises(ValueError, match="report in begin_epoch"):
+        run(tmp_path, Early())
 
 
 def test_people_of_the_set_are_numbered_apart(tmp_path: Path) -> None:
