@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -103,11 +104,16 @@ class Entry:
 def read_yaml(path: Path) -> Any:
     """Read a file. Raises ValueError, naming it, where it is no YAML or says a thing twice."""
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_LocatedLoader)
+        return _parse(path.read_text(encoding="utf-8"))
     # PyYAML's own constructors raise whatever Python does of a value that is not of its tag.
     except (yaml.YAMLError, *_OF_VALUES) as error:
         said = printable(" ".join(str(error).split()), LONGEST)
         raise ValueError(f"{path.name} cannot be read as YAML: {said}") from error
+
+
+@cache  # every site is made with the same texts, of which nothing is changed
+def _parse(text: str) -> Any:
+    return yaml.load(text, Loader=_LocatedLoader)
 
 
 _OF_VALUES = (ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError)
