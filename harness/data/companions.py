@@ -96,17 +96,21 @@ def _read_about(folder: Path) -> Companion | None:
 
 
 def find_companions(names: Sequence[str], datasets: Iterable[Located]) -> list[Companion]:
-    """Return the companions of these names that any of the datasets has.
+    """Return the companions of these names that any of the datasets has, in the order of names.
 
     Raises:
-        HarnessError: none of them has one; the message names those that there are.
+        HarnessError: none of them has one, the message names those that there are; or a name is
+            there twice.
     """
     datasets = list(datasets)
     known = [one for located in datasets for one in list_companions(located.fingerprint)]
     for name in names:
         if name not in (one.name for one in known):
             raise _missing(name, datasets[0], [one.name for one in known])
-    return [one for one in known if one.name in names]
+        if names.count(name) > 1:
+            raise HarnessError(f"companions names {printable(name)!r} twice: once is enough.")
+    # Keys hold this list: a method may take the first name for one thing, the second for another.
+    return [one for name in names for one in known if one.name == name]
 
 
 def _missing(name: str, located: Located, known: Sequence[str]) -> HarnessError:

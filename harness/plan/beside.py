@@ -28,7 +28,7 @@ class Beside:
     """What was found of what a run is trained on beside its dataset's training split."""
 
     sets: tuple[Located | None, ...] = ()  # of each stage; None: the run's own
-    companions: tuple[Companion, ...] = ()  # of its own set and of those
+    companions: tuple[Companion, ...] = ()  # of its own set and of those, as its config orders them
 
     @property
     def uses(self) -> dict[str, Any]:

@@ -242,12 +242,14 @@ def companion(
     return located, add(located, tmp_path, "tall")
 
 
-def add(located: Located, folder: Path, label: str, **options: bool) -> Companion:
+def add(
+    located: Located, folder: Path, label: str, name: str = "looks", **options: bool
+) -> Companion:
     """Give the first image a label."""
     (first, *_) = load_split(located, "train").image_ids
     file = folder / "labels.jsonl"
     file.write_text(json.dumps({"image_id": first, "label": label}), encoding="utf-8")
-    return add_companion(located, file, "looks", "<b>somebody</b>", **options)[0]
+    return add_companion(located, file, name, "<b>somebody</b>", **options)[0]
 
 
 def test_the_content_of_a_companion_is_part_of_the_key(
@@ -268,6 +270,23 @@ def test_the_content_of_a_companion_is_part_of_the_key(
     assert planned(small_dolls, toy).key == without.key
     assert "companions" not in without.record().data
     assert without.record().uses == {}
+
+
+def test_the_order_of_companions_is_part_of_the_key(
+    small_dolls: Path, toy: Path, companion: tuple[Located, Companion], tmp_path: Path
+) -> None:
+    """A method may read the first for one thing and the second for another."""
+    located, looks = companion
+    coats = add(located, tmp_path, "long", name="coats")
+    one, two = (
+        planned(small_dolls, toy, companions=names)
+        for names in (["looks", "coats"], ["coats", "looks"])
+    )
+    assert one.beside.companions_of(located) == (looks, coats)
+    assert two.beside.companions_of(located) == (coats, looks)
+    assert one.key != two.key
+    with pytest.raises(HarnessError, match="companions names 'looks' twice"):
+        planned(small_dolls, toy, companions=["looks", "looks"])
 
 
 def test_a_companion_that_is_missing_is_missed_as_runs_are_planned(
