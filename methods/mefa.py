@@ -76,7 +76,10 @@ class Local(NamedTuple):
 class Pairs:
     """A batch, encoded; negatives are encoded where a loss asks for them."""
 
-    def __init__(self, batch: Batch, run: Run, images: Encoded, texts: Encoded) -> None:
+    def __init__(
+        self, batch: Batch, run: Run, images: Encoded, texts: Encoded, words: Tensor
+    ) -> None:
+        """`words` (B, L) bool tells which tokens of the texts are words."""
         assert batch.person_ids is not None  # given to every IDENTITY method
         self.batch = batch
         self.run = run
@@ -85,6 +88,7 @@ class Pairs:
         self.text = texts.embedding  # (B, D)
         self._images = images
         self._texts = texts
+        self._words = words
 
     @cached_property
     def patches(self) -> Local:
@@ -93,8 +97,7 @@ class Pairs:
 
     @cached_property
     def words(self) -> Local:
-        assert self._texts.mask is not None
-        return Local(_tokens(self._texts), between_ends(self._texts.mask))
+        return Local(_tokens(self._texts), self._words)
 
 
 def _rows(*paths: str) -> dict[str, dict[str, float]]:
@@ -240,7 +243,7 @@ class Mefa(Method):
         texts = run.spread(self.encoder.encode_tokens, words)
         return weighted(
             run.losses,
-            Pairs(batch, run, images, texts),
+            Pairs(batch, run, images, texts, self.encoder.vocabulary.words(words)),
             itc=self.contrast,
             imr_t=self.text_reasoning,
             imr_v=self.image_reasoning,
@@ -300,24 +303,25 @@ class Mefa(Method):
     @torch.no_grad()
     def highlight(self, images: Tensor, captions: Sequence[str]) -> list[list[Highlight]]:
         """Tell how much each word is like its image, by its global feature (Figure 4)."""
-        encoded = self.encode_texts(captions)
+        ids = self.encoder.tokenize(captions)  # (B, L)
         whole = self.encode_images(images).embedding  # (B, D)
-        similarity = cosine_of_tokens(_tokens(encoded), whole)  # (B, L)
+        similarity = cosine_of_tokens(_tokens(self.encoder.encode_tokens(ids)), whole)  # (B, L)
+        pieces = self.encoder.vocabulary.words(ids)  # (B, L)
         return [
-            self._words(caption, words, of_caption)
-            for caption, words, of_caption in zip(
-                captions, tag(captions, self.config.tagger), similarity, strict=True
+            self._words(caption, words, of_tokens[are_pieces])
+            for caption, words, of_tokens, are_pieces in zip(
+                captions, tag(captions, self.config.tagger), similarity, pieces, strict=True
             )
         ]
 
     def _words(self, caption: str, words: Sequence[Word], similarity: Tensor) -> list[Highlight]:
-        """Give a word the mean of its pieces; one that was cut off has none."""
+        """Give a word the mean of its pieces, `similarity` being theirs; one cut off has none."""
         found = []
         for word in words:
-            # Behind the start token stand the pieces of what precedes the word.
-            first = 1 + len(self.encoder.word_pieces(caption[: word.start].rstrip()))
-            last = 1 + len(self.encoder.word_pieces(caption[: word.end]))
-            if first < last < len(similarity):
+            # The pieces of what precedes the word stand before its own.
+            first = len(self.encoder.word_pieces(caption[: word.start].rstrip()))
+            last = len(self.encoder.word_pieces(caption[: word.end]))
+            if first < last <= len(similarity):
                 value = float(similarity[first:last].mean())
                 found.append(Highlight(word.start, word.end, similarity=value))
         return found
@@ -452,13 +456,6 @@ def nearest_others(features: Tensor, people: Tensor, count: int, block: int = 10
 def cosine_of_tokens(tokens: Tensor, whole: Tensor) -> Tensor:
     """(B, L, D), (B, D) -> (B, L)."""
     return F.cosine_similarity(precise(tokens), precise(whole)[:, None], dim=2)
-
-
-def between_ends(mask: Tensor) -> Tensor:
-    """Leave the start and the end of texts out of their real tokens: (B, L) -> (B, L)."""
-    place = torch.arange(mask.shape[1], device=mask.device)  # (L,)
-    last = mask.sum(dim=1, keepdim=True) - 1  # (B, 1)
-    return mask & (place > 0) & (place < last)
 
 
 def _pooled(tokens: Tensor, chosen: Tensor) -> Tensor:

@@ -121,9 +121,8 @@ class Nam(Method):
         tokens = run.spread(self.encoder.encode_tokens, ids).tokens  # (B, L, D)
         patches = normalize(images.tokens[:, 1:], dim=-1)  # (B, N, D)
         likeness = (normalize(tokens, dim=-1) @ patches.mT).amax(dim=-1)  # (B, L)
-        ends = (ids == self.encoder.vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
-        place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
-        return shares(likeness, (place > 0) & (place < ends), self.config.masked_share)
+        words = self.encoder.vocabulary.words(ids)  # (B, L)
+        return shares(likeness, words, self.config.masked_share)
 
     def after_step(self, batch: Batch, run: Run) -> None:
         if self.shares is not None and self.config.knows_noise:

@@ -38,6 +38,16 @@ class Vocabulary:
     length: int  # the most tokens a text can have
     trims: bool  # whether padding beyond the longest text of a batch can be left out exactly
 
+    def real_tokens(self, ids: Tensor) -> Tensor:
+        """(B, L) ids -> (B, L) bool, True up to the end token. The padding id may be a word's."""
+        ends = (ids == self.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
+        return torch.arange(ids.shape[1], device=ids.device) <= ends  # (B, L)
+
+    def words(self, ids: Tensor) -> Tensor:
+        """(B, L) ids -> (B, L) bool, True where a real token is neither the start nor the end."""
+        starts = (ids == self.start) & (torch.arange(ids.shape[1], device=ids.device) == 0)
+        return self.real_tokens(ids) & ~starts & (ids != self.end)  # (B, L)
+
 
 class Encoder(Protocol):
     """An image and a text tower, with or without a joint space."""
@@ -103,7 +113,8 @@ class DualEncoder(nn.Module):
     def encode_tokens(self, ids: Tensor) -> Encoded:
         """(B, L) token ids -> embedding (B, D), tokens (B, L, D), mask (B, L)."""
         embedding, tokens = self.text(ids)  # (B, D), (B, L, width)
-        return Encoded(embedding, tokens @ self.text.text_projection, self.real_tokens(ids))
+        real = self.vocabulary.real_tokens(ids)  # (B, L)
+        return Encoded(embedding, tokens @ self.text.text_projection, real)
 
     def embed_images(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) uint8 -> (B, D), where nobody asks for tokens."""
@@ -127,8 +138,3 @@ class DualEncoder(nn.Module):
     def word_pieces(self, text: str) -> list[int]:
         """Return the ids of a text's word pieces."""
         return list(self._words(text))
-
-    def real_tokens(self, ids: Tensor) -> Tensor:
-        """(B, L) ids -> (B, L) bool, True up to the end token. The padding id may be a word's."""
-        ends = (ids == self.vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
-        return torch.arange(ids.shape[1], device=ids.device) <= ends  # (B, L)

@@ -37,10 +37,11 @@ def mask_words(
     chosen. A caption of which nothing was chosen has its first word hidden. Devlin et al., "BERT",
     NAACL 2019, section 3.1. https://arxiv.org/abs/1810.04805
     """
-    words = _words(ids, vocabulary)  # (B, L)
+    words = vocabulary.words(ids)  # (B, L)
     draws = sent(torch.rand(2, *ids.shape, generator=generator), ids.device)  # (2, B, L)
     chosen = words & (draws[0] < share)  # (B, L)
-    first = torch.arange(ids.shape[1], device=ids.device) == 1  # (L,)
+    place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
+    first = place == words.int().argmax(dim=1, keepdim=True)  # (B, L)
     none = ~chosen.any(dim=1, keepdim=True) & first & words  # (B, L)
     chosen = chosen | none
     random = sent(torch.randint(0, vocabulary.size, ids.shape, generator=generator), ids.device)
@@ -62,7 +63,7 @@ def hide_words(
     Start, end and padding stay as they are.
     """
     draws = sent(torch.rand(ids.shape, generator=generator), ids.device)  # (B, L)
-    hidden = _words(ids, vocabulary) & (draws < probability)  # (B, L)
+    hidden = vocabulary.words(ids) & (draws < probability)  # (B, L)
     return torch.where(hidden, vocabulary.mask, ids)  # (B, L)
 
 
@@ -84,7 +85,7 @@ def disturb_words(
     random = sent(torch.randint(0, vocabulary.size, ids.shape, generator=generator), ids.device)
     special = [vocabulary.pad, vocabulary.start, vocabulary.mask, vocabulary.end]
     random = torch.where(torch.isin(random, sent(torch.tensor(special), ids.device)), ids, random)
-    chosen = _words(ids, vocabulary) & (draws[0] < share)  # (B, L)
+    chosen = vocabulary.words(ids) & (draws[0] < share)  # (B, L)
     hide = chosen & (draws[1] < hidden)
     replace = chosen & ~hide & (draws[1] < hidden + replaced)
     removed = chosen & ~hide & ~replace
@@ -92,10 +93,3 @@ def disturb_words(
     kept_first = removed.int().argsort(dim=1, stable=True)  # (B, L)
     moved = ids.gather(1, kept_first)
     return moved.masked_fill(removed.gather(1, kept_first), vocabulary.pad)  # (B, L)
-
-
-def _words(ids: Tensor, vocabulary: Vocabulary) -> Tensor:
-    """Return which tokens are words: behind the start, before the first end token."""
-    ends = (ids == vocabulary.end).int().argmax(dim=1, keepdim=True)  # (B, 1)
-    place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
-    return (place > 0) & (place < ends)  # (B, L)

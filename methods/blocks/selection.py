@@ -40,13 +40,12 @@ def select_words(encoder: DualEncoder, ids: Tensor, share: float) -> Selected:
 
     (B, L) token ids. Of a text with fewer words all are selected.
     """
-    seen = encoder.real_tokens(ids)  # (B, L)
+    seen = encoder.vocabulary.real_tokens(ids)  # (B, L)
     ends = seen.sum(dim=1) - 1  # (B,)
     encoded, attention = _attending(
         encoder.text.transformer, lambda: encoder.encode_tokens(ids), ends, seen
     )
-    place = torch.arange(ids.shape[1], device=ids.device)  # (L,)
-    words = (place > 0) & (place < ends[:, None])  # (B, L)
+    words = encoder.vocabulary.words(ids)  # (B, L)
     most = int((encoder.vocabulary.length - 2) * share)
     return _select(encoded, attention, words, min(most, ids.shape[1] - 2))
 

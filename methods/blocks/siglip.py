@@ -30,6 +30,14 @@ def is_siglip(model: Any) -> bool:
     return getattr(trunk, "attn_pool", None) is not None
 
 
+class PaddedVocabulary(Vocabulary):
+    """One whose tokenizer pads with an id of its own, and may write neither start nor end."""
+
+    def real_tokens(self, ids: Tensor) -> Tensor:
+        """(B, L) ids -> (B, L) bool, True where a token is not padding."""
+        return ids != self.pad  # (B, L)
+
+
 class SigLipEncoder(DualEncoder):
     """A dual encoder whose padding is read like words, so that every text has the same length."""
 
@@ -39,7 +47,7 @@ class SigLipEncoder(DualEncoder):
         visual.output_dim = visual.trunk.num_features
         visual.grid_size = tuple(visual.trunk.patch_embed.grid_size)
         words = tokenizer.tokenizer
-        vocabulary = Vocabulary(
+        vocabulary = PaddedVocabulary(
             size=len(words),
             pad=words.pad_token_id,
             start=words.bos_token_id,
@@ -62,12 +70,14 @@ class SigLipEncoder(DualEncoder):
     def encode_tokens(self, ids: Tensor) -> Encoded:
         """(B, L) token ids -> embedding (B, D), tokens (B, L, D), mask (B, L)."""
         embedding, tokens = self.text(ids)  # (B, D), (B, L, width)
-        return Encoded(embedding, self.text.text_projection(tokens), self.real_tokens(ids))
+        real = self.vocabulary.real_tokens(ids)  # (B, L)
+        return Encoded(embedding, self.text.text_projection(tokens), real)
 
     def tokenize(self, captions: Sequence[str]) -> Tensor:
         """B captions -> (B, L) ids on the encoder's device, as open_clip's tokenizer has them."""
         return sent(torch.tensor([list(self._words(each)) for each in captions]), self.mean.device)
 
-    def real_tokens(self, ids: Tensor) -> Tensor:
-        """(B, L) ids -> (B, L) bool, True where a token is not padding."""
-        return ids != self.vocabulary.pad  # (B, L)
+    def word_pieces(self, text: str) -> list[int]:
+        """Return the ids of a text's word pieces, without what the tokenizer puts round them."""
+        v = self.vocabulary
+        return [piece for piece in self._words(text) if piece not in (v.pad, v.start, v.end)]

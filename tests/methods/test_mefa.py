@@ -1,6 +1,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -22,13 +23,13 @@ from harness.method import (
 from harness.registry.description import describe
 from harness.training.optimization import build_optimizer, build_schedule
 from methods import mefa
+from methods.blocks.dual_encoder import DualEncoder
 from methods.mefa import (
     Local,
     Mefa,
     MefaConfig,
     Pairs,
     Refinement,
-    between_ends,
     discriminative_contrast,
     interaction_weights,
     intra_modal_contrast,
@@ -37,6 +38,8 @@ from methods.mefa import (
     normalised_contrast,
     separation,
 )
+
+from .blocks.small_siglip import BREADTH, HEIGHT, save_words, small_siglip
 
 Array = NDArray[np.float64]
 
@@ -249,7 +252,8 @@ def encoded(model: Mefa, run: Step | None = None) -> Pairs:
     """Return the batch as a step encodes it."""
     batch = batch_of()
     images, texts = model.encode_images(batch.images), model.encode_texts(batch.captions)
-    return Pairs(batch, cast(Run, run or Step()), images, texts)
+    words = model.encoder.vocabulary.words(model.encoder.tokenize(batch.captions))
+    return Pairs(batch, cast(Run, run or Step()), images, texts, words)
 
 
 def one_by_one(model: Mefa, captions: Sequence[str]) -> list[Array]:
@@ -265,11 +269,13 @@ def drawn(lengths: Sequence[int] = LENGTHS, people: Sequence[int] = PEOPLE, seed
         torch.randn(count, *shape, WIDTH, generator=generator, dtype=torch.float64)
         for shape in ((), (), (1 + PATCHES,), (longest,))
     )
-    mask = torch.arange(longest) < torch.tensor(lengths)[:, None]
+    place, ends = torch.arange(longest), torch.tensor(lengths)[:, None] - 1
+    real = (place > 0) & (place < ends)
     for part in (images, texts, patches, words):
         part.requires_grad_()
     batch = batch_of(CAPTIONS[:count], people)
-    return Pairs(batch, cast(Run, Step()), Encoded(images, patches), Encoded(texts, words, mask))
+    encoded = Encoded(images, patches), Encoded(texts, words, place <= ends)
+    return Pairs(batch, cast(Run, Step()), *encoded, real)
 
 
 def leaves(x: Pairs) -> list[Tensor]:
@@ -472,7 +478,7 @@ def test_image_reasoning_draws_one_of_an_images_neighbours(
     x = encoded(prepared())
     for seed in range(300):
         run = Step(seed=seed)
-        model.image_reasoning(Pairs(x.batch, cast(Run, run), x._images, x._texts))
+        model.image_reasoning(Pairs(x.batch, cast(Run, run), x._images, x._texts, x._words))
         assert len(run.purposes) == 1
     counts = np.zeros((4, 3), dtype=int)
     for chosen in train.asked:
@@ -481,7 +487,7 @@ def test_image_reasoning_draws_one_of_an_images_neighbours(
     assert (abs(counts - 100) < 40).all()
     assert len({tuple(chosen) for chosen in train.asked}) > 60  # of 81
     again = train.asked[7]
-    model.image_reasoning(Pairs(x.batch, cast(Run, Step(seed=7)), x._images, x._texts))
+    model.image_reasoning(Pairs(x.batch, cast(Run, Step(seed=7)), x._images, x._texts, x._words))
     assert train.asked[-1] == again
 
 
@@ -625,12 +631,6 @@ def test_equation_3_does_not_change_with_padding() -> None:
         interaction_weights(patches, alone), interaction_weights(x.patches, x.words), strict=True
     ):
         close(found[0], values(beside[1, : found.shape[1]]))
-
-
-def test_start_end_and_padding_are_no_words() -> None:
-    """A text of nothing else has none."""
-    mask = torch.tensor([[True] * 5, [True, True, True, False, False], [True, True] + [False] * 3])
-    assert between_ends(mask).int().tolist() == [[0, 1, 1, 1, 0], [0, 1, 0, 0, 0], [0] * 5]
 
 
 def test_local_features_are_the_encoders_tokens() -> None:
@@ -916,6 +916,44 @@ def test_retrieval_is_by_the_global_features_alone(monkeypatch: pytest.MonkeyPat
     ):
         assert torch.equal(found.embedding, own.embedding)
         assert torch.isfinite(found.embedding).all()
+
+
+# Highlights.
+
+
+def siglip(folder: Path, has_end: bool) -> DualEncoder:
+    """Return a small SigLIP in doubles: its texts have no start, and an end only where told."""
+    return small_siglip(save_words(folder, has_end)).double()
+
+
+@pytest.mark.parametrize(
+    ("start", "encoder"),
+    [
+        (1, lambda folder: method().encoder),
+        (0, lambda folder: siglip(folder, False)),
+        (0, lambda folder: siglip(folder, True)),
+    ],
+    ids=["CLIP", "SigLIP without an end", "SigLIP with an end"],
+)
+@torch.no_grad()
+def test_every_word_is_highlighted_by_its_own_token(
+    tmp_path: Path, start: int, encoder: Callable[[Path], DualEncoder]
+) -> None:
+    """By how alike it is to the whole image, wherever an encoder's texts begin and end."""
+    model = method()
+    model.encoder = encoder(tmp_path)
+    height, width = (96, 32) if start else (HEIGHT, BREADTH)
+    images = torch.randint(0, 256, (2, 3, height, width), dtype=torch.uint8)
+    captions = ["a man in a red jacket", "a woman"]
+    texts, whole = model.encode_texts(captions), model.encode_images(images).embedding
+    assert texts.tokens is not None
+    found = model.highlight(images, captions)
+    for row, caption in enumerate(captions):
+        words = [caption[one.start : one.stop] for one in found[row]]
+        assert words == caption.split()  # one piece a word, in all vocabularies here
+        tokens = values(texts.tokens)[row, start : start + len(words)]
+        expected = [cosine(token, values(whole)[row]) for token in tokens]
+        assert [one.similarity for one in found[row]] == pytest.approx(expected)
 
 
 # The rows of the tables, and the recipe.

@@ -53,7 +53,7 @@ def test_real_tokens_end_with_the_end_token(full_size: DualEncoder) -> None:
     """CLIP's padding id is a word's too: "!" is real before the end and padding after it."""
     ids = full_size.tokenize(["!"])
     assert ids[0, 1].item() in (0, 256)
-    assert full_size.real_tokens(ids)[0].tolist() == [True] * 3 + [False] * 74
+    assert full_size.vocabulary.real_tokens(ids)[0].tolist() == [True] * 3 + [False] * 74
 
 
 @pytest.mark.parametrize("name", ["tiny", "full_size"])

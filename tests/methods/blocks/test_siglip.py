@@ -7,56 +7,37 @@ from typing import Any
 
 import open_clip
 import pytest
-import timm
 import torch
-from open_clip.timm_model import TimmModel
-from open_clip.tokenizer import HFTokenizer
-from open_clip.transformer import TextTransformer
-from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import Whitespace
-from torch import Tensor, nn
-from transformers import PreTrainedTokenizerFast
+from torch import Tensor
 
 from methods.blocks.backbones import encoder_downloads, load_dual_encoder
+from methods.blocks.masking import hide_words, mask_words
 from methods.blocks.siglip import SigLipEncoder
 
-TRUNK = "vit_base_patch16_siglip_224"
-WIDTH, HEIGHT, BREADTH, LENGTH = 24, 48, 32, 8  # three rows and two columns of patches
-WORDS = ["a", "man", "woman", "in", "with", "red", "blue", "jacket", "jeans", "and"]
-SPECIAL = {"pad_token": "<pad>", "eos_token": "<eos>", "bos_token": "<bos>", "mask_token": "<mask>"}
+from .small_siglip import (
+    BREADTH,
+    HEIGHT,
+    LENGTH,
+    SPECIAL,
+    WIDTH,
+    WORDS,
+    save_words,
+    small_siglip,
+)
+
 CAPTIONS = ["A man, in a red jacket.", "a woman with blue jeans"]
 
 
 @pytest.fixture(scope="module")
 def words(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a tokenizer of a few words."""
-    names = [*SPECIAL.values(), *WORDS]
-    tokenizer = Tokenizer(WordLevel({name: row for row, name in enumerate(names)}, "<pad>"))
-    tokenizer.pre_tokenizer = Whitespace()
-    folder = tmp_path_factory.mktemp("words")
-    fast: Any = PreTrainedTokenizerFast
-    fast(tokenizer_object=tokenizer, **SPECIAL).save_pretrained(folder)
-    return folder
+    return save_words(tmp_path_factory.mktemp("words"))
 
 
 @pytest.fixture(scope="module")
 def small(words: Path) -> SigLipEncoder:
     """A small SigLIP with random weights."""
-    torch.manual_seed(0)
-    visual = TimmModel("vit_tiny_patch16_224", WIDTH, pool="", proj="none")
-    visual.trunk = timm.create_model(
-        TRUNK, img_size=(HEIGHT, BREADTH), embed_dim=WIDTH, depth=2, num_heads=2, num_classes=0
-    )
-    text = TextTransformer(
-        LENGTH, 4 + len(WORDS), WIDTH, heads=2, layers=2, output_dim=WIDTH,
-        no_causal_mask=True, proj_bias=True, pool_type="last",
-    )  # fmt: skip
-    tokenizer = HFTokenizer(str(words), LENGTH, clean="canonicalize")
-    encoder = SigLipEncoder(visual, text, tokenizer)
-    for parameter in encoder.parameters():
-        nn.init.normal_(parameter, std=0.3)
-    return encoder.eval()
+    return small_siglip(words)
 
 
 def pixels() -> Tensor:
@@ -94,6 +75,24 @@ def test_a_text_is_read_with_its_padding(small: SigLipEncoder) -> None:
 def test_a_long_text_loses_its_end(small: SigLipEncoder) -> None:
     """The tower has so many places and no more."""
     assert small.tokenize(["a man and " * 9]).shape == (1, LENGTH)
+
+
+@pytest.mark.parametrize("has_end", [False, True])
+def test_every_word_and_nothing_else_is_a_word(tmp_path: Path, has_end: bool) -> None:
+    """The first one too, whether the tokenizer writes an end or none: pieces, masks."""
+    encoder = small_siglip(save_words(tmp_path, has_end))
+    first = [len(SPECIAL) + WORDS.index(word) for word in ("a", "man", "in", "a", "red", "jacket")]
+    assert encoder.word_pieces(CAPTIONS[0]) == first
+    assert encoder.word_pieces("") == []
+    ids = encoder.tokenize([CAPTIONS[0], ""])
+    v = encoder.vocabulary
+    assert (v.end in ids) is has_end
+    are_words = [[True] * len(first) + [False] * (LENGTH - len(first)), [False] * LENGTH]
+    assert v.words(ids).tolist() == are_words
+    generator = torch.Generator().manual_seed(0)
+    assert (hide_words(ids, v, generator, 1.0) == v.mask).tolist() == are_words
+    masked = mask_words(ids, v, generator, share=0.0)  # the first word then, where there is one
+    assert masked.chosen.tolist() == [[True] + [False] * (LENGTH - 1), [False] * LENGTH]
 
 
 @pytest.mark.exhaustive
