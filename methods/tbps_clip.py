@@ -34,7 +34,7 @@ from methods.blocks.backbones import encoder_downloads, load_dual_encoder
 from methods.blocks.contrasts import Side
 from methods.blocks.extra_data import CLIP, OF_ENCODERS
 from methods.blocks.image_pool import SIMCLR, Pool, changed
-from methods.blocks.losses import identity_target
+from methods.blocks.losses import distribution_matching, identity_target
 from methods.blocks.objective import weighted
 from methods.blocks.wordings import plain_words, reworded
 
@@ -283,10 +283,10 @@ class TbpsClip(Method):
         return contrasts.self_supervision(ones, others, self.config.view_temperature)
 
     def ritc(self, x: Pairs) -> Tensor:
-        """Reversed image-text contrast (eq. 4)."""
+        """Reversed image-text contrast (eq. 4): KL from the softmax to who matches."""
         pairs = x.side("images").learning, x.side("texts").learning
         logits = contrasts.pair_logits(*pairs, self.scale)
-        apart = partial(contrasts.reversed_contrastive, target=x.same, epsilon=self.config.epsilon)
+        apart = partial(distribution_matching, target=x.same, epsilon=self.config.epsilon)
         return (apart(logits) + apart(logits.T)) / 2
 
     def citc(self, x: Pairs) -> Tensor:

@@ -72,15 +72,6 @@ def contrastive(logits: Tensor, target: Tensor) -> Tensor:
     return -(target * precise(logits).log_softmax(dim=1)).sum(dim=1).mean()
 
 
-def reversed_contrastive(logits: Tensor, target: Tensor, epsilon: float) -> Tensor:
-    """Return the mean over rows of sum_j p_ij (log p_ij - log(q_ij + epsilon)), p the softmax.
-
-    (B, B), (B, B) -> (): where pairs that do not match are likely, it is large.
-    """
-    log_p = precise(logits).log_softmax(dim=1)  # (B, B)
-    return (log_p.exp() * (log_p - (target + epsilon).log())).sum(dim=1).mean()
-
-
 def cyclic(images: Tensor, texts: Tensor) -> Tensor:
     """Return how unlike the geometries of images and texts are: (B, D), (B, D) -> ().
 

@@ -65,15 +65,15 @@ def identity_target(person_ids: Tensor) -> Tensor:
     return same / same.sum(dim=1, keepdim=True)
 
 
-def distribution_matching(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over rows of KL(softmax(logits) || target): (B, C), (B, C) -> ()."""
-    return divergence(logits, target).mean()
+def distribution_matching(logits: Tensor, target: Tensor, epsilon: float = EPSILON) -> Tensor:
+    """Return the mean over rows of KL(softmax(logits) || target + epsilon): (B, C) twice -> ()."""
+    return divergence(logits, target, epsilon).mean()
 
 
-def divergence(logits: Tensor, target: Tensor) -> Tensor:
-    """Return KL(softmax(logits) || target + 1e-8) of each row: (B, C), (B, C) -> (B,)."""
+def divergence(logits: Tensor, target: Tensor, epsilon: float = EPSILON) -> Tensor:
+    """Return KL(softmax(logits) || target + epsilon) of each row: (B, C), (B, C) -> (B,)."""
     log_p = F.log_softmax(precise(logits), dim=1)  # (B, C)
-    return (log_p.exp() * (log_p - (target + EPSILON).log())).sum(dim=1)
+    return (log_p.exp() * (log_p - (target + epsilon).log())).sum(dim=1)
 
 
 def cmpm(images: Tensor, texts: Tensor, person_ids: Tensor) -> Tensor:

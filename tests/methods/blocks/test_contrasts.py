@@ -10,7 +10,7 @@ from torch import Tensor
 
 from methods.blocks import contrasts
 from methods.blocks.contrasts import Side
-from methods.blocks.losses import identity_target
+from methods.blocks.losses import distribution_matching, identity_target
 
 Rows = list[list[float]]
 
@@ -89,7 +89,7 @@ def test_equation_4_reversed_contrast() -> None:
     """Sum p log(p / (q + epsilon)) by row; epsilon is added to what matches too."""
     images, texts = embeddings(0), embeddings(1)
     logits = contrasts.pair_logits(images, texts, SCALE)
-    found = contrasts.reversed_contrastive(logits, identity_target(PEOPLE).double(), EPSILON)
+    found = distribution_matching(logits, identity_target(PEOPLE).double(), EPSILON)
     total = 0.0
     for p_row, q_row in zip(likely(images, texts), matches(), strict=True):
         total += sum(p * math.log(p / (q + EPSILON)) for p, q in zip(p_row, q_row, strict=True))
