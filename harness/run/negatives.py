@@ -19,7 +19,11 @@ from harness.training.handed import preparation
 def mine_negatives(
     spec: RunSpec, tell: Callable[[str], None]
 ) -> tuple[Sequence[str], Sequence[NegativeCaption]]:
-    """Return the training captions of a run and the negatives that its method makes of them."""
+    """Return the training captions of a run and the negatives that its method makes of them.
+
+    They are made as a run begins, of its own training set alone: also where a first stage trains
+    on another one. `harness inspect` plans no noise, so captions stand by their own images here.
+    """
     split = load_split(spec.located, "train")
     height, width = spec.config["image_size"]
     pixels = open_pixels(split, (height, width), None, lambda done, count: None)
