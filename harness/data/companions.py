@@ -29,6 +29,7 @@ ABOUT, LISTS, COLUMN = "about.json", "lists.parquet", "values"
 
 Integers = NDArray[np.int64]
 By = Literal["caption", "image"]
+Kind = Literal["texts", "labels"]
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ class Companion:
     name: str
     made_by: str  # who, or which model, in words
     by: By  # what it has a list of
-    kind: Literal["texts", "labels"]
+    kind: Kind
     counts: Mapping[str, int]  # of lists that are not empty, and of what is in all of them
     fingerprint: str
     dataset: str  # the fingerprint of the dataset that it belongs to

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +160,21 @@ def test_images_can_be_named_as_the_annotation_does(tmp_path: Path, small_dolls:
         add(located, jsonl(tmp_path, [{"image": "test/4.png", "label": "tall"}]))
 
 
+def test_a_path_of_two_images_names_none(tmp_path: Path, small_dolls: Path) -> None:
+    """The last of them would have what was meant for the first; other paths name theirs."""
+    folder = tmp_path / "twice"
+    folder.mkdir()
+    table = pyarrow.parquet.read_table(small_dolls / "train.parquet")
+    paths = [f"{max(number, 1)}.png" for number in range(len(table))]
+    place = table.column_names.index("source_path")
+    table = table.set_column(place, "source_path", pyarrow.array(paths))
+    pyarrow.parquet.write_table(table, folder / "train.parquet")
+    located = locate(find_declaration(str(folder)), needed=("train",))
+    add(located, jsonl(tmp_path, [{"image": "2.png", "label": "tall"}]))
+    with pytest.raises(HarnessError, match=r"1 of 2 rows .* several training images .* '1.png'"):
+        add(located, jsonl(tmp_path, [{"image": f"{n}.png", "label": "tall"} for n in (1, 2)]))
+
+
 @pytest.mark.parametrize("split", ["val", "test"])
 def test_what_is_held_out_is_refused(
     dolls: Located, train: Split, tmp_path: Path, split: str
@@ -181,16 +196,96 @@ def test_what_is_held_out_is_refused(
     assert not list_companions(dolls.fingerprint)
 
 
-def test_labels_that_are_the_people_are_refused(
+@pytest.mark.parametrize(
+    "spelt",
+    [
+        str.upper,
+        lambda text: text.rstrip("."),
+        lambda text: f"'{text}' !",
+        lambda text: text.replace(" ", " - ").replace(",", ""),
+        lambda text: text.translate({ord("a"): "\uff41"}),  # the wide letter
+    ],
+    ids=["capitals", "no full stop", "quoted", "other signs", "wide letters"],
+)
+def test_what_is_held_out_is_refused_however_it_is_spelt(
+    dolls: Located, train: Split, tmp_path: Path, spelt: Callable[[str], str]
+) -> None:
+    """By its letters; what train says as well is no one's secret."""
+    known = {*train.captions}
+    caption = next(text for text in load_split(dolls, "test").captions if text not in known)
+    row = {"image_id": train.image_ids[0], "texts": ["...", spelt(train.captions[0])]}
+    add(dolls, jsonl(tmp_path, [row]))
+    with pytest.raises(HarnessError, match=r"1 of 1 texts are test captions, case and signs left"):
+        add(dolls, jsonl(tmp_path, [{**row, "texts": [spelt(caption)]}]))
+
+
+def labelled(split: Split, label: Callable[[int, int], Any], column: str = "label") -> list[Row]:
+    """Return a row for each image, with what its number and its person give."""
+    people = enumerate(zip(split.image_ids, split.person_of_image.tolist(), strict=True))
+    return [{"image_id": name, column: label(row, person)} for row, (name, person) in people]
+
+
+@pytest.mark.parametrize(
+    ("column", "label", "told"),
+    [
+        ("label", lambda row, person: f"p{person}", "labels are the people: value 1 .* 100%"),
+        ("labels", lambda row, person: [person] if row else [], "value 1 .* 100%"),
+        ("labels", lambda row, person: [person, 0], "value 1 .* 100%"),
+        ("labels", lambda row, person: ["x", f"image {row}", f"p{person}"], "value 3 .* 100%"),
+        ("text", lambda row, person: f"p{person}", "texts are the people"),
+        ("text", lambda row, person: ("p{}", "P{}.")[row % 2].format(person), "texts .* 100%"),
+        ("label", lambda row, person: min(person, 10), "value 1 .* 100%"),  # two have one
+        ("label", lambda row, person: person // 2, "value 1 .* 100%"),
+        ("label", lambda row, person: f"{person} {row % 2}", "value 1 .* 100%"),
+        ("label", lambda row, person: person if row % 8 else 99, "value 1 .* 88%"),
+    ],
+    ids=[
+        "labels", "one image left out", "a constant behind", "others before", "texts",
+        "texts of two spellings", "two people merged", "all people merged by two",
+        "two labels a person", "some images mixed",
+    ],
+)  # fmt: skip
+def test_what_are_the_people_is_refused(
+    dolls: Located,
+    train: Split,
+    tmp_path: Path,
+    column: str,
+    label: Callable[[int, int], Any],
+    told: str,
+) -> None:
+    """It would reach methods that may not know them, by whatever small detour."""
+    assert len({*train.person_of_image.tolist()}) == 12
+    with pytest.raises(HarnessError, match=told):
+        add(dolls, jsonl(tmp_path, labelled(train, label, column)))
+    assert not list_companions(dolls.fingerprint)
+
+
+def test_captions_that_are_labelled_by_their_people_are_refused(
     dolls: Located, train: Split, tmp_path: Path
 ) -> None:
-    """They would reach methods that may not know them; other labels do."""
-    people = zip(train.image_ids, train.person_of_image.tolist(), strict=True)
-    rows = [{"image_id": name, "label": f"p{person}"} for name, person in people]
-    with pytest.raises(HarnessError, match="Its labels are the people"):
+    """As images are; by their images they may be, which everyone knows."""
+    people = train.person_of_caption.tolist()
+    rows = [{**row, "text": f"p{own}"} for row, own in zip(of_captions(train), people, strict=True)]
+    with pytest.raises(HarnessError, match="texts are the people"):
         add(dolls, jsonl(tmp_path, rows))
-    rows[0]["label"] = rows[-1]["label"]
-    add(dolls, jsonl(tmp_path, rows))
+    add(dolls, jsonl(tmp_path, [{**row, "text": row["image_id"]} for row in rows]))
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        lambda row, person: row,
+        lambda row, person: ["tall", "small", "middling"][person % 3],
+        lambda row, person: person if person < 8 else row + 100,
+        lambda row, person: "tall" if person == 0 else f"image {row}",
+    ],
+    ids=["of each image its own", "an attribute", "some people alone", "of one person"],
+)
+def test_other_labels_are_taken(
+    dolls: Located, train: Split, tmp_path: Path, label: Callable[[int, int], Any]
+) -> None:
+    """What groups people, or tells images apart, does not say who is whom."""
+    add(dolls, jsonl(tmp_path, labelled(train, label)))
 
 
 ROW = {"image_id": "IMAGE", "caption": 0, "text": "a b"}
@@ -208,6 +303,11 @@ ROW = {"image_id": "IMAGE", "caption": 0, "text": "a b"}
         ([{**ROW, "text": " \n"}], "holds ' .n'"),
         ([{**ROW, "text": None}], "holds None"),
         ([{**ROW, "text": 3}], "is to hold texts"),
+        ([ROW, {"image_id": "IMAGE", "caption": 0}], "row 2 has no text"),
+        ([ROW, {"caption": 0, "text": "a"}], "row 2 has no image_id"),
+        ([ROW, {**ROW, "text": "a \ud800"}], r"row 2 holds 'a .*ud800': a control character, or "),
+        ([ROW, {**ROW, "text": "a\0b"}], r"row 2 holds 'a.*x00b'"),
+        ([{"image_id": "IMAGE", "labels": ["a", "\x1b[31mred"]}], r"row 1 holds '.*x1b\[31mred'"),
         ([{**ROW, "text": {"a": 1}}], "holds {'a': 1}"),
         ([{"image_id": "IMAGE", "label": float("nan")}], "holds nan"),
         ([{"image_id": "IMAGE", "label": float("inf")}], "holds inf"),
@@ -241,6 +341,7 @@ def test_a_row_that_is_wrong_is_named(
         ("a.jsonl", b"\xff\xfe\n", "line 1 is no JSON"),
         ("a.jsonl", b"[" * 100_000, "line 1 is no JSON"),
         ("a.jsonl", b"\n3\n", "line 2 is no object"),
+        ("a.jsonl", b'{"image_id": "x", "text": "a", "text": "b"}', "line 1 .* is there twice"),
         ("a.parquet", b"PAR1", "is no Parquet file that can be read"),
         ("absent.jsonl", None, "cannot be read"),
     ],
@@ -253,6 +354,16 @@ def test_a_file_that_cannot_be_read_is_named(
     if content is not None:
         file.write_bytes(content)
     with pytest.raises(HarnessError, match=told):
+        add(dolls, file)
+
+
+def test_two_columns_of_a_name_are_refused(dolls: Located, train: Split, tmp_path: Path) -> None:
+    """Parquet can have them, and one would be lost."""
+    columns = [pyarrow.array([one]) for one in (train.image_ids[0], "a coat", "a hat")]
+    file = tmp_path / "twice.parquet"
+    table = pyarrow.Table.from_arrays(columns, names=["image_id", "text", "text"])
+    pyarrow.parquet.write_table(table, file)
+    with pytest.raises(HarnessError, match=r"columns image_id, text, text\. A row has"):
         add(dolls, file)
 
 
