@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from harness.cli.fetching import require_of_method
 from harness.cli.options import AsJson, Plugins
 from harness.errors import HarnessError
 
@@ -69,6 +70,7 @@ def _subject(name: str, scale: str | None, plugins: Any) -> Subject:
     chosen = scale or ("tiny" if "tiny" in scales else next(iter(scales)))
     if chosen not in scales:
         raise unknown(f"recipe of {name}", chosen, scales)
+    require_of_method(name, listing.plugin, scales[chosen]["config"])
     from harness.contract.case import small_dolls
     from harness.contract.subject import Subject
     from harness.execution.local import preload

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.method import Download
     from harness.plan.spec import RunSpec
+    from harness.registry import Plugin
 
 
 def require_downloads(specs: Sequence[RunSpec]) -> None:
@@ -17,7 +18,17 @@ def require_downloads(specs: Sequence[RunSpec]) -> None:
     Raises:
         HarnessError: something cannot be had; the message names it.
     """
-    lacking = dict.fromkeys(one for of_run in missing_by_run(specs).values() for one in of_run)
+    _bring(dict.fromkeys(one for of_run in missing_by_run(specs).values() for one in of_run))
+
+
+def require_of_method(method: str, plugin: Plugin, config: Mapping[str, Any]) -> None:
+    """Fetch what a method needs by a config and is not here. Raises HarnessError."""
+    from harness.data.downloads import missing
+
+    _bring(missing(_asked(method, plugin, config)))
+
+
+def _bring(lacking: Collection[Download]) -> None:
     if lacking:
         tell_missing(lacking)
         fetch_all(lacking)
@@ -44,7 +55,7 @@ def missing_by_run(specs: Iterable[RunSpec]) -> dict[str, list[Download]]:
     return found
 
 
-def _asked(method: str, plugin: Any, config: Mapping[str, Any]) -> Sequence[Download]:
+def _asked(method: str, plugin: Plugin, config: Mapping[str, Any]) -> Sequence[Download]:
     from harness.registry.needs import find_downloads
 
     try:

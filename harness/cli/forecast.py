@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import typer
+
 from harness.cli.execution import execute_each
 from harness.cli.fetching import missing_by_run, tell_missing
 from harness.data.downloads import names_of
@@ -47,6 +49,8 @@ def show_forecast(specs: Sequence[RunSpec], options: Options) -> None:
     costs = dict(_costs(specs, reasons, options))
     forecasts = forecast_runs(specs, costs, options.results)
     forecasting.show_runs(forecasts, options)
+    if any(one.costs is None for one in forecasts):
+        raise typer.Exit(1)
 
 
 def _costs(

@@ -153,7 +153,8 @@ def _cell(group: Group, dataset: str, names: Sequence[str], seeds: Sequence[int]
     wanted = names or [name for name in group if ":" not in name and _can_be_compared(group[name])]
     for name in wanted:
         if name not in group:
-            raise unknown(f"method with runs on {dataset}", name, group)
+            missing = unknown(f"method with runs on {dataset}", name, group)
+            raise HarnessError(f"{missing} A method is compared once it has run: harness run NAME.")
     answers = {name: read_answers(name, group[name]) for name in wanted}
     if seeds is not None:
         answers = {name: restrict(found, seeds) for name, found in answers.items()}

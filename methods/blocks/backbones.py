@@ -71,13 +71,16 @@ def _open_clip_encoder(name: str, tag: str | None, image_size: tuple[int, int]) 
     """Build an open_clip model; its grid of positions is interpolated to the image size.
 
     Raises:
-        ValueError: open_clip knows no such model or weights.
+        ValueError: open_clip knows no such model or weights, or it is a ResNet.
         HarnessError: the weights cannot be had, or are another model's.
     """
     models = open_clip.list_models()
     if name not in models:
         shipped = ", ".join(tiny.NAMES)
         raise ValueError(f"backbone {name!r} is neither {shipped} nor one of open_clip: {models}")
+    vision = (open_clip.get_model_config(name) or {}).get("vision_cfg", {})
+    if isinstance(vision.get("layers"), list):  # of a ResNet, by stage
+        raise ValueError(f"backbone {name!r} is a ResNet; those of open_clip here are transformers")
     tags = open_clip.list_pretrained_tags_by_model(name)
     if tag is not None and tag not in tags and not Path(tag).is_file():
         raise ValueError(

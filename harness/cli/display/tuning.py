@@ -9,7 +9,7 @@ from statistics import mean
 from typing import TYPE_CHECKING
 
 from harness.cli.display.running import spread
-from harness.cli.display.terminal import console, escape, fail, print_table
+from harness.cli.display.terminal import console, escape, fail, note, print_table
 from harness.results import RECORD, RunRecord, read_record
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def show_tuning(points: Sequence[Point], results: Path) -> None:
         group.sort(key=lambda tried: tried.merit, reverse=True)
         _print_points(dataset, group)
         _print_best(group[0])
+        _note_ends(group)
 
 
 def _complete(trial: Trial, results: Path) -> RunRecord | None:
@@ -85,6 +86,20 @@ def _print_best(best: _Tried) -> None:
     if best.is_whole:
         told = f"The best on val. What it does on test:\n{best.point.command}"
         console.print(escape(told), highlight=False, soft_wrap=True)
+
+
+def _note_ends(group: Sequence[_Tried]) -> None:
+    """Say of which settings the best value is the largest or smallest that was tried."""
+    best = group[0].point.settings if group[0].is_whole else {}
+    for name, value in best.items():
+        tried = {one.point.settings[name] for one in group}
+        if len(tried) > 1 and all(map(_is_number, tried)) and value in (min(tried), max(tried)):
+            end = "smallest" if value == min(tried) else "largest"
+            note(f"{name} {value} is the {end} that was tried: one further on may be better.")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def show_failed_trials(trials: Sequence[Trial], results: Path) -> int:

@@ -79,6 +79,15 @@ def test_what_was_fetched_runs_without_a_network(
     assert list(machine.home.glob("results/few/**/run.json"))
 
 
+def test_a_check_says_what_is_missing(machine: Caller, needy: Path) -> None:
+    """In the sentence of a run, and not by what the method fails at."""
+    words = ("-m", "harness", "check", "toy", "--plugins", needy)
+    lacking = machine.call(*words, HF_HUB_OFFLINE="1")
+    assert lacking.returncode == 2
+    assert "Error: someone/needed is not here and cannot be fetched: " in said(lacking)
+    assert "Traceback" not in lacking.stderr
+
+
 @pytest.mark.exhaustive  # the like of the above
 def test_a_run_fetches_what_is_missing_first(
     call: Callable[..., CompletedProcess[str]], machine: Caller

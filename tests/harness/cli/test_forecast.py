@@ -72,6 +72,7 @@ def test_a_plugin_that_fails_is_a_row_with_its_reason(
     )
     assert "small-dolls toy" in words(done.stdout)
     assert "1 runs, 1 at a time" in said
+    assert done.returncode == 1
 
 
 def test_a_forecast_is_of_this_machine(harness: Call, small_dolls: Path, toy: Path) -> None:

@@ -98,6 +98,19 @@ def test_the_grid_is_shown_by_val_alone(tuned: tuple[Path, str], toys: Path) -> 
     assert command.endswith(f" --plugins {toys}")
 
 
+def test_a_best_value_at_an_end_is_told(
+    harness_in: Callable[[Path], CommandLine],
+    tune: tuple[object, ...],
+    tuned: tuple[Path, str],
+    tmp_path: Path,
+) -> None:
+    """Of two rates the best is at an end: beyond it there may be a better one."""
+    folder = Path(shutil.copytree(tuned[0], tmp_path / "copy"))
+    said = " ".join(harness_in(folder)(*tune).stderr.split())
+    ends = "learning_rate 0.01 is the largest", "learning_rate 0.001 is the smallest"
+    assert sum(f"{end} that was tried" in said for end in ends) == 1
+
+
 def test_nothing_of_test_is_in_its_folder(tuned: tuple[Path, str]) -> None:
     """Only trials, each with its record and its history; their figures are of val."""
     folder, _ = tuned

@@ -107,6 +107,7 @@ def test_openai_weights_load_with_their_positions_interpolated(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("RN50", "is a ResNet"),
         ("ViT-B-17", "neither tiny-clip, tiny-eva, tiny-towers nor one of open_clip"),
         (f"{PAPER}/opnai", "no weights 'opnai'"),
     ],
