@@ -98,7 +98,9 @@ def test_downloads_tell_them_and_group_by_what_was_seen(site: Path) -> None:
     assert "person ids" in json.dumps(json.loads(runs.read_text("utf-8")))
 
 
-@pytest.mark.parametrize("width", [390, 1024, 1440])
+@pytest.mark.parametrize(
+    "width", [1440, *(pytest.param(width, marks=pytest.mark.exhaustive) for width in (390, 1024))]
+)
 def test_a_column_more_fits_the_window(
     site: Path, open_page: Callable[..., playwright.Page], width: int
 ) -> None:

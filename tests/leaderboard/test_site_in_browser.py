@@ -165,7 +165,7 @@ def each_page(site: Path, open_page: Open, **how: object) -> Iterator[tuple[str,
         yield path.relative_to(site).as_posix(), page
 
 
-@windows(1440)
+@windows(1440, rare=True)
 def test_no_page_has_a_serious_barrier(
     width: int, dark: bool, site: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],
@@ -195,7 +195,10 @@ def test_tables_of_words_fit_a_phone(name: str, site: Path, open_page: Open) -> 
         assert frame.evaluate("frame => frame.scrollWidth <= frame.clientWidth")
 
 
-@pytest.mark.parametrize("colours", ["light", "dark", "forced"])
+@pytest.mark.parametrize(
+    "colours",
+    ["light", *(pytest.param(one, marks=pytest.mark.exhaustive) for one in ("dark", "forced"))],
+)
 def test_intervals_are_seen(colours: str, site: Path, open_page: Open) -> None:
     """Whatever draws an interval, a mark or the line of no difference stands out 3 to 1 or more."""
     seen = 0

@@ -12,13 +12,16 @@ import pytest
 RARE = pytest.mark.exhaustive
 
 
-def windows(wide: int, phone: int = 390) -> pytest.MarkDecorator:
-    """Parametrize a test by `width` and `dark`: each of them once in every run of the tests."""
+def windows(wide: int, phone: int = 390, rare: bool = False) -> pytest.MarkDecorator:
+    """Parametrize a test by `width` and `dark`: each of them once in every run of the tests.
+
+    Of a test that looks long at every page the phone is `rare`.
+    """
     return pytest.mark.parametrize(
         ("width", "dark"),
         [
             pytest.param(wide, False, id=f"light-{wide}"),
-            pytest.param(phone, True, id=f"dark-{phone}"),
+            pytest.param(phone, True, id=f"dark-{phone}", marks=RARE if rare else ()),
             pytest.param(wide, True, id=f"dark-{wide}", marks=RARE),
             pytest.param(phone, False, id=f"light-{phone}", marks=RARE),
         ],
