@@ -169,7 +169,7 @@ class Rde(Method):
             (96, 32),
             stages=(
                 Stage(
-                    epochs=12, learning_rate=1e-3, warmup_epochs=1,
+                    epochs=12, learning_rate=2e-3, warmup_epochs=1,
                     eps=1e-3, weight_decay=4e-5, undecayed=("biases",),
                 ),
             ),
