@@ -26,8 +26,6 @@ Suite = Annotated[str, typer.Option(help="The suite whose runs are compared.")]
 Dataset = Annotated[list[str] | None, typer.Option(help="Only this dataset; may be given again.")]
 MetricChoice = Annotated[Metric, typer.Option(help="The figure to compare.")]
 Seeds = Annotated[str | None, typer.Option(help="Only these seeds: 0,1,2 or 0-4.")]
-
-
 Noise = Annotated[
     str | None,
     typer.Option(

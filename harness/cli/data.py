@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -208,7 +209,7 @@ def list_companions(dataset: Dataset, as_json: AsJson = False) -> None:
         located = locate(find_declaration(dataset), show, needed=("train",))
     found = companions.list_companions(located.fingerprint)
     if as_json:
-        print(json.dumps([vars(one) for one in found], indent=1))
+        print(json.dumps([asdict(one) for one in found], indent=1))
         return
     rows = [(one.name, one.made_by, _counts(one.counts), one.fingerprint[:12]) for one in found]
     terminal.print_table(("companion", "made by", "holds", "fingerprint"), rows)

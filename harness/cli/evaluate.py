@@ -152,8 +152,8 @@ def _elsewhere(specs: Sequence[RunSpec], others: Mapping[str, Located]) -> list[
         return found
     methods = ", ".join(dict.fromkeys(spec.method for spec in specs))
     raise HarnessError(
-        f"{', '.join(others)} is no other data to {methods}: it was trained on it, or on images of "
-        "its test split, by its dataset or a stage."
+        f"{', '.join(others)} is no other data to {methods}: its dataset or a stage trains there, "
+        "or on images that are tested there."
     )
 
 

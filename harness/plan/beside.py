@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from harness.data.auditing.overlap import shared_images
@@ -73,18 +73,7 @@ class Beside:
         if any(self.sets):
             told["stages"] = [one and _told(one) for one in self.sets]
         if self.companions:
-            told["companions"] = [
-                {
-                    "name": one.name,
-                    "made_by": one.made_by,
-                    "by": one.by,
-                    "kind": one.kind,
-                    "counts": dict(one.counts),
-                    "fingerprint": one.fingerprint,
-                    "dataset": one.dataset,
-                }
-                for one in self.companions
-            ]
+            told["companions"] = [asdict(one) for one in self.companions]
         return told
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -67,15 +67,7 @@ def plan(
         "queries": f"{further} {registry.queries_hash()}" if queries else "",
     }
     codes = keys.Codes()
-    variants = [
-        (choice, resolved, noise)
-        for choice in choices
-        for label in choice.variants
-        for resolved in [
-            resolve_variant(choice.listing, suite.scale, label, settings, suite.options)
-        ]
-        for noise in (noises if resolved.recipe["stages"] else (None,))
-    ]
+    variants = list(_variants(suite, choices, settings, noises))
     specs = []
     for located in datasets:
         for choice, resolved, noise in variants:
@@ -92,6 +84,20 @@ def plan(
                 spec = replace(spec, audit_selection=is_audited)
                 specs.append(_with_evaluations(spec, wanted, code_of))
     return specs
+
+
+def _variants(
+    suite: Suite,
+    choices: Iterable[Choice],
+    settings: Mapping[str, Any],
+    noises: Sequence[Noise | None],
+) -> Iterator[tuple[Choice, Resolved, Noise | None]]:
+    """Yield what is run of each method; what is not trained is run without noise, once."""
+    for choice in choices:
+        for label in choice.variants:
+            found = resolve_variant(choice.listing, suite.scale, label, settings, suite.options)
+            for noise in noises if found.recipe["stages"] else (None,):
+                yield choice, found, noise
 
 
 def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:

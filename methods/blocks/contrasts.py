@@ -29,14 +29,15 @@ def soft_contrastive(
 ) -> Tensor:
     """Return the mean of both directions' contrast, the model judging a share of the target.
 
-    The target (B, B) is of images by texts and symmetric, rows sum to one. See `pair_logits` for
-    the scale and the parts.
+    Of a direction it is the mean over rows of -sum_j q_ij log p_ij, p the softmax. The target
+    (B, B) is of images by texts and symmetric, rows sum to one. See `pair_logits` for the scale
+    and the parts.
     """
     losses = []
     for rows, columns in ((images, texts), (texts, images)):
         judged = pair_logits(rows.judging, columns.judging, scale)  # (B, B)
         logits = pair_logits(rows.learning, columns.learning, scale, parts)  # (B, B)
-        losses.append(contrastive(logits, soft_target(judged, target, share)))
+        losses.append(F.cross_entropy(precise(logits), soft_target(judged, target, share)))
     return (losses[0] + losses[1]) / 2
 
 
@@ -65,11 +66,6 @@ def soft_target(logits: Tensor, target: Tensor, share: float) -> Tensor:
     The softmax of the logits, by rows, is mixed in; nothing of it has a gradient.
     """
     return share * precise(logits.detach()).softmax(dim=1) + (1 - share) * target
-
-
-def contrastive(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the mean over rows of -sum_j q_ij log p_ij, p the softmax: (B, B), (B, B) -> ()."""
-    return -(target * precise(logits).log_softmax(dim=1)).sum(dim=1).mean()
 
 
 def cyclic(images: Tensor, texts: Tensor) -> Tensor:

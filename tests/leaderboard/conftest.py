@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -12,7 +13,10 @@ import playwright.sync_api as playwright
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from leaderboard.site.folder import MARKER
+from leaderboard.reported.tables import FOLDER
+from leaderboard.site import render
+from leaderboard.site.folder import MARKER, write_site
+from leaderboard.site.site import load_site
 
 from . import recorder as finished
 from .windows import Windows
@@ -71,6 +75,19 @@ class Page(HTMLParser):
 def read_page() -> Callable[[Path], Page]:
     """Return a reader of HTML files."""
     return lambda path: Page(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def write_pages(results: Path, tmp_path: Path) -> Callable[..., dict[str, Page]]:
+    """Return a function that writes the pages of some packages, and parses them by name."""
+
+    def write(*packages: ModuleType) -> dict[str, Page]:
+        site, folder = load_site(results, FOLDER), tmp_path / "site"
+        makers = [render.make_assets, *(package.make_files for package in packages)]
+        write_site({name: text for make in makers for name, text in make(site).items()}, folder)
+        return {path.stem: Page(path.read_text("utf-8")) for path in folder.rglob("*.html")}
+
+    return write
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,6 @@ import playwright.sync_api as playwright
 import pytest
 
 from leaderboard import compare, method, ranking
-from leaderboard.reported.tables import FOLDER
-from leaderboard.site import render
-from leaderboard.site.folder import write_site
-from leaderboard.site.site import load_site
 from leaderboard.typography import ABSENT
 
 Open = Callable[..., playwright.Page]
@@ -35,19 +32,9 @@ ERROR = {
 
 
 @pytest.fixture
-def build(
-    results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
-) -> Callable[[], dict[str, Any]]:
+def build(write_pages: Callable[..., dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Return a function that writes the pages of the methods and parses them."""
-
-    def write() -> dict[str, Any]:
-        site = load_site(results, FOLDER)
-        makers = (render.make_assets, method.make_files, compare.make_files, ranking.make_files)
-        files = {file: text for make in makers for file, text in make(site).items()}
-        write_site(files, tmp_path / "site")
-        return {path.stem: read_page(path) for path in (tmp_path / "site/methods").glob("*.html")}
-
-    return write
+    return partial(write_pages, method, compare, ranking)
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,25 +9,13 @@ import pytest
 
 from harness.results.paper import ExtraData
 from leaderboard import method
-from leaderboard.reported.tables import FOLDER
-from leaderboard.site import render
-from leaderboard.site.folder import write_site
-from leaderboard.site.site import load_site
 from leaderboard.typography import ABSENT as DASH
 
 
 @pytest.fixture
-def build(
-    results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
-) -> Callable[[], dict[str, Any]]:
+def build(write_pages: Callable[..., dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Return a function that writes the pages of the methods and parses them."""
-
-    def write() -> dict[str, Any]:
-        site = load_site(results, FOLDER)
-        write_site({**render.make_assets(site), **method.make_files(site)}, tmp_path / "site")
-        return {path.stem: read_page(path) for path in (tmp_path / "site/methods").glob("*.html")}
-
-    return write
+    return partial(write_pages, method)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +12,17 @@ import pytest
 from harness.files import write_json, write_table
 from leaderboard import method, protocol, ranking
 from leaderboard.records.load import load_grounds
-from leaderboard.reported.tables import FOLDER, load_papers
+from leaderboard.reported.tables import load_papers
 from leaderboard.robustness import find_robustness
-from leaderboard.site import render
-from leaderboard.site.folder import write_site
-from leaderboard.site.site import load_site
 from leaderboard.typography import ABSENT
 
 HOSTILE = "<script>alert(1)</script>.npy"
 
 
 @pytest.fixture
-def build(
-    results: Path, tmp_path: Path, read_page: Callable[[Path], Any]
-) -> Callable[[], dict[str, Any]]:
+def build(write_pages: Callable[..., dict[str, Any]]) -> Callable[[], dict[str, Any]]:
     """Return a function that writes the pages that tell of noise, and parses them."""
-
-    def write() -> dict[str, Any]:
-        site = load_site(results, FOLDER)
-        makers = (render.make_assets, ranking.make_files, method.make_files, protocol.make_files)
-        files = {name: text for make in makers for name, text in make(site).items()}
-        write_site(files, tmp_path / "site")
-        return {path.stem: read_page(path) for path in (tmp_path / "site").rglob("*.html")}
-
-    return write
+    return partial(write_pages, ranking, method, protocol)
 
 
 def add_noisy(

@@ -56,9 +56,9 @@ TRIED = [
 ]
 
 
-def case(dolls: Path, name: str, variant: dict[str, Any], **how: Any) -> Case:
+def case(dolls: Path, name: str, variant: dict[str, Any]) -> Case:
     """Build a variant at scale tiny."""
-    return Case(LISTINGS[name], variant, "tiny", dolls, **how)
+    return Case(LISTINGS[name], variant, "tiny", dolls)
 
 
 @pytest.fixture(scope="module")

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import open_clip
 import pytest
 import torch
 from torch import Tensor
 
-from harness import registry
-from harness.handed_in.weights import load_weights
 from harness.method import Batch, Run, Stage, TrainSummary
 from harness.training.optimization import build_optimizer, parameter_groups
 from methods.rde import LOSSES, Loss, Pairs, Rde, RdeConfig
+
+from .published_weights import (
+    WIDTH,
+    Shapes,
+    drawn,
+    load_published,
+    shapes_of_clip,
+    shapes_of_linear,
+    shapes_of_norms,
+    shapes_of_running,
+)
 
 Rows = list[list[float]]
 
@@ -336,72 +343,32 @@ def test_the_solver_is_the_codes() -> None:
     assert Rde.recipes["paper"].stages == (stage,)
 
 
-WIDTH, HEIGHT, BREADTH, PATCH = 64, 64, 32, 16
-WORDS, LENGTH = 49_408, 77  # of CLIP's tokenizer
-NAME = "one-block-quickgelu"
-MODEL = {
-    "embed_dim": WIDTH, "quick_gelu": True,
-    "vision_cfg": {
-        "image_size": 32, "layers": 1, "width": WIDTH, "patch_size": PATCH, "head_width": WIDTH,
-    },
-    "text_cfg": {
-        "context_length": LENGTH, "vocab_size": WORDS, "width": WIDTH, "heads": 1, "layers": 1,
-    },
-}  # fmt: skip
+SIZE = 64, 32
+WIDE = 1024  # of the embedding layers
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
+def shapes() -> Shapes:
     """Return what the code saves: CLIP with one block, and its two embedding layers."""
-    base, visual, wide = "base_model.", "base_model.visual.", 1024
-    found: dict[str, tuple[int, ...]] = {
-        f"{visual}class_embedding": (WIDTH,),
-        f"{visual}positional_embedding": (1 + HEIGHT * BREADTH // PATCH**2, WIDTH),
-        f"{visual}proj": (WIDTH, WIDTH),
-        f"{visual}conv1.weight": (WIDTH, 3, PATCH, PATCH),
-        f"{base}positional_embedding": (LENGTH, WIDTH),
-        f"{base}text_projection": (WIDTH, WIDTH),
-        f"{base}token_embedding.weight": (WORDS, WIDTH),
-    }
-    linear = {"visul_emb_layer.linear": (wide, WIDTH), "visul_emb_layer.fc": (wide, WIDTH),
-              "texual_emb_layer.linear": (wide, WIDTH)}  # fmt: skip
-    norms = dict.fromkeys((f"{visual}ln_pre", f"{visual}ln_post", f"{base}ln_final"), WIDTH)
-    for tower in ("visul", "texual"):
-        linear |= {f"{tower}_emb_layer.mlp.layers.0": (wide // 2, WIDTH),
-                   f"{tower}_emb_layer.mlp.layers.1": (wide, wide // 2)}  # fmt: skip
-        for number, size in enumerate((wide // 2, wide)):
-            norm = f"{tower}_emb_layer.mlp.bns.{number}"
-            norms[norm] = size
-            found |= {f"{norm}.running_mean": (size,), f"{norm}.running_var": (size,),
-                      f"{norm}.num_batches_tracked": ()}  # fmt: skip
-    for tower in (visual, base):
-        block = f"{tower}transformer.resblocks.0"
-        norms |= {f"{block}.ln_1": WIDTH, f"{block}.ln_2": WIDTH}
-        linear |= {f"{block}.mlp.c_fc": (4 * WIDTH, WIDTH),
-                   f"{block}.mlp.c_proj": (WIDTH, 4 * WIDTH),
-                   f"{block}.attn.out_proj": (WIDTH, WIDTH)}  # fmt: skip
-        found |= {f"{block}.attn.in_proj_weight": (3 * WIDTH, WIDTH),
-                  f"{block}.attn.in_proj_bias": (3 * WIDTH,)}  # fmt: skip
-    for name, shape in linear.items():
-        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    for name, size in norms.items():
-        found |= {f"{name}.weight": (size,), f"{name}.bias": (size,)}
-    return found
+    layers = {"visul_emb_layer.fc": (WIDE, WIDTH)}
+    norms = {}
+    for tower in ("visul_emb_layer", "texual_emb_layer"):
+        layers |= {
+            f"{tower}.linear": (WIDE, WIDTH),
+            f"{tower}.mlp.layers.0": (WIDE // 2, WIDTH),
+            f"{tower}.mlp.layers.1": (WIDE, WIDE // 2),
+        }
+        norms |= {f"{tower}.mlp.bns.0": WIDE // 2, f"{tower}.mlp.bns.1": WIDE}
+    return {
+        **shapes_of_clip("base_model.visual.", "base_model.", SIZE),
+        **shapes_of_linear(layers), **shapes_of_norms(norms), **shapes_of_running(norms),
+    }  # fmt: skip
 
 
 def test_published_weights_have_their_place(tmp_path: Path) -> None:
     """Every weight of the code's file is used, or named with why it is not."""
-    draw = torch.Generator().manual_seed(0)
-    state = {name: torch.rand(shape, generator=draw) for name, shape in shapes().items()}
-    torch.save({"model": state, "epoch": 60}, tmp_path / "best.pth")
-    (tmp_path / f"{NAME}.json").write_text(json.dumps(MODEL), encoding="utf-8")
-    open_clip.add_model_config(tmp_path)
-    listing = registry.find_method("rde", registry.list_methods())
-    assert listing.description is not None
-    config = {
-        **listing.description["scales"]["paper"]["config"],
-        "backbone": f"{NAME}/openai", "image_size": (HEIGHT, BREADTH),
-    }  # fmt: skip
-    loaded = load_weights(listing, config, tmp_path / "best.pth")
+    state = drawn(shapes())
+    content = {"model": state, "epoch": 60}
+    loaded = load_published("rde", tmp_path / "best.pth", content, SIZE)
     assert {*loaded.unused} == {name for name in state if "bns.1" in name} | {
         "visul_emb_layer.linear.weight", "visul_emb_layer.linear.bias",
     }  # fmt: skip

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
-import open_clip
 import pytest
 import torch
 from torch import Tensor
 
-from harness import registry
-from harness.handed_in.weights import load_weights
 from harness.method import Batch, Run, Stage, TrainSummary
 from harness.training.optimization import build_optimizer, build_schedule, parameter_groups
 from methods.blocks.image_pool import changed
 from methods.tbps_clip import TbpsClip, TbpsClipConfig
+
+from .published_weights import (
+    WIDTH,
+    Shapes,
+    drawn,
+    load_published,
+    shapes_of_clip,
+    shapes_of_linear,
+)
 
 Rows = list[list[float]]
 
@@ -318,72 +323,22 @@ def test_vectors_biases_and_the_temperature_do_not_decay() -> None:
     assert found == {name: 0.02 if one.ndim > 1 else 0.0 for name, one in learning.items()}
 
 
-WIDTH, SIDE, PATCH = 64, 32, 16
-WORDS, LENGTH = 49_408, 77  # of CLIP's tokenizer
-NAME = "one-block-of-tbps-quickgelu"
-MODEL = {
-    "embed_dim": WIDTH, "quick_gelu": True,
-    "vision_cfg": {
-        "image_size": SIDE, "layers": 1, "width": WIDTH, "patch_size": PATCH, "head_width": WIDTH,
-    },
-    "text_cfg": {
-        "context_length": LENGTH, "vocab_size": WORDS, "width": WIDTH, "heads": 1, "layers": 1,
-    },
-}  # fmt: skip
+SIZE = 32, 32
 
 
-def shapes() -> dict[str, tuple[int, ...]]:
+def shapes() -> Shapes:
     """Return what the code saves: CLIP with one block, its temperature, its projection."""
-    patches = (SIDE // PATCH) ** 2
-    found: dict[str, tuple[int, ...]] = {
-        "logit_scale": (),
-        "visual.class_embedding": (WIDTH,),
-        "visual.positional_embedding": (patches + 1, WIDTH),
-        "visual.proj": (WIDTH, WIDTH),
-        "visual.conv1.weight": (WIDTH, 3, PATCH, PATCH),
-        "encode_text.positional_embedding": (LENGTH, WIDTH),
-        "encode_text.text_projection": (WIDTH, WIDTH),
-        "encode_text.token_embedding.weight": (WORDS, WIDTH),
-    }
-    linear = {"simclr_mlp.0": (128, WIDTH), "simclr_mlp.2": (512, 128)}
-    norms = ["visual.ln_pre", "visual.ln_post", "encode_text.ln_final"]
-    for tower in ("visual", "encode_text"):
-        block = f"{tower}.transformer.resblocks.0"
-        norms += [f"{block}.ln_1", f"{block}.ln_2"]
-        linear |= {
-            f"{block}.mlp.c_fc": (4 * WIDTH, WIDTH), f"{block}.mlp.c_proj": (WIDTH, 4 * WIDTH),
-            f"{block}.attn.out_proj": (WIDTH, WIDTH),
-        }  # fmt: skip
-        found |= {
-            f"{block}.attn.in_proj_weight": (3 * WIDTH, WIDTH),
-            f"{block}.attn.in_proj_bias": (3 * WIDTH,),
-        }
-    for name, shape in linear.items():
-        found |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
-    for name in norms:
-        found |= {f"{name}.weight": (WIDTH,), f"{name}.bias": (WIDTH,)}
-    return found
+    projection = {"simclr_mlp.0": (128, WIDTH), "simclr_mlp.2": (512, 128)}
+    towers = shapes_of_clip("visual.", "encode_text.", SIZE)
+    return {"logit_scale": (), **towers, **shapes_of_linear(projection)}
 
 
 @pytest.mark.parametrize("is_simplified", [False, True], ids=["whole", "simplified"])
 def test_published_weights_have_their_place(tmp_path: Path, is_simplified: bool) -> None:
     """Every weight of the code's file is used; the simplified one has no projection."""
-    draw = torch.Generator().manual_seed(0)
-    state = {
-        name: torch.rand(shape, generator=draw)
-        for name, shape in shapes().items()
-        if not (is_simplified and name.startswith("simclr_mlp"))
-    }
-    torch.save({"model": state, "optimizer": {}}, tmp_path / "checkpoint_best.pth")
-    (tmp_path / f"{NAME}.json").write_text(json.dumps(MODEL), encoding="utf-8")
-    open_clip.add_model_config(tmp_path)
-    listing = registry.find_method("tbps-clip", registry.list_methods())
-    assert listing.description is not None
-    config = {
-        **listing.description["scales"]["paper"]["config"],
-        "backbone": f"{NAME}/openai", "image_size": (SIDE, SIDE),
-    }  # fmt: skip
-    loaded = load_weights(listing, config, tmp_path / "checkpoint_best.pth")
+    state = drawn(shapes(), without=["simclr_mlp"] if is_simplified else [])
+    content = {"model": state, "optimizer": {}}
+    loaded = load_published("tbps-clip", tmp_path / "checkpoint_best.pth", content, SIZE)
     assert loaded.unused == {}
     assert loaded.used == len(state)
     projection = {f"projection.{layer}.{part}" for layer in (0, 2) for part in ("bias", "weight")}
