@@ -1,0 +1,35 @@
+"""Rows of what encoders return: some of them, or several one after the other.
+
+Shapes: B items, N tokens, D their width, R rows.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from harness.method import Encoded
+
+
+def take_rows(encoded: Encoded, rows: Tensor) -> Encoded:
+    """Return some rows, (R,), each as often as it is named; gradients of a row add in order."""
+    mask = None if encoded.mask is None else encoded.mask[rows]
+    tokens = tokens_of(encoded).index_select(0, rows)  # (R, N, D)
+    return Encoded(encoded.embedding.index_select(0, rows), tokens, mask)
+
+
+def stack_rows(*parts: Encoded) -> Encoded:
+    """Put rows one after the other."""
+    masks = [part.mask for part in parts if part.mask is not None]
+    return Encoded(
+        torch.cat([part.embedding for part in parts]),
+        torch.cat([tokens_of(part) for part in parts]),
+        torch.cat(masks) if masks else None,
+    )
+
+
+def tokens_of(encoded: Encoded) -> Tensor:
+    """Return the tokens of what is encoded: (B, N, D). Raises TypeError: it has none."""
+    if encoded.tokens is None:
+        raise TypeError("there are embeddings alone: an encoder has to return its tokens too")
+    return encoded.tokens
