@@ -57,7 +57,9 @@ from harness.training.handed import preparation
 
 GIGABYTE = 1e9
 CAP = 24 * GIGABYTE  # of the card that most have
-METHODS = ("clip-itc", "irra", "dgia", "ogen", "mefa", "laip", "rde", "tbps-clip", "rasa")
+METHODS = (
+    "clip-itc", "irra", "dgia", "ogen", "mefa", "laip", "rde", "tbps-clip", "rasa", "aptm",
+)  # fmt: skip
 WORDS_OF_BERT = 30_522
 MARKS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", ","]
 
@@ -92,6 +94,7 @@ FULL = Size(
         "clip-itc": CLIP, "irra": CLIP, "dgia": CLIP, "mefa": "EVA02-B-16",
         "ogen": "vit_base_patch16_224+{bert}", "laip": "albef/{bert}",
         "rde": CLIP, "tbps-clip": CLIP, "rasa": "albef/{bert}",
+        "aptm": "swin_base_patch4_window7_224+{bert}",
     },
     steps=30, many=100, stop=40, pairs=5000, batch=None, settings=OFFLINE,
 )  # fmt: skip

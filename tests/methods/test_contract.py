@@ -128,9 +128,12 @@ UNTRAINED["ogen"] |= {
 
 # ALBEF fuses tokens: the masked-word head of its text tower is not the one that it learns, and
 # a momentum copy follows without gradient.
-UNTRAINED["laip"] = UNTRAINED["rasa"] = {
-    f"albef.encoder.masked_word_head.{part}"
-    for part in ("0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias")
+UNTRAINED |= {
+    name: {
+        f"{model}.encoder.masked_word_head.{part}"
+        for part in ("0.weight", "0.bias", "2.weight", "2.bias", "3.weight", "3.bias")
+    }
+    for name, model in (("laip", "albef"), ("rasa", "albef"), ("aptm", "model"))
 }
 
 
