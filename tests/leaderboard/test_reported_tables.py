@@ -396,6 +396,12 @@ READ = {
     ("rasa", "ICFG-PEDES dataset"): (24, "1497.03"),
     ("rasa", "RSTPReid dataset"): (24, "1508.40"),
     ("vitaa", "CUHK-PEDES"): (21, "1249.96"),
+    ("mra", "CUHK-PEDES dataset"): (92, "6682.67"),
+    ("mra", "ICFG-PEDES dataset"): (51, "3429.57"),
+    ("mra", "RSTPReid dataset"): (39, "2655.56"),
+    ("mra", "MRA loss"): (10, "839.89"),
+    ("aptm", "The three benchmarks"): (12, "905.12"),
+    ("aptm", "Pre-training"): (4, "327.88"),
 }
 
 
