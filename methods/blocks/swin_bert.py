@@ -105,8 +105,12 @@ def load_start(name: str, image_size: tuple[int, int]) -> Start:
 
     Raises as `load_swin_bert` does.
     """
-    if name != "tiny-albef":
+    if "+" in name:
         return load_swin_bert(name, image_size)
+    if name != "tiny-albef":
+        raise ValueError(
+            f"encoder {name!r} is neither tiny-albef nor a Swin with BERT behind a plus"
+        )
     from methods.blocks.tiny_albef import load_tiny_albef
 
     pieces = tiny.load_tokenizer(tiny.WEIGHTS).get_vocab().items()
@@ -152,7 +156,7 @@ def load_swin_bert(name: str, image_size: tuple[int, int]) -> Start:
 
 def swin_bert_downloads(name: str) -> list[Download]:
     """Return what is fetched where `load_start` builds a model by this name."""
-    if name == "tiny-albef":
+    if "+" not in name:
         return []
     swin, _, bert = name.rpartition("+")
     model, _, file = swin.partition("/")

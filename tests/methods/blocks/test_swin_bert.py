@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,16 @@ from transformers import BertConfig, BertForMaskedLM
 from harness.errors import HarnessError
 from methods.blocks import swin_bert
 from methods.blocks.albef import FusingEncoder
-from methods.blocks.swin_bert import MeanFirst, SwinBert, lay_windows, load_start, placed, rename
+from methods.blocks.swin_bert import (
+    LATER,
+    NEW,
+    MeanFirst,
+    SwinBert,
+    lay_windows,
+    load_start,
+    placed,
+    rename,
+)
 
 WORDS = [
     "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "a", "man", "woman", "in", "red", "jacket", "bag",
@@ -194,6 +204,32 @@ def test_a_published_checkpoint_fills_everything(
         assert torch.equal(ours[place], state[name])
 
 
+def parts(model: FusingEncoder, pattern: str) -> set[str]:
+    """Return the beginnings of the names that a pattern finds."""
+    assert isinstance(model, SwinBert)
+    names = [name for name, _ in model.named_parameters() if re.match(pattern, name)]
+    return {".".join(name.removeprefix("encoder.visual.swin.").split(".")[:3]) for name in names}
+
+
+def test_parts_of_the_model_are_those_of_the_code(bert: Path, small_swin: None) -> None:
+    """Two stages of a Swin and what is between them, two layers of each half of BERT, heads."""
+    model = load_start(f"{SWIN}+{bert}", SIZE).model
+    assert parts(model, NEW) == {f"fusion.layers.{number}" for number in range(6)}
+    found = parts(model, LATER)
+    assert {one for one in found if one.startswith("layers.")} == {
+        "layers.2.blocks", "layers.3.blocks", "layers.3.downsample",
+    }  # fmt: skip
+    assert {one for one in found if one.startswith("encoder.")} == {
+        "encoder.layers.4", "encoder.layers.5", "encoder.vision_proj.weight",
+        "encoder.vision_proj.bias", "encoder.text_proj.weight", "encoder.text_proj.bias",
+    }  # fmt: skip
+    assert {one for one in found if one.startswith("fusion.")} == {
+        "fusion.layers.4", "fusion.layers.5",
+    }  # fmt: skip
+    heads = {one.split(".")[0] for one in found} - {"layers", "encoder", "fusion"}
+    assert heads == {"matching_head", "masked_word_head"}
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -230,6 +266,7 @@ def test_code_in_a_file_is_never_run(bert: Path, small_swin: None, tmp_path: Pat
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("tiny-clip", "'tiny-clip' is neither tiny-albef nor a Swin with BERT behind a plus"),
         ("swin_huge+{bert}", "timm has no Swin 'swin_huge'"),
         (f"{SWIN}.of_mine+{{bert}}", "no weights 'of_mine' for .*; there are: .*ms_in1k"),
     ],
