@@ -1,6 +1,6 @@
 """APTM: attribute prompts and texts matched with images, in one model that is trained on both.
 
-Yang, Zhou, Zheng, Wang, Zhu and Wu, "Towards Unified Text-based Person Retrieval: A Large-scale
+Yang, Zhou, Wang, Wu, Zhu and Zheng, "Towards Unified Text-based Person Retrieval: A Large-scale
 Multi-Attribute and Language Search Benchmark", ACM MM 2023. https://arxiv.org/abs/2306.02898
 (code: https://github.com/Shuyu-XJTU/APTM)
 
@@ -130,7 +130,7 @@ ON_TINY_ALBEF = {"pixels": ("clip",), "faster": 1.0}
     paper=Paper(
         "Towards Unified Text-based Person Retrieval: "
         "A Large-scale Multi-Attribute and Language Search Benchmark",
-        ("Shuyu Yang", "Yinan Zhou", "Zhedong Zheng", "Yaxiong Wang", "Li Zhu", "Yujiao Wu"),
+        ("Shuyu Yang", "Yinan Zhou", "Yaxiong Wang", "Yujiao Wu", "Li Zhu", "Zhedong Zheng"),
         2023, "ACM MM", "https://arxiv.org/abs/2306.02898",
     ),
     extra_data={**OF_ENCODERS, SWIN_BERT: ExtraData(weights=(SWIN, BERT), people=())},
