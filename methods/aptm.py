@@ -39,6 +39,7 @@ from methods.blocks import attributes, contrasts, fine_tuning, matching, pixels
 from methods.blocks.attributes import Prompts
 from methods.blocks.augment import Augmentation, erased, flipped
 from methods.blocks.eda import disturbed
+from methods.blocks.encoded_rows import take_rows
 from methods.blocks.extra_data import BERT, OF_ENCODERS
 from methods.blocks.losses import cosine, identity_target
 from methods.blocks.masking import Masked
@@ -52,6 +53,7 @@ SWIN_BERT = "swin_base_patch4_window7_224.ms_in22k+google-bert/bert-base-uncased
 SWIN = "Swin-B on ImageNet-22k (https://arxiv.org/abs/2103.14030)"
 TEXTS = {"itc": 1.0, "itm": 1.0, "mlm": 1.0}  # text matching learning
 EDA = {"itc_eda": 0.8, "itm_eda": 0.8}  # the same of texts that EDA has changed
+ADDED = 1e-5  # to the odds of each negative
 PROMPTS = dict.fromkeys(("iac", "iam", "mam"), 0.8 / 3)  # attribute prompt learning
 
 
@@ -243,12 +245,15 @@ class Aptm(Method):
         """Image-text matching: pairs against hard negatives of either side."""
         said: Encoded = getattr(x, texts)
         generator = x.run.generator(f"negatives of {texts}")
-        pairs = matching.with_negatives(self.logits(x.images, said), x.target > 0, generator)
-        return matching.matching(self.judge(x, said, pairs.texts, pairs.images), pairs.labels)
+        logits, same = self.logits(x.images, said), x.target > 0  # (B, B) each
+        drawn = matching.draw_negatives(logits.T, logits, same, generator, ADDED)
+        pairs = matching.pairs_with_negatives(drawn, same)
+        scores = self.judge(x, said, pairs.texts, pairs.images)  # (P, 2)
+        return matching.matching_loss(scores, pairs.labels)
 
     def judge(self, x: Pairs, texts: Encoded, text: Tensor, image: Tensor) -> Tensor:
         """Score texts with images, by their numbers (P,) and (P,): (P, 2)."""
-        rows = matching.rows_of(texts, text), matching.rows_of(x.images, image)
+        rows = take_rows(texts, text), take_rows(x.images, image)
         return x.run.spread(self.score, *rows)  # type: ignore[no-any-return]  # of any
 
     def mlm(self, x: Pairs) -> Tensor:
@@ -262,9 +267,9 @@ class Aptm(Method):
 
     def read_masked(self, x: Pairs, masked: Masked, images: Encoded) -> Tensor:
         """Predict the masked words of P texts, each from its image."""
-        texts = x.run.spread(self.model.encoder.encode_tokens, masked.ids)
-        fused = x.run.spread(self.model.fuse, texts, images)[masked.chosen]  # (words, D)
-        return unlikely(self.model.masked_word_head(fused), masked.labels[masked.chosen])
+        fused = x.run.spread(partial(matching.read, self.model), masked.ids, images)  # (P, L, D)
+        scores = self.model.masked_word_head(fused[masked.chosen])  # (words, vocabulary)
+        return unlikely(scores, masked.labels[masked.chosen])
 
     def iac(self, x: Pairs) -> Tensor:
         """Image-attribute contrast: which prompt of each attribute is true of an image."""
@@ -288,7 +293,7 @@ class Aptm(Method):
             return x.images.embedding.sum() * 0
         masked = self.mask(x, self.prompts, "prompts")
         of_true = (one[true] for one in (masked.ids, masked.labels, masked.chosen))
-        return self.read_masked(x, Masked(*of_true), matching.rows_of(x.images, image))
+        return self.read_masked(x, Masked(*of_true), take_rows(x.images, image))
 
     def parameter_groups(self, stage: Stage) -> Iterable[dict[str, Any]]:
         """What is new, or late where it is fine-tuned, learns faster."""

@@ -44,11 +44,11 @@ from methods.blocks.drawn_words import are_words, write_words
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import precise
 from methods.blocks.masking import mask_words
-from methods.blocks.matching import matching_loss, read
+from methods.blocks.matching import labels_with_negatives, matching_loss, read
 from methods.blocks.momentum import MomentumCopy
 from methods.blocks.momentum_pairs import MomentumPairs
 from methods.blocks.objective import weighted
-from methods.blocks.queue_contrast import queue_contrast, queue_from
+from methods.blocks.queue_contrast import bounded, queue_contrast, queue_from, ramped
 from methods.blocks.transfer import sent
 from methods.blocks.weak_pairs import with_weak_pairs
 
@@ -192,7 +192,7 @@ class Rasa(Method):
     @property
     def tau(self) -> Tensor:
         """The temperature, within ALBEF's bounds. NOTE: RaSa's code has none."""
-        return self.temperature.clamp(0.001, 0.5)
+        return bounded(self.temperature)
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         assert batch.person_ids is not None  # given to every IDENTITY method
@@ -201,8 +201,9 @@ class Rasa(Method):
         captions, weak = with_weak_pairs(numbers, run.train, share, draws)
         views = [flipped(batch.images, flip, run.generator(f"view {n}")) for n in (1, 2)]
         labels = batch.person_ids  # (B,)
-        encoded = MomentumPairs(self.albef, self.slow, self.tau, views, captions, labels, run)
-        x = Pairs(self.albef.encoder.tokenize(batch.captions), weak, encoded, run)
+        model, slow, tokenize = self.albef, self.slow.encoder, self.albef.encoder.tokenize
+        encoded = MomentumPairs(model, slow, self.tau, views, tokenize(captions), labels, run)
+        x = Pairs(tokenize(batch.captions), weak, encoded, run)
         self.seen = encoded
         return weighted(
             run.losses, x, itc=self.itc, imc=self.imc, pitm=self.pitm, prd=self.prd, mlm=self.mlm,
@@ -222,20 +223,16 @@ class Rasa(Method):
     def contrast(self, rows: Side, others: Side, x: Pairs) -> Tensor:
         """L_NCE against what the momentum model made of others, now and before."""
         queue = self.image_queue if others is x.encoded.sides[0] else self.text_queue
-        labels, share = x.encoded.labels, self.share(x.run)
+        labels, share = x.encoded.labels, ramped(self.config.distillation, x.run)
         return queue_contrast(rows, others.judging, queue, labels, self.tau, share)
-
-    def share(self, run: Run) -> float:
-        """Return the momentum model's share of targets: it rises over the first epoch."""
-        risen = 1.0 if run.stage or run.epoch else run.step / run.steps_per_epoch
-        return float(self.config.distillation * risen)
 
     def pitm(self, x: Pairs) -> Tensor:
         """L_p-ITM: pairs, weak ones too, against negatives drawn by how alike they look.
 
         NOTE: negatives are drawn from the whole batch, in the code from the 13 pairs of a card.
         """
-        return matching_loss(self.albef.matching_head(x.encoded.fused), x.encoded.same)
+        logits = self.albef.matching_head(x.encoded.fused)  # (B, 3, 2)
+        return matching_loss(logits, labels_with_negatives(x.encoded.same))
 
     def prd(self, x: Pairs) -> Tensor:
         """L_prd: which pairs are weak."""
@@ -250,13 +247,14 @@ class Rasa(Method):
         """
         share, draws = self.config.masked_share, x.run.generator("masked words")
         masked = mask_words(x.words, self.albef.encoder.vocabulary, draws, share)
-        fused = x.run.spread(partial(read, self.albef), masked.ids, x.encoded.fast[0])  # (B, L, D)
+        fused = x.run.spread(partial(read, self.albef), masked.ids, x.encoded.images)  # (B, L, D)
         logits = self.albef.masked_word_head(fused[masked.chosen])  # (M, V)
         with torch.no_grad():
             slow = x.run.spread(partial(read, self.slow), masked.ids, x.encoded.slow[0])
             guessed = self.slow.masked_word_head(slow[masked.chosen])  # (M, V)
         true = F.one_hot(masked.labels[masked.chosen], logits.shape[1])
-        return contrastive(logits, soft_target(guessed, true, self.share(x.run)))
+        share = ramped(self.config.distillation, x.run)
+        return contrastive(logits, soft_target(guessed, true, share))
 
     def mrtd(self, x: Pairs) -> Tensor:
         """L_m-RTD of strong pairs: which words the momentum model wrote otherwise.
@@ -272,7 +270,7 @@ class Rasa(Method):
         with torch.no_grad():
             write = partial(write_words, self.slow)
             written = x.run.spread(write, masked.ids, places, chances, x.encoded.slow[0])  # (B, L)
-        fused = x.run.spread(partial(read, self.albef), written, x.encoded.fast[0])  # (B, L, D)
+        fused = x.run.spread(partial(read, self.albef), written, x.encoded.images)  # (B, L, D)
         replaced = (written != x.words)[words].long()  # (M,)
         return F.cross_entropy(precise(self.word_head(fused[words])), replaced)
 

@@ -5,6 +5,8 @@ Shapes: B items, N tokens, D their width, R rows.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,15 @@ def stack_rows(*parts: Encoded) -> Encoded:
         torch.cat([tokens_of(part) for part in parts]),
         torch.cat(masks) if masks else None,
     )
+
+
+def first_of_each(numbers: Tensor) -> tuple[Tensor, Tensor]:
+    """Return where each of M numbers stands first, (M,), and which of them each is, (R,)."""
+    unique: Any = torch.unique  # untyped library
+    different, inverse = unique(numbers, return_inverse=True)
+    places = torch.arange(len(numbers), device=numbers.device)
+    first = different.new_full(different.shape, len(numbers))
+    return first.scatter_reduce(0, inverse, places, "amin"), inverse
 
 
 def tokens_of(encoded: Encoded) -> Tensor:

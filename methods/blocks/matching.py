@@ -2,8 +2,7 @@
 
 Li et al., "Align before Fuse", NeurIPS 2021, section 3.2. https://arxiv.org/abs/2107.07651
 
-Shapes: B pairs of a batch, P pairs that are judged, B' rows that have a negative, L text tokens, D
-the width of a token.
+Shapes: B pairs of a batch, P pairs that are judged, L text tokens, D the width of a token.
 """
 
 from __future__ import annotations
@@ -16,61 +15,17 @@ from torch import Tensor
 
 from harness.method import Encoded
 from methods.blocks.albef import FusingEncoder
-from methods.blocks.encoded_rows import stack_rows
+from methods.blocks.encoded_rows import first_of_each, stack_rows, take_rows
 from methods.blocks.losses import precise
 
-LEAST_ODDS = 1e-5  # of a negative, beside what its likeness gives it
+NO_PAIR = -100  # the label of what is not judged
 
 
-def read(albef: FusingEncoder, ids: Tensor, images: Encoded) -> Tensor:
-    """Read a text with its image in view: (B, L) token ids -> (B, L, D)."""
-    return albef.fuse(albef.encoder.encode_tokens(ids), images)
+class Negatives(NamedTuple):
+    """What is easily taken for the other half of each pair; a pair that all match has its own."""
 
-
-@torch.no_grad()
-def draw_negatives(logits: Tensor, same: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw a column for each row by the softmax of its logits over columns that do not match.
-
-    (B, B), (B, B) bool -> (B,) columns. What matches is left out before the softmax, so that it is
-    never drawn, however near the others' odds are to 0. A row that all columns match has itself.
-    """
-    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
-    left_out = same & ~(itself & same.all(dim=1, keepdim=True))  # (B, B)
-    odds = logits.masked_fill(left_out, -torch.inf).softmax(dim=1)  # (B, B)
-    drawn = torch.multinomial(odds.cpu(), 1, generator=generator)[:, 0]  # (B,)
-    return drawn.to(logits.device)
-
-
-def fuse_with_others(
-    albef: FusingEncoder,
-    texts: Encoded,
-    images: Encoded,
-    other_texts: Encoded,
-    other_images: Encoded,
-) -> Tensor:
-    """Return the first token of each pair fused, with another image, with another text: (B, 3, D).
-
-    Texts are padded alike.
-    """
-    own = torch.arange(len(images.embedding), device=images.embedding.device)  # (B,)
-    fused = albef.fuse(
-        stack_rows(texts, texts, other_texts),
-        stack_rows(images, other_images),
-        torch.cat([own, own + len(own), own]),
-    )  # (3 B, L, D)
-    return fused[:, 0].view(3, len(own), -1).transpose(0, 1)
-
-
-def matching_loss(logits: Tensor, same: Tensor) -> Tensor:
-    """Return the cross-entropy of pairs, which match, and of their two negatives, which do not.
-
-    (B, 3, 2) logits of no match and match, (B, B) bool -> (). Of a row that all columns match the
-    negatives are none.
-    """
-    match = torch.zeros(logits.shape[:2], dtype=torch.long, device=logits.device)  # (B, 3)
-    match[:, 0] = 1
-    real = (match == 1) | ~same.all(dim=1, keepdim=True)  # (B, 3)
-    return F.cross_entropy(precise(logits)[real], match[real])
+    images: Tensor  # (B,) another image for each text
+    texts: Tensor  # (B,) another text for each image
 
 
 class Judged(NamedTuple):
@@ -81,39 +36,95 @@ class Judged(NamedTuple):
     labels: Tensor  # (P,) 1: they do
 
 
-def with_negatives(logits: Tensor, same: Tensor, generator: torch.Generator) -> Judged:
+def read(albef: FusingEncoder, ids: Tensor, images: Encoded) -> Tensor:
+    """Read a text with its image in view: (B, L) token ids -> (B, L, D)."""
+    return albef.fuse(albef.encoder.encode_tokens(ids), images)
+
+
+def draw_negatives(
+    of_texts: Tensor,
+    of_images: Tensor,
+    same: Tensor,
+    generator: torch.Generator,
+    added: float = 0.0,
+) -> Negatives:
+    """Draw another image for each text and another text for each image by how alike they look.
+
+    By the softmax of the logits of texts by images, and of images by texts, (B, B) each, over
+    columns that do not match, `same` (B, B): what matches is never drawn, however near the others'
+    odds are to 0. Some published code, as APTM's, has the softmax over all columns and a little
+    added to it in its place: `added`, where it is not 0.
+    """
+    images, texts = (_drawn(one, same, generator, added) for one in (of_texts, of_images))
+    return Negatives(images, texts)
+
+
+@torch.no_grad()
+def _drawn(logits: Tensor, same: Tensor, generator: torch.Generator, added: float) -> Tensor:
+    """Draw a column for each row: (B, B), (B, B) -> (B,). A row that all columns match has itself.
+
+    The draws are made on the processor, so that they are the same on any device.
+    """
+    itself = torch.eye(len(logits), dtype=torch.bool, device=logits.device)
+    left_out = same & ~(itself & same.all(dim=1, keepdim=True))  # (B, B)
+    if added:
+        odds = (precise(logits).softmax(dim=1) + added).masked_fill(left_out, 0.0)  # (B, B)
+    else:
+        odds = precise(logits).masked_fill(left_out, -torch.inf).softmax(dim=1)  # (B, B)
+    return torch.multinomial(odds.cpu(), 1, generator=generator)[:, 0].to(logits.device)
+
+
+def labels_with_negatives(same: Tensor) -> Tensor:
+    """Label each pair 1, and 0 with another image and with another text: (B, B) bool -> (B, 3).
+
+    Of a row that all columns match the negatives are none, and have the label NO_PAIR.
+    """
+    negative = torch.where(same.all(dim=1), NO_PAIR, 0)  # (B,)
+    return torch.stack([torch.ones_like(negative), negative, negative], dim=1)
+
+
+def pairs_with_negatives(negatives: Negatives, same: Tensor) -> Judged:
     """Return the pairs of a batch, then each text with another image, each image with another text.
 
-    What is alike is drawn more often: by the softmax of the logits (B, B), images by texts, with a
-    little added. What matches, `same` (B, B), is never drawn, and a row without a negative has
-    none: P = B + 2 B'.
+    A row that all columns match, `same` (B, B), has no negative: P is up to 3 B.
     """
-    rows = (~same).any(dim=1).nonzero()[:, 0]  # (B',)
     own = torch.arange(len(same), device=same.device)  # (B,)
-    images, texts = (
-        _drawn(one[rows], same[rows], generator) for one in (logits.T, logits)
-    )  # (B',) each
-    labels = own.new_zeros(len(own) + 2 * len(rows))
-    labels[: len(own)] = 1
-    return Judged(torch.cat([own, rows, texts]), torch.cat([own, images, rows]), labels)
+    labels = labels_with_negatives(same).T.flatten()  # (3 B,)
+    judged = labels != NO_PAIR  # (3 B,)
+    texts = torch.cat([own, own, negatives.texts])  # (3 B,)
+    images = torch.cat([own, negatives.images, own])  # (3 B,)
+    return Judged(texts[judged], images[judged], labels[judged])
 
 
-def _drawn(logits: Tensor, same: Tensor, generator: torch.Generator) -> Tensor:
-    """Draw a column that does not match for each row: (B', B), (B', B) -> (B',)."""
-    odds = (precise(logits.detach()).softmax(dim=1) + LEAST_ODDS).masked_fill(same, 0.0).cpu()
-    if not len(odds):
-        return odds.new_zeros(0, dtype=torch.long).to(logits.device)
-    return torch.multinomial(odds, 1, generator=generator)[:, 0].to(logits.device)
+def fuse_with_negatives(
+    albef: FusingEncoder,
+    texts: Encoded,
+    images: Encoded,
+    other_texts: Encoded,
+    other_images: Encoded,
+    numbers: Tensor | None = None,
+) -> Tensor:
+    """Return the first token of each pair fused, with another image, with another text: (B, 3, D).
+
+    Texts are padded alike. Where `numbers`, (B, 2), number the images and the others, an image that
+    stands there more than once is mapped to keys and values once; its gradients are then summed
+    there, which rounds otherwise.
+    """
+    both = stack_rows(images, other_images)
+    place = torch.arange(len(both.embedding), device=both.embedding.device)  # (2 B,)
+    if numbers is not None:
+        first, place = first_of_each(numbers.T.flatten())  # (M,), (2 B,)
+        both = take_rows(both, first)
+    own, other = place.chunk(2)  # (B,) each
+    every_text = stack_rows(texts, texts, other_texts)
+    fused = albef.fuse(every_text, both, torch.cat([own, other, own]))  # (3 B, L, D)
+    return fused[:, 0].view(3, len(own), -1).transpose(0, 1)
 
 
-def matching(logits: Tensor, labels: Tensor) -> Tensor:
-    """Return the cross-entropy of (no match, match): (P, 2), (P,) -> ()."""
-    return F.cross_entropy(precise(logits), labels)
+def matching_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return the mean cross-entropy of (no match, match): (..., 2), (...) -> ().
 
-
-def rows_of(encoded: Encoded, rows: Tensor) -> Encoded:
-    """Return some items, each as often as it is named; gradients of the same one add in order."""
-    assert encoded.tokens is not None  # what is fused has tokens
-    mask = None if encoded.mask is None else encoded.mask[rows]
-    tokens = encoded.tokens.index_select(0, rows)
-    return Encoded(encoded.embedding.index_select(0, rows), tokens, mask)
+    A label NO_PAIR does not count.
+    """
+    logits, labels = precise(logits).flatten(0, -2), labels.flatten()  # (P, 2), (P,)
+    return F.cross_entropy(logits, labels, ignore_index=NO_PAIR)

@@ -1,4 +1,4 @@
-"""Pairs of a batch, encoded by ALBEF and by its momentum model, and fused with negatives.
+"""Pairs of a batch, encoded by ALBEF and by its momentum encoders, and fused with negatives.
 
 Li et al., "Align before Fuse", NeurIPS 2021. https://arxiv.org/abs/2107.07651
 
@@ -19,73 +19,94 @@ from harness.method import Encoded, Run
 from methods.blocks.contrasts import Side
 from methods.blocks.encoded_rows import take_rows
 from methods.blocks.losses import cosine, precise
-from methods.blocks.matching import draw_negatives, fuse_with_others
+from methods.blocks.matching import Negatives, draw_negatives, fuse_with_negatives
 
 EncodedPairs = tuple[Encoded, Encoded]  # images, texts
 
 
 class MomentumPairs:
-    """Two views of the images of a batch with its captions; what is asked for is computed once.
+    """Views of the images of a batch with its captions; what is asked for is computed once.
 
-    The model encodes the first view, its momentum model the second. Labels (B,) are equal where two
-    pairs match.
+    The model encodes the first view, its momentum encoders the last. Labels (B,) are equal where
+    two pairs match.
     """
 
     def __init__(
         self,
         albef: Any,
-        slow_albef: Any,
+        slow_encoder: Any,
         temperature: Tensor,
         views: Sequence[Tensor],
-        captions: Sequence[str],
+        ids: Tensor,
         labels: Tensor,
         run: Run,
+        shares_images: bool = False,
     ) -> None:
-        """The models are a `methods.blocks.albef.FusingEncoder` each."""
-        self.albef, self.slow_albef, self.temperature = albef, slow_albef, temperature
+        """The model is a `methods.blocks.albef.FusingEncoder`, the other a copy of its encoder.
+
+        An image is fused with several texts. Where it is shared, it is mapped to keys and values
+        once, which is cheaper and rounds gradients otherwise.
+        """
+        self.albef, self.slow_encoder, self.temperature = albef, slow_encoder, temperature
         self.views = views  # (B, 3, H, W) uint8 each
-        self.ids: Tensor = albef.encoder.tokenize(captions)  # (B, L)
-        self.labels, self.run = labels, run
+        self.ids = ids  # (B, L)
+        self.labels, self.run, self.shares_images = labels, run, shares_images
         self.same = labels[:, None] == labels[None, :]  # (B, B)
 
     @cached_property
-    def fast(self) -> EncodedPairs:
+    def images(self) -> Encoded:
         """Return what the model makes of the first view."""
-        return self._encode(self.albef.encoder, self.views[0])
+        return self.run.spread(self.albef.encoder.encode_images, self.views[0])  # type: ignore[no-any-return]  # of any
+
+    @cached_property
+    def texts(self) -> Encoded:
+        """Return what the model makes of the captions."""
+        return self.run.spread(self.albef.encoder.encode_tokens, self.ids)  # type: ignore[no-any-return]  # of any
 
     @cached_property
     def slow(self) -> EncodedPairs:
-        """Return what the momentum model makes of the second view, without gradient."""
-        with torch.no_grad():
-            return self._encode(self.slow_albef.encoder, self.views[1])
+        """Return what the momentum encoders make of the last view and the captions."""
+        images, texts = self.run.spread(self.encode_slowly, self.views[-1], self.ids)
+        return images, texts
 
-    def _encode(self, encoder: Any, images: Tensor) -> EncodedPairs:
-        spread = self.run.spread
-        return spread(encoder.encode_images, images), spread(encoder.encode_tokens, self.ids)
+    @torch.no_grad()
+    def encode_slowly(self, images: Tensor, ids: Tensor) -> EncodedPairs:
+        """Encode images (B, 3, H, W) and texts (B, L) without gradient."""
+        encoder = self.slow_encoder
+        return encoder.encode_images(images), encoder.encode_tokens(ids)
 
     @cached_property
-    def sides(self) -> tuple[Side, Side]:
-        """Embeddings of images and texts, (B, E) each, with the momentum model's, of length one."""
-        images, texts = (
-            Side(fast.embedding, F.normalize(precise(slow.embedding), dim=1))
-            for fast, slow in zip(self.fast, self.slow, strict=True)
-        )
+    def judging(self) -> tuple[Tensor, Tensor]:
+        """Embeddings of images and texts by the momentum encoders, (B, E) each, of length one."""
+        images, texts = (F.normalize(precise(one.embedding), dim=1) for one in self.slow)
         return images, texts
 
     @cached_property
-    def fused(self) -> Tensor:
-        """Return first tokens of each pair fused, with another image, with another text: (B, 3, D).
+    def sides(self) -> tuple[Side, Side]:
+        """Images and texts, embedded by the model and by the momentum encoders."""
+        learning = self.images.embedding, self.texts.embedding  # (B, E) each
+        images, texts = (Side(*both) for both in zip(learning, self.judging, strict=True))
+        return images, texts
 
-        The others are drawn by the contrast, cosine / temperature: images by how like the text they
-        are to the momentum model, texts by how like the image.
+    @cached_property
+    def negatives(self) -> Negatives:
+        """Draw them by the contrast, cosine / temperature.
+
+        Images by how like the text they are to the momentum encoders, texts by how like the image.
         """
-        draws, (images, texts) = self.run.generator("negatives"), self.sides
-        image, text = (
-            draw_negatives(cosine(one.learning, by.judging) / self.temperature, self.same, draws)
+        images, texts = self.sides
+        of_texts, of_images = (
+            cosine(one.learning, by.judging) / self.temperature
             for one, by in ((texts, images), (images, texts))
-        )  # (B,) each
-        of_images, of_texts = self.fast
-        others = take_rows(of_texts, text), take_rows(of_images, image)
-        fuse = partial(fuse_with_others, self.albef)
-        found: Tensor = self.run.spread(fuse, of_texts, of_images, *others)
-        return found
+        )  # (B, B) each
+        return draw_negatives(of_texts, of_images, self.same, self.run.generator("negatives"))
+
+    @cached_property
+    def fused(self) -> Tensor:
+        """First tokens of each pair fused, with another image, with another text: (B, 3, D)."""
+        image, text = self.negatives
+        others = take_rows(self.texts, text), take_rows(self.images, image)
+        fuse = partial(fuse_with_negatives, self.albef)
+        own = torch.arange(len(image), device=image.device)  # (B,)
+        numbers = (torch.stack([own, image], dim=1),) if self.shares_images else ()  # (B, 2)
+        return self.run.spread(fuse, self.texts, self.images, *others, *numbers)  # type: ignore[no-any-return]  # of any

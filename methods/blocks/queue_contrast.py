@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from harness.method import Run
 from methods.blocks.contrasts import Side, contrastive, soft_target
 from methods.blocks.losses import cosine
 from methods.blocks.momentum import FeatureQueue
@@ -47,3 +48,14 @@ def queue_contrast(
     target = matches / matches.sum(dim=1, keepdim=True)  # (B, C)
     judged, logits = (cosine(one, columns) / temperature for one in (rows.judging, rows.learning))
     return contrastive(logits, soft_target(judged, target, share))
+
+
+def ramped(share: float, run: Run) -> float:
+    """Return the momentum model's share of targets: it rises over the first epoch of a run."""
+    risen = 1.0 if run.stage or run.epoch else run.step / run.steps_per_epoch
+    return float(share * risen)
+
+
+def bounded(temperature: Tensor) -> Tensor:
+    """Return a learned temperature within ALBEF's bounds: () -> ()."""
+    return temperature.clamp(0.001, 0.5)

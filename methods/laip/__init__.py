@@ -13,17 +13,15 @@ with its recipes and tables.
 """
 
 from methods.laip.attention import attention_gradient, normalised, weigh
-from methods.laip.baseline import NOBODY, Baseline
+from methods.laip.baseline import Baseline
 from methods.laip.config import LaipConfig
 from methods.laip.method import STAGE_1, STAGE_2_ALONE, Laip, fusion_triplet
-from methods.laip.pairs import Fused, Masked, Pairs
+from methods.laip.pairs import Masked, Pairs
 
 __all__ = [
-    "NOBODY",
     "STAGE_1",
     "STAGE_2_ALONE",
     "Baseline",
-    "Fused",
     "Laip",
     "LaipConfig",
     "Masked",

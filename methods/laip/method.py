@@ -28,6 +28,7 @@ from harness.method import (
 )
 from harness.registry import Paper, register
 from methods.blocks.albef import albef_downloads
+from methods.blocks.encoded_rows import tokens_of
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import precise
 from methods.blocks.masked_phrases import (
@@ -38,12 +39,13 @@ from methods.blocks.masked_phrases import (
     phrase_spans,
 )
 from methods.blocks.masking import mask_words
+from methods.blocks.matching import read
 from methods.blocks.objective import weighted
 from methods.blocks.phrases import Word, tag, tagger_downloads
 from methods.laip.attention import attention_gradient, weigh
 from methods.laip.baseline import Baseline
 from methods.laip.config import LaipConfig
-from methods.laip.pairs import Masked, Pairs, tokens_of
+from methods.laip.pairs import Masked, Pairs
 from methods.laip.slots import Slots, by_caption
 
 STAGE_1 = ("itc", "itm")
@@ -211,18 +213,10 @@ class Laip(Baseline):
 
     def training_losses(self, batch: Batch, run: Run) -> dict[str, Tensor]:
         # NOTE: no augmentation: the paper names none.
-        pairs = Pairs(
-            batch,
-            run,
-            run.spread(self.encode_images, batch.images),
-            self.albef.encoder.tokenize(batch.captions),
-            self._labels(batch),
-            self,
-        )
-        self.seen = pairs
+        self.seen = Pairs(batch, run, self._labels(batch), self)
         return weighted(
             run.losses,
-            pairs,
+            self.seen,
             itc=self.contrast,
             itm=self.matching,
             tri=self.fusion_triplet,
@@ -233,10 +227,8 @@ class Laip(Baseline):
 
     def fusion_triplet(self, x: Pairs) -> Tensor:
         """L_tri on matching probabilities (eq. 20; its signs are printed the wrong way round)."""
-        own, other_image, other_text = (
-            precise(logits).softmax(dim=1)[:, 1]
-            for logits in (x.fused.own[x.fused.rows], x.fused.other_image, x.fused.other_text)
-        )  # (B',)
+        scores = x.scores[:, ~x.same.all(dim=1)]  # (3, B', 2): rows that have negatives
+        own, other_image, other_text = precise(scores).softmax(dim=2)[..., 1]  # (B',) each
         return fusion_triplet(own, other_image, other_text, self.config.margin)
 
     def mask_phrases(self, batch: Batch, generator: torch.Generator) -> MaskedPhrases:
@@ -291,14 +283,13 @@ class Laip(Baseline):
     def masked_words(self, x: Pairs) -> Tensor:
         """L_mlm, in its place in Table V: masked words of the whole text."""
         masked = mask_words(
-            x.words,
+            x.ids,
             self.albef.encoder.vocabulary,
             x.run.generator("mask"),
             self.config.masked_share,
         )
-        texts = x.run.spread(self.albef.encoder.encode_tokens, masked.ids)
-        fused = x.run.spread(self.albef.fuse, texts, x.images)[masked.chosen]  # (M, D)
-        logits = self.albef.masked_word_head(fused)  # (M, vocabulary)
+        fused = x.run.spread(partial(read, self.albef), masked.ids, x.images)  # (B, L, D)
+        logits = self.albef.masked_word_head(fused[masked.chosen])  # (M, vocabulary)
         return F.cross_entropy(precise(logits), masked.labels[masked.chosen])
 
     def local_alignment(self, x: Pairs) -> Tensor:

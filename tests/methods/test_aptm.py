@@ -199,7 +199,9 @@ def test_itm_judges_pairs_and_hard_negatives(aptm: Aptm) -> None:
     )
     people = torch.tensor(PEOPLE)
     generator = Step().generator("negatives of texts")
-    drawn = matching.with_negatives(similarity, people[:, None] == people[None, :], generator)
+    same = people[:, None] == people[None, :]
+    negatives = matching.draw_negatives(similarity.T, similarity, same, generator, 1e-5)
+    drawn = matching.pairs_with_negatives(negatives, same)
     total = 0.0
     for text, image, label in zip(*(part.tolist() for part in drawn), strict=True):
         assert (PEOPLE[text] == PEOPLE[image]) == bool(label)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from harness.method import Encoded
-from methods.blocks.encoded_rows import stack_rows, take_rows, tokens_of
+from methods.blocks.encoded_rows import first_of_each, stack_rows, take_rows, tokens_of
 
 NUMBERS = torch.arange(3.0)
 MASK = torch.tensor([[1, 0], [1, 1], [0, 1]])
@@ -19,6 +19,23 @@ def test_rows_are_taken_as_often_as_they_are_named() -> None:
     assert found.mask is not None
     assert found.mask.tolist() == [[0, 1], [1, 0], [0, 1]]
     assert take_rows(Encoded(NUMBERS, NUMBERS), torch.tensor([1])).mask is None
+
+
+def test_a_row_that_is_named_twice_has_the_gradients_of_both() -> None:
+    """And one that is not named none."""
+    tokens = torch.ones(3, 2, 1, requires_grad=True)
+    found = take_rows(Encoded(NUMBERS[:, None], tokens), torch.tensor([2, 0, 2]))
+    (tokens_of(found) * torch.tensor([1.0, 10.0, 100.0])[:, None, None]).sum().backward()  # type: ignore[no-untyped-call]  # of torch
+    assert tokens.grad is not None
+    assert tokens.grad[:, 1, 0].tolist() == [10.0, 0.0, 101.0]
+
+
+def test_what_is_numbered_alike_is_found_where_it_stands_first() -> None:
+    """Each number leads to its first place."""
+    numbers = torch.tensor([7, 3, 3, 9, 7, 1])
+    first, which = first_of_each(numbers)
+    assert sorted(first.tolist()) == [0, 1, 3, 5]
+    assert first[which].tolist() == [0, 1, 1, 3, 0, 5]
 
 
 def test_rows_stand_one_after_the_other() -> None:

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from harness.method import Run
 from methods.blocks.encoded_rows import take_rows
 from methods.blocks.losses import cosine
-from methods.blocks.matching import draw_negatives, fuse_with_others
+from methods.blocks.matching import draw_negatives, fuse_with_negatives
 from methods.blocks.momentum_pairs import MomentumPairs
 from methods.blocks.tiny_albef import TinyAlbef, load_tiny_albef
 
@@ -42,21 +42,28 @@ def models() -> tuple[TinyAlbef, TinyAlbef]:
     return load_tiny_albef(1), load_tiny_albef(2)
 
 
-def pairs(models: tuple[TinyAlbef, TinyAlbef], run: Counting) -> MomentumPairs:
-    """Return three pairs, the views of each image being two images."""
+def pairs(
+    models: tuple[TinyAlbef, TinyAlbef], run: Counting, views: int = 2, **settings: bool
+) -> MomentumPairs:
+    """Return three pairs, the views of each image being images of their own."""
     draw = torch.Generator().manual_seed(0)
-    views = torch.randint(0, 256, (2, 3, 3, 96, 32), dtype=torch.uint8, generator=draw)
-    return MomentumPairs(*models, TAU, [*views], CAPTIONS, LABELS, cast(Run, run))
+    shown = torch.randint(0, 256, (views, 3, 3, 96, 32), dtype=torch.uint8, generator=draw)
+    fast, slow = models
+    ids = fast.encoder.tokenize(CAPTIONS)
+    return MomentumPairs(fast, slow.encoder, TAU, [*shown], ids, LABELS, cast(Run, run), **settings)
 
 
-def test_each_model_sees_a_view_of_its_own(models: tuple[TinyAlbef, TinyAlbef]) -> None:
-    """With the same captions; what the momentum model gives has length one and no gradient."""
-    x = pairs(models, Counting())
+@pytest.mark.parametrize("views", [1, 2])
+def test_the_models_see_the_first_and_the_last_view(
+    models: tuple[TinyAlbef, TinyAlbef], views: int
+) -> None:
+    """With the same captions; what the momentum encoders give has length one and no gradient."""
+    x = pairs(models, Counting(), views)
     fast, slow = models
     for side, mine, theirs in zip(
         x.sides,
         (fast.encoder.encode_images(x.views[0]), fast.encoder.encode_texts(CAPTIONS)),
-        (slow.encoder.encode_images(x.views[1]), slow.encoder.encode_texts(CAPTIONS)),
+        (slow.encoder.encode_images(x.views[views - 1]), slow.encoder.encode_texts(CAPTIONS)),
         strict=True,
     ):
         torch.testing.assert_close(side.learning, mine.embedding)
@@ -71,25 +78,30 @@ def test_what_is_asked_for_is_computed_once(models: tuple[TinyAlbef, TinyAlbef])
     run = Counting()
     x = pairs(models, run)
     assert not run.called
-    assert x.fast is x.fast
-    assert run.called == {"encode_images": 1, "encode_tokens": 1}
+    assert x.images is x.images
+    assert run.called == {"encode_images": 1}
+    assert x.judging is x.judging
+    assert run.called == {"encode_images": 1, "encode_slowly": 1}
     assert x.fused is x.fused
     assert x.sides is x.sides
-    assert run.called == {"encode_images": 2, "encode_tokens": 2, "fuse": 1}
+    assert run.called == {"encode_images": 1, "encode_tokens": 1, "encode_slowly": 1, "fuse": 1}
 
 
+@pytest.mark.parametrize("shares_images", [False, True])
 def test_pairs_are_fused_with_negatives_of_the_contrast(
-    models: tuple[TinyAlbef, TinyAlbef],
+    models: tuple[TinyAlbef, TinyAlbef], shares_images: bool
 ) -> None:
-    """Images by their likeness to the text, then texts by theirs to the image, in one stream."""
+    """Images by their likeness to the text, texts by theirs to the image; sharing changes none."""
     run = Counting()
-    x = pairs(models, run)
+    x = pairs(models, run, shares_images=shares_images)
     (images, texts), draws = x.sides, run.generator("negatives")
-    image = draw_negatives(cosine(texts.learning, images.judging) / TAU, x.same, draws)
-    text = draw_negatives(cosine(images.learning, texts.judging) / TAU, x.same, draws)
-    of_images, of_texts = x.fast
-    others = take_rows(of_texts, text), take_rows(of_images, image)
-    expected = fuse_with_others(models[0], of_texts, of_images, *others)
+    image, text = draw_negatives(
+        cosine(texts.learning, images.judging) / TAU,
+        cosine(images.learning, texts.judging) / TAU,
+        *(x.same, draws),
+    )
+    others = take_rows(x.texts, text), take_rows(x.images, image)
+    expected = fuse_with_negatives(models[0], x.texts, x.images, *others)
     torch.testing.assert_close(x.fused, expected)
     assert LABELS[image].ne(LABELS).all()
     assert LABELS[text].ne(LABELS).all()

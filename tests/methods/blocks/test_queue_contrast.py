@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from methods.blocks.contrasts import Side
-from methods.blocks.queue_contrast import NOBODY, queue_contrast, queue_from
+from methods.blocks.queue_contrast import NOBODY, bounded, queue_contrast, queue_from, ramped
 
 PEOPLE = [2, 0, 2, 1]
 TAU = torch.tensor(0.3, dtype=torch.float64)
@@ -83,3 +85,27 @@ def test_the_momentum_model_is_not_moved() -> None:
     assert rows.learning.grad is not None
     assert rows.judging.grad is None
     assert tau.grad is not None
+
+
+@pytest.mark.parametrize(
+    ("stage", "epoch", "step", "share"),
+    [(0, 0, 0, 0.0), (0, 0, 1, 0.1), (0, 0, 3, 0.3), (0, 1, 4, 0.4), (0, 7, 30, 0.4),
+     (1, 0, 0, 0.4), (1, 0, 1, 0.4)],
+)  # fmt: skip
+def test_the_momentum_models_share_rises_over_the_first_epoch(
+    stage: int, epoch: int, step: int, share: float
+) -> None:
+    """To 0.4, and stays, in later stages too."""
+    run = SimpleNamespace(stage=stage, epoch=epoch, step=step, steps_per_epoch=4)
+    assert ramped(0.4, cast(Any, run)) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(("given", "tau"), [(0.07, 0.07), (1e-5, 0.001), (2.0, 0.5)])
+def test_a_temperature_is_learned_within_albefs_bounds(given: float, tau: float) -> None:
+    """Outside them it has no gradient."""
+    temperature = torch.tensor(given, requires_grad=True)
+    found = bounded(temperature)
+    found.backward()  # type: ignore[no-untyped-call]  # of torch
+    assert float(found.detach()) == pytest.approx(tau)
+    assert temperature.grad is not None
+    assert bool(temperature.grad) is (given == tau)

@@ -15,7 +15,7 @@ from scipy.special import erf
 from torch import Tensor
 
 from harness.method import Batch, Encoded, Run, TrainSet, TrainSummary
-from methods.laip import Fused, Laip, LaipConfig, Masked, Pairs
+from methods.laip import Laip, LaipConfig, Masked, Pairs
 
 Array = NDArray[np.float64]
 
@@ -37,12 +37,13 @@ ROWS = {
     for label, changes in rows.items()
 }
 
-LOGITS = Fused(
-    own=torch.tensor([[-1.0, 2.0], [0.5, 0.0], [30.0, -60.0], [-0.2, 0.1]]),
-    other_image=torch.tensor([[0.3, 0.4], [2.0, -1.0], [-50.0, 60.0]]),
-    other_text=torch.tensor([[1.0, 0.0], [0.0, 0.7], [0.1, 0.0]]),
-    rows=torch.tensor([0, 1, 3]),
-)
+# Scores of pairs, of texts with other images, of images with other texts. Row 2 has no negative.
+SCORES = torch.tensor([
+    [[-1.0, 2.0], [0.5, 0.0], [30.0, -60.0], [-0.2, 0.1]],
+    [[0.3, 0.4], [2.0, -1.0], [30.0, -60.0], [-50.0, 60.0]],
+    [[1.0, 0.0], [0.0, 0.7], [30.0, -60.0], [0.1, 0.0]],
+])  # fmt: skip
+SAME = torch.eye(4, dtype=torch.bool) | (torch.arange(4) == 2)[:, None]
 
 
 # The reference: loops over phrases, heads and tokens.
@@ -308,11 +309,16 @@ def drawn(
     images, texts, old_images, old_texts = (
         torch.randn(len(people), width, generator=generator, dtype=torch.float64) for _ in range(4)
     )
-    run, words = cast(Run, step or Step()), torch.zeros(len(people), 1)
-    labels = torch.tensor(people)
-    x = Pairs(batch_of(), run, Encoded(images.requires_grad_()), words, labels, model)
-    x.texts = Encoded(texts.requires_grad_())
-    x.momentum = (F.normalize(old_images, dim=1), F.normalize(old_texts, dim=1))
+    x = Pairs(batch_of(), cast(Run, step or Step()), torch.tensor(people), model)
+    x.images, x.texts = Encoded(images.requires_grad_()), Encoded(texts.requires_grad_())
+    x.judging = (F.normalize(old_images, dim=1), F.normalize(old_texts, dim=1))
+    return x
+
+
+def scored(model: Laip) -> Pairs:
+    """Return a batch of known scores, of which one row has no negative."""
+    x = drawn(model, PEOPLE)
+    x.scores, x.same = SCORES, SAME
     return x
 
 

@@ -14,15 +14,16 @@ from harness.data.schema import Split
 from harness.evaluation import encode_split, score_text_to_image
 from harness.method import Batch, Encoded, Run, TrainSet, TrainSummary
 from harness.training.checkpoints import load_state
-from methods import laip
+from methods.blocks.matching import Negatives
+from methods.blocks.queue_contrast import NOBODY
 from methods.laip import Laip, LaipConfig, Pairs
 
 from ..blocks.published_albef import SQUARE, TEMPERATURE, build_narrow, published, write_vocabulary
 from .scenes import (
     ALL,
     CAPTIONS,
-    LOGITS,
     PEOPLE,
+    SCORES,
     WIDTH,
     Array,
     Step,
@@ -34,6 +35,7 @@ from .scenes import (
     fuse,
     mapped,
     method,
+    scored,
     softmax,
     tokens,
     values,
@@ -78,7 +80,7 @@ def contrast(x: Pairs, slots: Slots, tau: float, share: float) -> float:
     """Return L_itc, equations 15 to 17, with momentum distillation, by rows and columns."""
     labels = x.labels.tolist()
     known = [*labels, *slots.labels]
-    images, texts = (values(each) for each in x.momentum)
+    images, texts = (values(each) for each in x.judging)
     sides = (
         (values(x.images.embedding), images, [*texts, *slots.texts]),
         (values(x.texts.embedding), texts, [*images, *slots.images]),
@@ -100,7 +102,7 @@ PUSHES = {
     "empty": [],
     "partly filled": [[2, 7, 2], [0, 9]],
     "wrapped around": [[2, 7, 2], [0, 9, 1], [5, 5, 0, 2]],
-    "nobody's, as from weights": [[laip.NOBODY] * 4, [2, 9]],
+    "nobody's, as from weights": [[NOBODY] * 4, [2, 9]],
 }
 
 
@@ -152,25 +154,17 @@ def test_equation_16_temperature(temperature: float, tau: float) -> None:
 
 
 def test_momentum_targets_take_no_gradient() -> None:
-    """Where targets are all the momentum model's, its rows have no gradient; columns are given.
-
-    What the copies encode has none at all.
-    """
+    """Where targets are all the momentum model's, rows learn; what the copies encode does not."""
     model = method(distillation=1.0, temperature=0.3)
     Slots(model, [])
     x = drawn(model, PEOPLE)
-    taught = [part.clone().requires_grad_() for part in x.momentum]
-    target = torch.full((4, 4), 0.25, dtype=torch.float64)
-    for rows, seen, columns in zip(
-        (x.images.embedding, x.texts.embedding), taught, x.momentum, strict=True
-    ):
-        model._soft_contrast(rows, seen, columns, target, 1.0).backward()
+    model.contrast(x).backward()  # type: ignore[no-untyped-call]  # of torch
+    for rows in (x.images.embedding, x.texts.embedding):
         assert rows.grad is not None
         assert rows.grad.abs().sum() > 0
-        assert seen.grad is None
     found = encoded(model)
-    assert not any(part.requires_grad for part in found.momentum)
-    for part in found.momentum:
+    assert not any(part.requires_grad for part in found.judging)
+    for part in found.judging:
         close(part.norm(dim=1), [1.0] * 4)
 
 
@@ -183,9 +177,9 @@ def test_equation_16_the_momentum_encoders_see_the_same_batch() -> None:
     x = encoded(model)
     copy = cast(Any, model.momentum_copy.module)
     images, texts = copy.encode_images(batch_of().images), copy.encode_texts(CAPTIONS)
-    for found, expected in zip(x.momentum, (images, texts), strict=True):
+    for found, expected in zip(x.judging, (images, texts), strict=True):
         close(found, F.normalize(expected.embedding, dim=1).numpy(force=True))
-    assert (x.momentum[0] - F.normalize(x.images.embedding, dim=1)).abs().max() > 1e-3
+    assert (x.judging[0] - F.normalize(x.images.embedding, dim=1)).abs().max() > 1e-3
 
 
 # Equations 18 to 20: matching.
@@ -233,34 +227,29 @@ def cross_entropy(logits: Sequence[float], label: int) -> float:
 
 def test_equation_19_matching(model: Laip) -> None:
     """The mean cross-entropy of all pairs: own ones match, other images and other texts do not."""
-    x = drawn(model, PEOPLE)
-    x.fused = LOGITS
-    terms = [cross_entropy(row.tolist(), 1) for row in LOGITS.own]
-    terms += [cross_entropy(row.tolist(), 0) for row in LOGITS.other_image]
-    terms += [cross_entropy(row.tolist(), 0) for row in LOGITS.other_text]
+    own, *others = SCORES.tolist()
+    terms = [cross_entropy(row, 1) for row in own]
+    terms += [cross_entropy(side[row], 0) for side in others for row in (0, 1, 3)]
     assert max(terms) > 80  # a probability of 0 in single precision
-    close(model.matching(x), sum(terms) / 10, 1e-6)
+    close(model.matching(scored(model)), sum(terms) / 10, 1e-6)
 
 
-def test_equations_18_to_20_pairs_that_are_fused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_equations_18_to_20_pairs_that_are_fused(model: Laip) -> None:
     """Each text with its own and with another image, each image with another text."""
-    model = method()
     x = encoded(model)
-    images, texts, rows = torch.tensor([1, 3, 0]), torch.tensor([3, 2, 2]), torch.tensor([0, 1, 3])
-    monkeypatch.setattr(model, "draw_negatives", lambda x: (images, texts, rows))
-    found = model.fuse_with_negatives(x)
+    x.negatives = Negatives(torch.tensor([1, 3, 0, 0]), torch.tensor([3, 2, 1, 2]))
 
     def logits(text: int, image: int) -> Array:
-        length = int((x.words[text] != 0).sum())
+        length = int((x.ids[text] != 0).sum())
         fused, _ = fuse(
             model, values(tokens(x.texts)[text, :length]), values(tokens(x.images)[image])
         )
         return mapped(model.albef.matching_head, fused[:1])[0]
 
-    close(found.own, [logits(row, row) for row in range(4)], 1e-8)
-    close(found.other_image, [logits(0, 1), logits(1, 3), logits(3, 0)], 1e-8)
-    close(found.other_text, [logits(3, 0), logits(2, 1), logits(2, 3)], 1e-8)
-    assert torch.equal(found.rows, rows)
+    own, other_image, other_text = x.scores
+    close(own, [logits(row, row) for row in range(4)], 1e-8)
+    close(other_image, [logits(0, 1), logits(1, 3), logits(2, 0), logits(3, 0)], 1e-8)
+    close(other_text, [logits(3, 0), logits(2, 1), logits(1, 2), logits(2, 3)], 1e-8)
 
 
 def test_hard_negatives_follow_the_contrast(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,9 +264,8 @@ def test_hard_negatives_follow_the_contrast(monkeypatch: pytest.MonkeyPatch) -> 
         return draw(odds, count, **named)
 
     monkeypatch.setattr(torch, "multinomial", recorded)
-    images, texts, rows = model.draw_negatives(x)
-    assert rows.tolist() == [0, 1, 2, 3]
-    old_images, old_texts = (values(each) for each in x.momentum)
+    images, texts = x.negatives
+    old_images, old_texts = (values(each) for each in x.judging)
     sides = (
         (values(x.texts.embedding), old_images),
         (values(x.images.embedding), old_texts),
@@ -302,12 +290,11 @@ def test_a_positive_is_never_drawn() -> None:
         x = drawn(model, PEOPLE, Step(seed=seed))
         same = F.normalize(torch.ones(4, 5, dtype=torch.float64), dim=1)
         x.images, x.texts = Encoded(same), Encoded(same)
-        x.momentum = (same.clone(), same.clone())
-        for part in x.momentum:
+        x.judging = (same.clone(), same.clone())
+        for part in x.judging:
             part[[1, 3]] *= -1  # nothing but positives is near to rows 0 and 2
-        images, texts, rows = model.draw_negatives(x)
-        for chosen in (images, texts):
-            for row, other in zip(rows.tolist(), chosen.tolist(), strict=True):
+        for chosen in x.negatives:
+            for row, other in enumerate(chosen.tolist()):
                 assert PEOPLE[row] != PEOPLE[other]
 
 
@@ -317,14 +304,22 @@ def test_a_batch_of_one_person_has_no_negatives() -> None:
     found = model.training_losses(batch_of([1, 1, 1, 1]), cast(Run, Step()))
     x = model.seen
     assert x is not None
-    assert [len(part) for part in x.fused] == [4, 0, 0, 0]
-    terms = [cross_entropy(row.tolist(), 1) for row in x.fused.own]
+    terms = [cross_entropy(row.tolist(), 1) for row in x.scores[0]]
     close(found["itm"], sum(terms) / 4, 1e-8)
     assert found["tri"] == 0
     torch.stack(list(found.values())).sum().backward()
     for name, parameter in model.albef.named_parameters():
         if parameter.grad is not None:
             assert torch.isfinite(parameter.grad).all(), name
+
+
+@pytest.mark.parametrize("name", ["itc", "itm", "tri"])
+def test_each_loss_alone_moves_both_encoders(name: str) -> None:
+    """Whichever of them is computed first."""
+    model = method()
+    model.training_losses(batch_of(), cast(Run, Step((name,))))[name].backward()  # type: ignore[no-untyped-call]  # of torch
+    for part in (model.albef.encoder.visual, model.albef.encoder.text):
+        assert any(one.grad is not None and bool(one.grad.any()) for one in part.parameters())
 
 
 @pytest.mark.parametrize("names", [("itc", "itm"), ("itc",), ("itm",)])
@@ -334,7 +329,7 @@ def test_after_a_step_the_copies_move_and_the_queues_fill(names: tuple[str, ...]
     run = cast(Run, Step(names))
     for _ in range(3):
         x = encoded(model, names)
-        given = [part.clone() for part in x.momentum]
+        given = [part.clone() for part in x.judging]
         before = [p.clone() for p in model.momentum_copy.parameters()]
         with torch.no_grad():
             for parameter in model.albef.parameters():
@@ -450,7 +445,7 @@ def test_training_from_published_weights(published_folder: Path) -> None:
         assert all(torch.isfinite(loss) for loss in found.values())
         torch.stack(list(found.values())).sum().backward()
         assert model.seen is not None
-        given.append(model.seen.momentum[0])
+        given.append(model.seen.judging[0])
         model.after_step(small_batch(), cast(Run, Step(names)))
         if len(given) == 1:
             features, labels = model.image_queue.filled()

@@ -18,9 +18,8 @@ from methods.laip import Laip, Masked, Pairs, fusion_triplet
 from .scenes import (
     ALL,
     CAPTIONS,
-    LOGITS,
-    PEOPLE,
     PHRASE_ROWS,
+    SCORES,
     WIDTH,
     Phrase,
     Step,
@@ -28,13 +27,13 @@ from .scenes import (
     batch_of,
     close,
     cosine,
-    drawn,
     encoded,
     find_out,
     fuse,
     masked_of,
     method,
     phrase_embedding,
+    scored,
     softmax,
     text_tokens,
     tokens,
@@ -152,7 +151,8 @@ def test_equations_1_and_12_a_weight_multiplies_its_loss() -> None:
 
 def replaced(x: Pairs, **known: Any) -> Pairs:
     """Return a batch of which something is known already."""
-    other = Pairs(x.batch, x.run, x.images, x.words, x.labels, x._laip)
+    other = Pairs(x.batch, x.run, x.labels, x._laip)
+    other.images = x.images
     for name, value in known.items():
         setattr(other, name, value)
     return other
@@ -255,16 +255,16 @@ def test_masked_words_of_the_whole_text(model: Laip) -> None:
     """Table V's MLM: the mean cross-entropy of the words that are masked, anywhere in a caption."""
     x = encoded(model)
     found = model.masked_words(x)
-    masked = mask_words(x.words, model.albef.encoder.vocabulary, x.run.generator("mask"), 0.15)
+    masked = mask_words(x.ids, model.albef.encoder.vocabulary, x.run.generator("mask"), 0.15)
     terms = []
     for row in range(4):
-        length = int((x.words[row] != 0).sum())
+        length = int((x.ids[row] != 0).sum())
         ids = masked.ids[row, :length].tolist()
         fused, _ = fuse(model, text_tokens(model, ids), values(tokens(x.images)[row]))
         for i in range(length):
             if masked.chosen[row, i]:
                 logits = word_logits(model, fused[i : i + 1])[0]
-                terms.append(-math.log(softmax(logits)[int(x.words[row, i])]))
+                terms.append(-math.log(softmax(logits)[int(x.ids[row, i])]))
     assert len(terms) >= 4
     close(found, sum(terms) / len(terms), 1e-8)
 
@@ -277,22 +277,18 @@ def test_the_share_of_masked_words_is_the_configs(monkeypatch: pytest.MonkeyPatc
     head.register_forward_hook(lambda module, given, gave: seen.append(given[0]))
     x = encoded(model)
     model.masked_words(x)
-    assert len(seen[0]) == int((x.words != 0).sum()) - 2 * 4
+    assert len(seen[0]) == int((x.ids != 0).sum()) - 2 * 4
 
 
 @pytest.mark.parametrize("margin", [0.6, 0.2, 1.0])
 def test_equation_20_fusion_triplet(margin: float) -> None:
     """[p(neg) - p(own) + delta]_+^2 for other images and other texts, of rows with a negative."""
     model = method(margin=margin)
-    x = drawn(model, PEOPLE)
-    x.fused = LOGITS
     total = 0.0
-    for number, row in enumerate(LOGITS.rows.tolist()):
-        own = softmax(LOGITS.own[row].tolist())[1]
-        for others in (LOGITS.other_image, LOGITS.other_text):
-            other = softmax(others[number].tolist())[1]
-            total += max(0.0, other - own + margin) ** 2
-    close(model.fusion_triplet(x), total / 3, 1e-5)
+    for row in (0, 1, 3):
+        own, *others = (softmax(scores[row].tolist())[1] for scores in SCORES)
+        total += sum(max(0.0, other - own + margin) ** 2 for other in others)
+    close(model.fusion_triplet(scored(model)), total / 3, 1e-5)
 
 
 def test_equation_20_by_hand() -> None:

@@ -28,14 +28,15 @@ class Uncalled:
         raise AssertionError("this row does not need it")
 
 
+TAG = "methods.laip.method.tag"
 NEEDS = {
-    "tag": {"biatt", "mpm"},
-    "fuse_phrases": {"biatt", "mpm"},
-    "mask_phrases": {"biatt", "mpm"},
-    "weigh_patches": {"biatt"},
-    "masked_words": {"mlm"},
-    "fuse_with_negatives": {"itm", "tri"},
-    "fusion_triplet": {"tri"},
+    TAG: {"biatt", "mpm"},
+    "methods.laip.Laip.fuse_phrases": {"biatt", "mpm"},
+    "methods.laip.Laip.mask_phrases": {"biatt", "mpm"},
+    "methods.laip.Laip.weigh_patches": {"biatt"},
+    "methods.laip.Laip.masked_words": {"mlm"},
+    "methods.blocks.momentum_pairs.fuse_with_negatives": {"itm", "tri"},
+    "methods.laip.Laip.fusion_triplet": {"tri"},
 }
 
 
@@ -45,9 +46,8 @@ def test_a_row_computes_its_losses_and_nothing_else(
 ) -> None:
     """A loss that is off is not computed; rows without phrases parse and fuse none."""
     names = dict(ROWS[table, label]).get("losses", LaipConfig().losses)
-    for name, needed_by in NEEDS.items():
+    for place, needed_by in NEEDS.items():
         if not needed_by & names.keys():
-            place = "methods.laip.method.tag" if name == "tag" else f"methods.laip.Laip.{name}"
             monkeypatch.setattr(place, Uncalled())
     model = method(**ROWS[table, label])
     found = model.training_losses(batch_of(), cast(Run, Step(tuple(names))))
@@ -59,9 +59,9 @@ def test_the_first_stage_computes_contrast_and_matching_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Of the method as published too."""
-    for name, needed_by in NEEDS.items():
-        if name != "tag" and not needed_by & set(STAGE_1):
-            monkeypatch.setattr(Laip, name, Uncalled())
+    for place, needed_by in NEEDS.items():
+        if place != TAG and not needed_by & set(STAGE_1):
+            monkeypatch.setattr(place, Uncalled())
     for recipe in Laip.recipes.values():
         first, second = recipe.stages
         assert first.losses == ("itc", "itm")
