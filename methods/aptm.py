@@ -20,6 +20,7 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from harness.method import (
@@ -35,13 +36,13 @@ from harness.method import (
     TrainSummary,
 )  # fmt: skip
 from harness.registry import ExtraData, Paper, register
-from methods.blocks import attributes, contrasts, fine_tuning, matching, pixels
+from methods.blocks import attributes, fine_tuning, matching, pixels
 from methods.blocks.attributes import Prompts
 from methods.blocks.augment import Augmentation, erased, flipped
 from methods.blocks.eda import disturbed
 from methods.blocks.encoded_rows import take_rows
 from methods.blocks.extra_data import BERT, OF_ENCODERS
-from methods.blocks.losses import cosine, identity_target
+from methods.blocks.losses import cosine, identity_target, precise
 from methods.blocks.masking import Masked
 from methods.blocks.objective import weighted
 from methods.blocks.random_augment import random_changes
@@ -238,7 +239,7 @@ class Aptm(Method):
     def itc(self, x: Pairs, texts: str = "texts") -> Tensor:
         """Image-text contrast: each against the batch, where all of one person match."""
         logits = self.logits(x.images, getattr(x, texts))  # (B, B)
-        both = (contrasts.contrastive(one, x.target) for one in (logits, logits.T))
+        both = (F.cross_entropy(precise(one), x.target) for one in (logits, logits.T))
         return torch.stack([*both]).mean()
 
     def itm(self, x: Pairs, texts: str = "texts") -> Tensor:

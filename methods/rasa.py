@@ -39,7 +39,7 @@ from harness.method import (
 from harness.registry import Paper, register
 from methods.blocks.albef import albef_downloads, load_albef
 from methods.blocks.augment import flipped
-from methods.blocks.contrasts import Side, contrastive, soft_target
+from methods.blocks.contrasts import Side, soft_target
 from methods.blocks.drawn_words import are_words, write_words
 from methods.blocks.extra_data import OF_ENCODERS
 from methods.blocks.losses import precise
@@ -254,7 +254,7 @@ class Rasa(Method):
             guessed = self.slow.masked_word_head(slow[masked.chosen])  # (M, V)
         true = F.one_hot(masked.labels[masked.chosen], logits.shape[1])
         share = ramped(self.config.distillation, x.run)
-        return contrastive(logits, soft_target(guessed, true, share))
+        return F.cross_entropy(precise(logits), soft_target(guessed, true, share))
 
     def mrtd(self, x: Pairs) -> Tensor:
         """L_m-RTD of strong pairs: which words the momentum model wrote otherwise.

@@ -9,11 +9,12 @@ Shapes: B rows, Q slots of a queue, q of them filled, E the width of the joint s
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from harness.method import Run
-from methods.blocks.contrasts import Side, contrastive, soft_target
-from methods.blocks.losses import cosine
+from methods.blocks.contrasts import Side, soft_target
+from methods.blocks.losses import cosine, precise
 from methods.blocks.momentum import FeatureQueue
 
 NOBODY = -100  # the label of what a queue brings along from other data: it matches nothing
@@ -47,7 +48,7 @@ def queue_contrast(
     matches = labels[:, None] == torch.cat([labels, known])[None, :]  # (B, C)
     target = matches / matches.sum(dim=1, keepdim=True)  # (B, C)
     judged, logits = (cosine(one, columns) / temperature for one in (rows.judging, rows.learning))
-    return contrastive(logits, soft_target(judged, target, share))
+    return F.cross_entropy(precise(logits), soft_target(judged, target, share))
 
 
 def ramped(share: float, run: Run) -> float:
