@@ -6,8 +6,10 @@ changed plugin is imported. A plugin that fails to import is listed with its err
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.metadata
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +61,24 @@ def find_plugins(paths_given: Sequence[Path] = ()) -> list[Plugin]:
 
 def list_entry_points() -> list[importlib.metadata.EntryPoint]:
     """Return the entry points of packages with methods, in the order of their names."""
-    return sorted(importlib.metadata.entry_points(group=ENTRY_POINTS), key=lambda entry: entry.name)
+    return list(_read_entry_points(tuple((place, _changed(place)) for place in sys.path)))
+
+
+@functools.lru_cache(
+    maxsize=1
+)  # what is installed lies in these places: read again once one changes
+def _read_entry_points(
+    places: tuple[tuple[str, int], ...],
+) -> tuple[importlib.metadata.EntryPoint, ...]:
+    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    return tuple(sorted(found, key=lambda entry: entry.name))
+
+
+def _changed(place: str) -> int:
+    try:
+        return Path(place).stat().st_mtime_ns
+    except OSError:  # it is not there, or a file within an archive
+        return 0
 
 
 def followed_roots(folder: Folder | None = None) -> sources.Roots:

@@ -101,7 +101,7 @@ def _cache_file(plugin: Plugin, imports: sources.Imports) -> Path:
     folder = sources.HARNESS_FOLDER
     names = ("method.py", "limits.py", "results/paper.py", "rerank.py")
     contract = [*sorted(folder.glob("registry/*.py")), *(folder / name for name in names)]
-    text = f"{CACHE_VERSION} {sys.version_info[:2]} {sources.bytes_hash([*files, *contract])}"
+    text = f"{CACHE_VERSION} {sys.version_info[:2]} {imports.hash([*files, *contract])}"
     key = hashlib.sha256(text.encode()).hexdigest()[:24]
     return paths.cache_folder() / "registry" / f"{key}.json"
 

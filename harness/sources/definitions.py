@@ -19,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.sources.modules import (
+    Found,
     Module,
     Roots,
     absolute_name,
@@ -103,7 +104,7 @@ class Reading:
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
-        self._modules: dict[str, Module | None] = {}
+        self._found = Found(scope.roots)
         self._outlines: dict[Module, _Outline] = {}
         self._defined: dict[Definition, _Defined] = {}
         self._near: dict[Definition, list[Definition]] = {}
@@ -141,19 +142,14 @@ class Reading:
     def depth(self, names: Sequence[str]) -> int:
         """Return how many names of a dotted one are those of a module."""
         ends = range(len(names), 0, -1)
-        return next((end for end in ends if self._find(".".join(names[:end]))), 0)
+        return next((end for end in ends if self._found.find(".".join(names[:end]))), 0)
 
     def leaves_out(self, dotted: str) -> bool:
         """Tell whether a dotted name belongs to what decides no figure."""
         return self._scope.leaves_out(dotted)
 
-    def _find(self, dotted: str) -> Module | None:
-        if dotted not in self._modules:
-            self._modules[dotted] = self._scope.roots.find(dotted)
-        return self._modules[dotted]
-
     def _follow(self, dotted: str) -> Module | None:
-        return self._find(dotted) if self._scope.follows(dotted) else None
+        return self._found.find(dotted) if self._scope.follows(dotted) else None
 
     def _outline(self, module: Module) -> _Outline:
         if module not in self._outlines:

@@ -119,6 +119,22 @@ def find_spec(name: str) -> ModuleSpec | None:
         return None
 
 
+class Found:
+    """The modules of dotted names below the roots, at one time: each is looked for once."""
+
+    def __init__(self, roots: Roots) -> None:
+        self._roots = roots
+        self._modules: dict[str, Module | None] = {}
+
+    def find(self, dotted: str) -> Module | None:
+        """Return the module of a dotted name, or None where it is not followed."""
+        if dotted not in self._modules:
+            package = self.find(dotted.rpartition(".")[0]) if "." in dotted else None
+            holds_none = package is not None and package.package != package.name
+            self._modules[dotted] = None if holds_none else self._roots.find(dotted)
+        return self._modules[dotted]
+
+
 class Imports:
     """What modules import below the roots, at one time: each is read once.
 
@@ -126,9 +142,9 @@ class Imports:
     """
 
     def __init__(self, roots: Roots) -> None:
-        self._roots = roots
-        self._modules: dict[str, Module | None] = {}  # by dotted name
+        self._found = Found(roots)
         self._imported: dict[Module, list[Module]] = {}
+        self._hashes: dict[Path, str] = {}
 
     def closure(self, start: Iterable[Module]) -> list[Module]:
         """Return the modules imported by `start`, directly or not, itself included, by name."""
@@ -145,13 +161,17 @@ class Imports:
         if module not in self._imported:
             named = module.name, *imported_names(module)
             names = {prefix for name in named for prefix in _prefixes(name)}
-            self._imported[module] = [found for name in names if (found := self._find(name))]
+            self._imported[module] = list(filter(None, map(self._found.find, names)))
         return self._imported[module]
 
-    def _find(self, dotted: str) -> Module | None:
-        if dotted not in self._modules:
-            self._modules[dotted] = self._roots.find(dotted)
-        return self._modules[dotted]
+    def hash(self, paths: Iterable[Path]) -> str:
+        """Hash files as they are, in the order given."""
+        paths = list(paths)
+        for path in paths:
+            if path not in self._hashes:
+                self._hashes[path] = bytes_hash([path])
+        text = "\n".join(self._hashes[path] for path in paths)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _prefixes(dotted: str) -> Iterator[str]:

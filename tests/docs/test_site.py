@@ -16,7 +16,7 @@ import pytest
 from .pages import ROOT
 
 pytest.importorskip("sphinx", reason="the extra docs is not installed")
-pytestmark = pytest.mark.xdist_group("docs")
+pytestmark = [pytest.mark.xdist_group("docs"), pytest.mark.exhaustive]  # the like: test_links
 
 LOADING = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 BEYOND = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 import playwright.sync_api as playwright
 import pytest
@@ -15,11 +11,11 @@ from axe_playwright_python.sync_playwright import Axe
 
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site import render
-from leaderboard.site.folder import MARKER, write_site
+from leaderboard.site.folder import write_site
 from leaderboard.site.site import load_site
 
 from . import recorder as finished
-from .windows import Windows
+from .windows import Windows, opening
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -152,60 +148,20 @@ def open_page(windows: Windows) -> Iterator[Callable[..., playwright.Page]]:
     The test fails at its end where a page logged an error, raised one, or asked for anything but
     files of its own site. `scripts=False` opens the page in a browser that runs none.
     """
-    problems: list[str] = []
-
-    def open_file(
-        path: Path, width: int = 1440, dark: bool = False, scripts: bool = True, anchor: str = ""
-    ) -> playwright.Page:
-        site = next(folder for folder in path.resolve().parents if (folder / MARKER).is_file())
-        page = lent.enter_context(windows.lend(width, dark, scripts))
-        lent.enter_context(_noting(page, site, problems))
-        page.goto(path.resolve().as_uri() + (f"#{anchor}" if anchor else ""))
-        return page
-
-    with ExitStack() as lent:
+    with opening(windows) as open_file:
         yield open_file
-    assert not problems, problems
 
 
-@contextmanager
-def _noting(page: playwright.Page, site: Path, problems: list[str]) -> Iterator[None]:
-    """Note what goes wrong on a page until it is left."""
-    listeners: dict[str, Callable[..., None]] = {
-        "console": partial(_note_message, problems),
-        "weberror": lambda raised: problems.append(f"raised: {raised.error}"),
-        "request": partial(_note_request, problems, site),
-    }
-    for event, listener in listeners.items():
-        page.context.on(event, listener)
-    yield
-    with suppress(playwright.Error):  # the test closed it
-        page.evaluate("0")  # whatever it has told by now is heard before the answer
-    for event, listener in listeners.items():
-        page.context.remove_listener(event, listener)
-
-
-def _note_message(problems: list[str], message: playwright.ConsoleMessage) -> None:
-    if message.type == "error":
-        problems.append(f"logged: {message.text} ({message.location.get('url')})")
-
-
-def _note_request(problems: list[str], site: Path, request: playwright.Request) -> None:
-    address = urlsplit(request.url)
-    inside = Path(url2pathname(address.path)).is_relative_to(site)
-    if address.scheme != "file" or address.netloc or not inside:
-        problems.append(f"asked for {request.url}")
-
-
-@pytest.fixture
+@pytest.fixture(scope="session")
 def find_barriers() -> Callable[[playwright.Page], list[str]]:
     """Return a function that names what axe-core finds serious or critical on a page."""
+    axe = Axe()
 
     def find(page: playwright.Page) -> list[str]:
         # Preloading would ask for style sheets in a way that the content policy forbids; what
         # passes, told element by element, takes as long as the rest.
         options = {"preload": False, "resultTypes": ["violations"]}
-        found = Axe().run(page, options=options).response["violations"]
+        found = axe.run(page, options=options).response["violations"]
         return [
             f"{one['id']}: {node['target']} {node['html'][:200]}"
             for one in found

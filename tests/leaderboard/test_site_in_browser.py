@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
@@ -21,9 +22,12 @@ from leaderboard.typography import printable
 
 from ..made_once import Make
 from .recorder import Recorder, pages_once
-from .windows import windows
+from .windows import Windows, opening
 
 Open = Callable[..., playwright.Page]
+
+IN_ONE_WALK = pytest.mark.xdist_group("one walk of the site")
+NARROW = (640, 390)  # 1280 pixels magnified twice, and a phone
 
 # Each would set a flag if a page obeyed it; the content policy's refusal would be logged.
 PAYLOADS = (
@@ -165,23 +169,72 @@ def each_page(site: Path, open_page: Open, **how: object) -> Iterator[tuple[str,
         yield path.relative_to(site).as_posix(), page
 
 
-@windows(1440, rare=True)
-def test_no_page_has_a_serious_barrier(
+@dataclass(frozen=True)
+class Seen:
+    """What is seen of a page: wide and in light colours, but for what reaches beyond the edge."""
+
+    barriers: list[str]
+    contrasts: list[list[Any]]
+    headings: list[Any]  # its title, how many main headings, the language
+    ids: set[str]
+    links: list[str]
+    beyond: dict[int, float]  # pixels of the page, by the width of the window
+    sideways: dict[int, list[str]]  # what scrolls so and is no frame of a table
+
+
+@pytest.fixture(scope="module")
+def seen(
+    site: Path, browser: playwright.Browser, find_barriers: Callable[[playwright.Page], list[str]]
+) -> dict[str, Seen]:
+    """Return what is seen of every page of the site, in one walk; none logs an error."""
+    with opening(Windows(browser)) as open_page:
+        return {name: look(page, find_barriers) for name, page in each_page(site, open_page)}
+
+
+def look(page: playwright.Page, find_barriers: Callable[[playwright.Page], list[str]]) -> Seen:
+    """Look at a page that is open, then at narrow windows of it."""
+    found = Seen(
+        find_barriers(page),
+        page.evaluate(CONTRASTS),
+        page.evaluate(HEADINGS),
+        set(page.eval_on_selector_all("[id]", "all => all.map(e => e.id)")),
+        page.evaluate(ADDRESSES),
+        {},
+        {},
+    )
+    for width in NARROW:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(SETTLED)
+        found.beyond[width] = page.evaluate(BEYOND)
+        found.sideways[width] = page.evaluate(SIDEWAYS)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    return found
+
+
+@IN_ONE_WALK
+def test_no_page_has_a_serious_barrier(seen: dict[str, Seen]) -> None:
+    """On no page does axe-core find what is serious or critical, nor does one log an error."""
+    assert not {name: page.barriers for name, page in seen.items() if page.barriers}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, True), (390, False)])
+def test_no_page_has_a_serious_barrier_in_any_window(
     width: int, dark: bool, site: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],
 ) -> None:  # fmt: skip
-    """On no page does axe-core find what is serious or critical, nor does one log an error."""
+    """Nor on a phone, nor in dark colours."""
     pages = each_page(site, open_page, width=width, dark=dark)
-    barriers = {name: found for name, page in pages if (found := find_barriers(page))}
-    assert not barriers
+    assert not {name: found for name, page in pages if (found := find_barriers(page))}
 
 
-@pytest.mark.parametrize("width", [390, 640])
-def test_nothing_but_tables_scrolls_sideways(width: int, site: Path, open_page: Open) -> None:
+@IN_ONE_WALK
+@pytest.mark.parametrize("width", NARROW)
+def test_nothing_but_tables_scrolls_sideways(width: int, seen: dict[str, Seen]) -> None:
     """On a phone, and at 1280 pixels magnified twice, only the frames of tables scroll so."""
-    for name, page in each_page(site, open_page, width=width):
-        assert page.evaluate(BEYOND) <= 0, name
-        assert page.evaluate(SIDEWAYS) == [], name
+    for name, page in seen.items():
+        assert page.beyond[width] <= 0, name
+        assert page.sideways[width] == [], name
 
 
 @pytest.mark.parametrize("name", ["downloads.html", "reported.html"])
@@ -195,19 +248,21 @@ def test_tables_of_words_fit_a_phone(name: str, site: Path, open_page: Open) -> 
         assert frame.evaluate("frame => frame.scrollWidth <= frame.clientWidth")
 
 
-@pytest.mark.parametrize(
-    "colours",
-    ["light", *(pytest.param(one, marks=pytest.mark.exhaustive) for one in ("dark", "forced"))],
-)
-def test_intervals_are_seen(colours: str, site: Path, open_page: Open) -> None:
+@IN_ONE_WALK
+def test_intervals_are_seen(seen: dict[str, Seen]) -> None:
     """Whatever draws an interval, a mark or the line of no difference stands out 3 to 1 or more."""
-    seen = 0
+    for name, page in seen.items():
+        assert [one for one in page.contrasts if one[1] < 3] == [], name
+    assert sum(len(page.contrasts) for page in seen.values()) > 100
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("colours", ["dark", "forced"])
+def test_intervals_are_seen_in_other_colours(colours: str, site: Path, open_page: Open) -> None:
+    """In dark colours too, and in those that a reader forces."""
     for name, page in each_page(site, open_page, dark=colours == "dark"):
         page.emulate_media(forced_colors="active" if colours == "forced" else "none")
-        contrasts = page.evaluate(CONTRASTS)
-        assert [one for one in contrasts if one[1] < 3] == [], name
-        seen += len(contrasts)
-    assert seen > 100
+        assert [one for one in page.evaluate(CONTRASTS) if one[1] < 3] == [], name
 
 
 def test_bars_of_groups_are_seen_in_forced_colours(site: Path, open_page: Open) -> None:
@@ -346,50 +401,43 @@ def test_all_is_done_by_keyboard(site: Path, open_page: Open) -> None:
     assert "#runs-" in page.url
 
 
-def test_every_link_leads_somewhere(site: Path, open_page: Open) -> None:
+@IN_ONE_WALK
+def test_every_link_leads_somewhere(site: Path, seen: dict[str, Seen]) -> None:
     """Each link that a reader sees, scripts included, has its file and its anchor."""
-    targets: dict[str, set[str]] = {}
-    anchors: dict[Path, set[str]] = {}
-    for name, page in each_page(site, open_page):
-        anchors[site / name] = set(page.eval_on_selector_all("[id]", "all => all.map(e => e.id)"))
-        hrefs = page.evaluate(ADDRESSES)
-        targets[name] = {href for href in hrefs if href.startswith("file:")}
-        assert all(urlsplit(href).scheme in ("file", "https") for href in hrefs), name
-    for name, hrefs in targets.items():
-        for href in hrefs:
+    for name, page in seen.items():
+        for href in page.links:
             address = urlsplit(href)
+            assert address.scheme in ("file", "https"), (name, href)
+            if address.scheme == "https":
+                continue
             path = Path(url2pathname(address.path))
             assert path.is_file(), (name, href)
             assert path.is_relative_to(site), (name, href)
             anchor = "" if "=" in address.fragment else unquote(address.fragment)  # else a view
-            assert not anchor or anchor in anchors[path], (name, href)
+            there = seen[path.relative_to(site).as_posix()].ids if anchor else set()
+            assert not anchor or anchor in there, (name, href)
 
 
-def test_pages_say_what_they_are(site: Path, open_page: Open) -> None:
+@IN_ONE_WALK
+def test_pages_say_what_they_are(seen: dict[str, Seen]) -> None:
     """Every page has a title of its own, one main heading and a language."""
-    found = [page.evaluate(HEADINGS) for _, page in each_page(site, open_page)]
-    titles = [title for title, _, _ in found]
+    titles = [page.headings[0] for page in seen.values()]
     assert all(titles)
     assert len(set(titles)) == len(titles)
-    assert {(headings, language) for _, headings, language in found} == {(1, "en")}
+    assert {tuple(page.headings[1:]) for page in seen.values()} == {(1, "en")}
 
 
 def test_no_text_is_obeyed(hostile_site: Path, open_page: Open) -> None:
-    """Whatever the texts of records and captions hold, pages run and load nothing of it."""
+    """Whatever the texts of records and captions hold, pages run and load nothing of it, and show
+    it as plain text: names on index and own page, captions in the sample."""
+    shown = {}
     for name, page in each_page(hostile_site, open_page):
+        shown[name] = " ".join((page.text_content("body") or "").split())
         page.evaluate(CLICKS)
         page.evaluate(SETTLED)
         assert page.evaluate("window.obeyed") is None, name
         assert page.evaluate(INTRUDERS) == [], name
         assert page.evaluate("({}).polluted === undefined && !Object.keys(Object.prototype).length")
-
-
-def test_hostile_texts_are_shown_as_they_are(hostile_site: Path, open_page: Open) -> None:
-    """Names stand on index and own page, and captions in the sample, as plain text."""
-    shown = {
-        name: " ".join((page.text_content("body") or "").split())
-        for name, page in each_page(hostile_site, open_page)
-    }
     for number, payload in enumerate(PAYLOADS):
         name = " ".join(str(printable(f"{number} {payload}")).split())
         assert name in shown["index.html"], payload

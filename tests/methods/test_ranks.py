@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +22,32 @@ SPREADING = [
 ]
 
 
-def launch(dataset: Path, folder: Path, count: int, chunks: int = 1) -> dict[str, Any]:
+def launch(dataset: Path, folder: Path, count: int, chunks: int) -> dict[str, Any]:
     """Run the script in so many processes and return what the first one wrote."""
     run_by_ranks(SCRIPT, [dataset, folder / "found", chunks], count, folder)
     return torch.load(folder / "found", weights_only=True)  # type: ignore[no-any-return]  # untyped library
 
 
 @pytest.fixture(scope="module")
-def found(small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
-    """Return what one process gives, what two give, and what two give in chunks."""
+def found(small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """Return what gives the steps that so many processes take, in so many chunks each, once."""
     folder = tmp_path_factory.mktemp("ranks")
-    return [
-        launch(small_dolls, folder / "one", 1),
-        launch(small_dolls, folder / "two", 2),
-        launch(small_dolls, folder / "chunks", 2, chunks=3),
-    ]
+    return cache(
+        lambda count, chunks: launch(small_dolls, folder / f"{count}-{chunks}", count, chunks)
+    )
 
 
 @pytest.mark.xdist_group("ranks")
-@pytest.mark.parametrize("number", [1, 2], ids=["at once", "in chunks"])
+@pytest.mark.parametrize(
+    "chunks",
+    [pytest.param(1, id="at once"), pytest.param(3, id="in chunks", marks=pytest.mark.exhaustive)],
+)
 @pytest.mark.parametrize("name", SPREADING)
 def test_two_processes_take_the_step_of_one(
-    found: list[dict[str, Any]], name: str, number: int
+    found: Callable[..., Any], name: str, chunks: int
 ) -> None:
     """Losses, gradients, banks, queues and embeddings are equal, in an uneven split of rows."""
-    one, two = found[0][name], found[number][name]
+    one, two = found(1, 1)[name], found(2, chunks)[name]
     assert one["losses"].keys() == two["losses"].keys()
     for loss, value in one["losses"].items():
         assert two["losses"][loss] == pytest.approx(value, rel=1e-5, abs=1e-5)

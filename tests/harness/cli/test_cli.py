@@ -157,7 +157,7 @@ def test_all_runs_every_method_and_says_what_is_broken(
     street, suite = tmp_path / "street", tmp_path / "mine.yaml"
     write_paperdolls(street, sizes=Sizes(train=2, val=2, test=3), look=STREETDOLLS)
     suite.write_text(
-        f"scale: tiny\nseeds: [0]\ndatasets: [{small_dolls}]\nalso_on: [{street}]\n", "utf-8"
+        f"scale: tiny/9\nseeds: [0]\ndatasets: [{small_dolls}]\nalso_on: [{street}]\n", "utf-8"
     )
     command = ("run", "--all", "--plugins", toy.parent, "--suite", suite)
     done = harness(*command)

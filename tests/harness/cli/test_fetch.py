@@ -79,6 +79,7 @@ def test_what_was_fetched_runs_without_a_network(
     assert list(machine.home.glob("results/few/**/run.json"))
 
 
+@pytest.mark.exhaustive  # the like of the above
 def test_a_check_says_what_is_missing(machine: Caller, needy: Path) -> None:
     """In the sentence of a run, and not by what the method fails at."""
     words = ("-m", "harness", "check", "toy", "--plugins", needy)

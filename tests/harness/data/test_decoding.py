@@ -166,7 +166,7 @@ def test_all_agree(
 
 @functools.cache
 def noisy(kind: str, shape: tuple[int, int]) -> bytes:
-    """Return an image of (height, width) as a file; a large one takes a second to write."""
+    """Return an image of (height, width) as a file; a large one takes long to write."""
     noise = np.random.default_rng(0).integers(0, 256, (30, 20, 3), dtype=np.uint8)
     image = Image.fromarray(noise).resize(shape[::-1], Image.Resampling.BICUBIC)
     return encode(image, kind, **EXACT.get(kind, {}))
@@ -174,7 +174,7 @@ def noisy(kind: str, shape: tuple[int, int]) -> bytes:
 
 @pytest.mark.parametrize("size", [(96, 32), (384, 128), (7, 5), (150, 60)])
 @pytest.mark.parametrize("kind", [*EXACT, "JPEG"])
-@pytest.mark.parametrize("shape", [(150, 60), (2400, 1300)])
+@pytest.mark.parametrize("shape", [(150, 60), (1200, 650)])
 def test_ordinary_images_keep_every_sample(
     kind: str, size: tuple[int, int], shape: tuple[int, int]
 ) -> None:

@@ -111,7 +111,7 @@ def with_other_columns(content: bytes) -> bytes:
 
 
 def test_a_suite_runs_on_a_hub_dataset(hub: Hub, machine: Machine, dolls: Files) -> None:
-    """What a suite declares by id, revision and columns is scored; what is not there, told."""
+    """What a suite declares by id, revision and columns is scored."""
     revision = hub.repositories.add(
         "someone/dolls", {path: with_other_columns(content) for path, content in dolls.items()}
     )
@@ -121,7 +121,12 @@ def test_a_suite_runs_on_a_hub_dataset(hub: Hub, machine: Machine, dolls: Files)
     record = json.loads(file.read_text())
     assert record["status"] == "ok"
     assert record["data"]["counts"]["test"] == {"identities": 8, "images": 32, "captions": 64}
-    refused = run_clip(machine, declare("unknown", revision))
+
+
+@pytest.mark.exhaustive  # the like of the above, and of what loading tells
+def test_a_suite_on_what_is_not_there_is_refused(machine: Machine) -> None:
+    """In one sentence that names the repository."""
+    refused = run_clip(machine, declare("unknown", "0" * 40))
     assert refused.returncode == 2
     assert "Error: Dataset 'unknown': someone/unknown is not there" in refused.stderr
     assert "Traceback" not in refused.stderr

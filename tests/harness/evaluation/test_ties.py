@@ -24,7 +24,7 @@ from harness.tie_order import tie_order
 
 from .scores_of_ranks import Crossing
 
-DRAWS = 1_000
+DRAWS = 400
 COUNTS = (2, 3, 4, 5) * 5  # images of each person, whose rows follow each other
 METRICS = ("r1", "r5", "r10", "map", "minp")
 
