@@ -61,16 +61,17 @@ def find_plugins(paths_given: Sequence[Path] = ()) -> list[Plugin]:
 
 def list_entry_points() -> list[importlib.metadata.EntryPoint]:
     """Return the entry points of packages with methods, in the order of their names."""
-    return list(_read_entry_points(tuple((place, _changed(place)) for place in sys.path)))
+    places = tuple((place, _changed(place)) for place in sys.path)
+    return list(_read_entry_points(ENTRY_POINTS, places))
 
 
 @functools.lru_cache(
     maxsize=1
 )  # what is installed lies in these places: read again once one changes
 def _read_entry_points(
-    places: tuple[tuple[str, int], ...],
+    group: str, places: tuple[tuple[str, int], ...]
 ) -> tuple[importlib.metadata.EntryPoint, ...]:
-    found = importlib.metadata.entry_points(group=ENTRY_POINTS)
+    found = importlib.metadata.entry_points(group=group)
     return tuple(sorted(found, key=lambda entry: entry.name))
 
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from harness import cli, results
+from harness import cli, registry, results
 from harness.data.paperdolls.build import write_paperdolls
 from harness.data.paperdolls.looks import STREETDOLLS, Sizes
+from harness.registry import finding
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -147,11 +148,22 @@ def test_runs_are_made_once_and_failures_do_not_spread(
     assert {run["method"]: run["status"] for run in listed} == expected
 
 
+@pytest.mark.parametrize(
+    "group",
+    [
+        pytest.param("methods.of.nobody", id="plugins"),
+        pytest.param(finding.ENTRY_POINTS, id="every method", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_all_runs_every_method_and_says_what_is_broken(
-    harness: Call, toy: Path, small_dolls: Path, tmp_path: Path
-) -> None:
+    harness: Call, toy: Path, toy_source: str, small_dolls: Path, tmp_path: Path, group: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     """With --all every method is run, and tested on what else its suite names; a plugin that does
     not import is a recorded failure, and the status is not zero, until it is mended or gone."""
+    monkeypatch.setattr(finding, "ENTRY_POINTS", group)
+    other = variant(toy_source, "other", "epochs=2", "epochs=1")
+    toy.with_name("other.py").write_text(other, encoding="utf-8")
     absent = toy.with_name("absent.py")
     absent.write_text(ABSENT, encoding="utf-8")
     street, suite = tmp_path / "street", tmp_path / "mine.yaml"
@@ -165,8 +177,9 @@ def test_all_runs_every_method_and_says_what_is_broken(
     assert "absent does not import: ModuleNotFoundError" in " ".join(done.stderr.split())
     found = statuses(tmp_path / "results")
     assert found.pop("absent") == "error"
-    assert found.keys() >= {"clip", "clip-itc", "irra", "toy"}
-    assert set(found.values()) == {"ok"}
+    every = {listing.name for listing in registry.list_methods([toy.parent])}
+    assert found.keys() == every - {"absent"} >= {"toy", "other"}
+    assert set(found.values()) == {"ok"}, done.stderr
     runs = [run for run in results.load_runs(tmp_path / "results") if run.record.status == "ok"]
     assert {*found} == {run.record.method for run in runs if "on-street" in run.evaluations()}
     assert "no_such_package" in (tmp_path / "site" / "index.html").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -49,7 +50,9 @@ def call(machine: Caller, needy: Path, small_dolls: Path) -> Callable[..., Compl
 
     def run(command: str, *arguments: str, offline: bool = False) -> CompletedProcess[str]:
         words = ("-m", "harness", command, "toy", "--suite", suite, "--plugins", needy, *arguments)
-        return machine.call(*words, **({"HF_HUB_OFFLINE": "1"} if offline else {}))
+        # Methods are described in the cache of this session already; what is fetched is not there.
+        variables = {"HARNESS_CACHE": os.environ["HARNESS_CACHE"]}
+        return machine.call(*words, **variables, **({"HF_HUB_OFFLINE": "1"} if offline else {}))
 
     return run
 
