@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from markupsafe import Markup, escape
 
@@ -13,6 +14,8 @@ from leaderboard.typography import MINUS, printable
 
 Tick = tuple[float, str]  # where it stands, and what is written there
 Points = Iterable[tuple[float, float | None]]  # a value of None leaves a gap
+
+ALONE = 2  # half the length of a line through one point
 
 
 @dataclass(frozen=True)
@@ -81,13 +84,13 @@ def number_ticks(scale: Scale, wanted: int, least: float = 0.0) -> list[Tick]:
 
 
 def strokes(plane: Plane, points: Points) -> Iterable[str]:
-    """Yield path commands of a line through points; one that stands alone becomes a dot."""
-    pen_down = False
-    for x_value, y_value in points:
-        if y_value is not None:
-            x, y = plane.at(x_value, y_value)
-            yield f"L{x:.1f} {y:.1f}" if pen_down else f"M{x:.1f} {y:.1f}h0"
-        pen_down = y_value is not None
+    """Yield path commands of a line through points; one that stands alone becomes a short dash."""
+    for is_known, found in groupby(points, key=lambda point: point[1] is not None):
+        if not is_known:
+            continue
+        (x, y), *others = [plane.at(at, value) for at, value in found if value is not None]
+        yield f"M{x:.1f} {y:.1f}" if others else f"M{x - ALONE:.1f} {y:.1f}h{2 * ALONE}"
+        yield from (f"L{x:.1f} {y:.1f}" for x, y in others)
 
 
 def label(text: str) -> Markup:

@@ -79,14 +79,20 @@ def method_page(method: str, site: Site, statistics: Sequence[GroundStatistics])
     )
 
 
+SEEN_PEOPLE = {
+    "with": "It had seen images of people before it was trained here.",
+    "without": "It had seen no images of people before it was trained here.",
+    UNDISCLOSED: "Whether it had seen images of people before is not said.",
+}
+
+
 def _extra_data(records: Sequence[RunRecord]) -> tuple[tuple[str, str], ...]:
     """Return, by scale, what a method was trained on beside the benchmark."""
     told = {record.scale: UNDISCLOSED for record in records}
     # Of several the latest tells, and of all variants the method as published.
     for one in sorted(records, key=lambda record: (record.variant == FULL, record.started)):
         if one.extra_data is not None:
-            seen = one.extra_data.seen_people
-            told[one.scale] = f"{one.extra_data}; person pre-training: {seen}"
+            told[one.scale] = f"{one.extra_data}. {SEEN_PEOPLE[one.extra_data.seen_people]}"
     return tuple(told.items())
 
 

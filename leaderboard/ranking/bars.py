@@ -27,9 +27,12 @@ def draw_bars(groups: Sequence[Sequence[int]]) -> list[tuple[str, ...]]:
 
 
 def _free_lane(lanes: list[list[str]], rows: Sequence[int], height: int) -> list[str]:
-    """Return the first lane with nothing beside these rows; a new one where there is none."""
+    """Return the first lane with nothing beside these rows; a new one where there is none.
+
+    Nor beside the rows before and after: two bars that meet would look like one.
+    """
     for lane in lanes:
-        if not any(lane[rows[0] : rows[-1] + 1]):
+        if not any(lane[max(0, rows[0] - 1) : rows[-1] + 2]):
             return lane
     lanes.append([""] * height)
     return lanes[-1]

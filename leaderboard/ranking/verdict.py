@@ -175,7 +175,12 @@ def _holds(board: Board, family: Family, method: str, title: str) -> str:
         said = "best" if len(leaders) == 1 else "better"
         return f"on {title} {_title_of(board, leaders[0])} is {said}"
     if any(own.name in group and len(group) > 1 for group in groups):
-        return f"on {title} none is better either"
+        best = max(standings.values(), key=lambda one: one.mean)
+        ahead = fixed(best.mean - own.mean, figure_decimals([*board.ranked, *board.apart]))
+        if not float(ahead):
+            return f"on {title} none is better either"
+        named = _title_of(board, best.name)
+        return f"on {title} {named} is {ahead} points ahead, which may be chance"
     return f"on {title} it is best too"
 
 

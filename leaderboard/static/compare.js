@@ -218,5 +218,7 @@
   }
 
   section.hidden = false;
-  show();
+  // Who comes by a link to a pair is led to what is said of it.
+  const isPair = new URLSearchParams(location.hash.slice(1)).has("b");
+  show().then(() => isPair && verdict.scrollIntoView({ block: "center" }));
 })();

@@ -15,8 +15,10 @@ const leaderboard = (() => {
     return requests.get(name);
   };
 
-  // Returns the address of a file, whose path within the site is not yet encoded.
-  const address = (path) => new URL(path.split("/").map(encodeURIComponent).join("/"), site).href;
+  // Returns the address of a file, whose path within the site is not yet encoded: as pages at the top
+  // of the site link to it, or as all do.
+  const encodePath = (path) => path.split("/").map(encodeURIComponent).join("/");
+  const address = (path) => new URL(encodePath(path), site).href;
 
   // Returns a promise of the value of data/<name>.js.
   const load = (name) => {
@@ -54,7 +56,7 @@ const leaderboard = (() => {
 
   const deliver = (name, value) => request(name).resolve(value);
 
-  return { address, load, unpack, unpackFlags, deliver };
+  return { address, encodePath, load, unpack, unpackFlags, deliver };
 })();
 
 function leaderboardData(name, value) {

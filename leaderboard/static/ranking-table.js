@@ -101,7 +101,8 @@ leaderboard.rankingTable = (section) => {
       .sort((a, b) => a[0] - b[0] || b.at(-1) - a.at(-1));
     for (const found of bars) {
       const [first, last] = [found[0], found.at(-1)];
-      let lane = lanes.find((one) => !one.slice(first, last + 1).some(Boolean));
+      // Two bars that meet would look like one.
+      let lane = lanes.find((one) => !one.slice(Math.max(0, first - 1), last + 2).some(Boolean));
       if (!lane) lanes.push(lane = groups.map(() => ""));
       for (let row = first; row <= last; row++) lane[row] = found.includes(row) ? "inner" : "beside";
       [lane[first], lane[last]] = ["first", "last"];
@@ -239,7 +240,7 @@ leaderboard.rankingTable = (section) => {
     const short = name.length > 28 ? `${name.slice(0, 27).trimEnd()}\u2026` : name;
     headerOf("difference").querySelector(".to").textContent = `to ${short}`;
     table.caption.querySelector(".to").textContent = name;
-    table.caption.querySelector(".which").textContent = isFirst ? "the first row" : "the method chosen";
+    table.caption.querySelector(".which").textContent = isFirst ? "the best" : "the method chosen";
   };
 
   const writeDetails = (data, metric, baseline) => {

@@ -66,7 +66,7 @@
   const switcher = document.querySelector(".switch");
   const metricChoice = make("fieldset", { class: "switch" }, make("legend", { class: "hidden" }, "Ranked by"),
     ...[...switcher.children].map(metricCell));
-  const baseline = make("select", { name: "baseline" }, option("", "the first row"),
+  const baseline = make("select", { name: "baseline" }, option("", "the best"),
     ...rivals.map(([key, name]) => option(key, name)));
   const chosen = Object.fromEntries(Object.entries(kinds).map(([field, found]) =>
     [field, make("select", { name: field }, option("", ""), ...found.map((value) => option(value, value)))]));

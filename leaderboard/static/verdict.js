@@ -236,7 +236,7 @@ leaderboard.verdict = (() => {
   const namesOf = (pair, nameOf) =>
     element("dl", { class: "facts sides" }, ...pair.sides.map((side, i) =>
       element("div", {}, element("dt", {}, "AB"[i]),
-        element("dd", {}, element("a", { href: leaderboard.address(side.page) }, nameOf(side))))));
+        element("dd", {}, element("a", { href: leaderboard.encodePath(side.page) }, nameOf(side))))));
 
   // Draws all of it. `compared` holds the figures by metric, and for how many pairs at once they are.
   const draw = (pair, compared, nameOf) => [

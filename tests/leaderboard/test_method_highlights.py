@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,10 @@ def test_a_page_shows_words_image_and_maps(
     tmp_path: Path,
     open_page: Callable[..., playwright.Page],
 ) -> None:
-    """Each map lies on a picture that was loaded, with its words below."""
+    """Each map lies on a picture that was loaded, with its words below and no other over it."""
     add_digest()
-    write_json(looked / HIGHLIGHTS, {"examples": [EXAMPLE]})
+    many = {**EXAMPLE, "highlights": [PART] * 8}
+    write_json(looked / HIGHLIGHTS, {"examples": [many]})
     site = build_site(looked.parents[4], tmp_path / "site").parent
     page = open_page(site / "methods/strong.html")
     page.get_by_role("link", name="Where it looks").click()
@@ -89,6 +91,20 @@ def test_a_page_shows_words_image_and_maps(
     page.wait_for_function("document.querySelector('.looks figure img').naturalWidth > 0")
     assert image.bounding_box() == veils.first.bounding_box()
     assert "from left to right forward attention and both ways" in page.content()
+    for width in (1440, 1000, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        shown = [one.bounding_box() for one in page.locator(".looks .looked").all()]
+        assert len(shown) == 17  # the image itself, and two maps of each word
+        assert not any(overlap(one, other) for one, other in combinations(shown, 2)), width
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def overlap(one: Any, other: Any) -> bool:
+    """Tell whether two boxes cover a pixel together."""
+    return all(
+        one[at] < other[at] + other[size] - 1 and other[at] < one[at] + one[size] - 1
+        for at, size in (("x", "width"), ("y", "height"))
+    )
 
 
 def test_words_stand_with_their_similarity(looked: Path, add_digest: Callable[..., Path]) -> None:

@@ -56,9 +56,15 @@ def test_methods_spread_evenly_are_all_on_the_scale() -> None:
 
 
 def test_bars_stand_in_as_few_lanes_as_they_need() -> None:
-    """Overlapping groups have lanes of their own, others share one; who is beside is marked."""
+    """Groups that overlap or meet have lanes of their own, others share one; who is beside is
+    marked."""
     assert draw_bars([(), ()]) == [(), ()]
-    assert draw_bars([(0,), (0,), (1,), (1,)]) == [("first",), ("last",), ("first",), ("last",)]
+    assert draw_bars([(0,), (0,), (), (1,), (1,)]) == [
+        ("first",), ("last",), ("",), ("first",), ("last",),
+    ]  # fmt: skip
+    assert draw_bars([(0,), (0,), (1,), (1,)]) == [
+        ("first", ""), ("last", ""), ("", "first"), ("", "last"),
+    ]  # fmt: skip
     assert draw_bars([(0,), (0, 1), (1,)]) == [
         ("first", ""), ("last", "first"), ("", "last"),
     ]  # fmt: skip

@@ -394,7 +394,7 @@ def test_the_address_holds_the_view(show: Callable[..., tuple[Site, Page]]) -> N
     page.go_back()
     assert len(names(page)) == len(SKILLS)
     page.go_back()
-    expect(page.locator("caption >> nth=0")).to_contain_text("the first row")
+    expect(page.locator("caption >> nth=0")).to_contain_text("to the best,")
     page.go_back()
     assert query_of(page) == {}
     assert header(page, "r1").get_attribute("class") == "score primary"

@@ -94,6 +94,10 @@ def test_rivals_are_named_and_who_is_behind_is_not(results: Path, add_answers: A
         ({"good": 3.0, "fair": 1.0}, "on Street, without training on it, it is best too"),
         ({"good": 0.2, "fair": 3.0}, "on Street, without training on it, FAIR is best"),
         ({"good": 1.0, "fair": 1.0}, "on Street, without training on it, none is better either"),
+        (
+            {"good": 0.95, "fair": 1.0},
+            "on Street, without training on it, FAIR is 1.6 points ahead, which may be chance",
+        ),
     ],
 )
 def test_whether_it_holds_on_other_data(
