@@ -38,9 +38,10 @@ def plan_runs(
     Whether their selection is audited is the suite's to say, where no option does; so is on which
     other data the methods as published are tested, where that is asked for.
     """
-    from harness import plan, registry
+    from harness import plan
     from harness.cli.display import running, terminal
     from harness.data.noise import parse_noise
+    from harness.evaluation.asking import expand_queries
     from harness.plan.beside import Finder
     from harness.plan.collisions import once
 
@@ -54,13 +55,12 @@ def plan_runs(
     values = _parse_settings(settings)
     chosen = parse_seeds(seeds) if seeds else suite.seeds
     canonical = _canonical(rerankings)
-    for name in queries:
-        registry.load_queries(name)  # refused before anything is run
+    asked = expand_queries(queries)  # refused before anything is run
     audited = suite.audit_selection if is_audited is None else is_audited
     wrong = [parse_noise(text) for text in noises] or [None]
     with terminal.steps() as show:
         specs = plan.plan(
-            suite, located, choices, chosen, values, options, canonical, queries, audited,
+            suite, located, choices, chosen, values, options, canonical, asked, audited,
             noises=wrong, beside=Finder(suite, show),
         )  # fmt: skip
     refuse_untrainable(specs)

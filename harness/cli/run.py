@@ -59,7 +59,9 @@ Queries = Annotated[
     list[str] | None,
     typer.Option(
         help="Score each run again with other queries, without training: masked-nouns drops "
-        "the nouns that are most like the image. May be given again.",
+        "the nouns that are most like the image; words stands for wrong-attribute, synonyms, "
+        "typos, word-order and german; several asks two and three captions of a person together. "
+        "May be given again.",
         rich_help_panel=AGAIN,
     ),
 ]

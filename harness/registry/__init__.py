@@ -6,6 +6,7 @@ from harness.registry.importing import (
     load_pretraining,
     load_queries,
     load_weights_layouts,
+    queries_among,
     queries_hash,
 )
 from harness.registry.listing import (
@@ -38,6 +39,7 @@ __all__ = [
     "load_pretraining",
     "load_queries",
     "load_weights_layouts",
+    "queries_among",
     "queries_hash",
     "register",
     "register_pretraining",

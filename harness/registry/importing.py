@@ -12,6 +12,7 @@ from harness.registry.registration import (
     METHODS,
     PRETRAININGS,
     QUERIES,
+    QUERY_GROUPS,
     WEIGHTS,
     Pretraining,
     QueryTransform,
@@ -41,8 +42,14 @@ def load_queries(name: str) -> QueryTransform:
     """Import the bundled query transforms and return one."""
     _import_parts("queries")
     if name not in QUERIES:
-        raise unknown("query transform", name, QUERIES)
+        raise unknown("query transform", name, [*QUERIES, *QUERY_GROUPS])
     return QUERIES[name]
+
+
+def queries_among(group: str) -> list[str]:
+    """Import the bundled query transforms and return the names of a group; none of no group."""
+    _import_parts("queries")
+    return list(QUERY_GROUPS.get(group, ()))
 
 
 def load_weights_layouts(method: str) -> list[type[WeightsLayout]]:

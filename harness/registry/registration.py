@@ -61,6 +61,7 @@ class WeightsLayout(ABC):
 METHODS: dict[str, dict[str, Registration]] = {}  # by the module that registers
 PRETRAININGS: dict[str, Pretraining] = {}
 QUERIES: dict[str, QueryTransform] = {}
+QUERY_GROUPS: dict[str, list[str]] = {}  # a name for several transforms -> their names
 WEIGHTS: dict[str, list[type[WeightsLayout]]] = {}  # by method
 
 
@@ -136,11 +137,16 @@ def register_weights(*methods: str) -> Callable[[type[WeightsLayout]], type[Weig
     return decorate
 
 
-def register_queries(name: str) -> Callable[[QueryTransform], QueryTransform]:
-    """Register a function that changes the captions of a split, for `harness run --queries`."""
+def register_queries(name: str, group: str = "") -> Callable[[QueryTransform], QueryTransform]:
+    """Register a function that changes the captions of a split, for `harness run --queries`.
+
+    The name of a group, there, stands for all transforms of it.
+    """
 
     def decorate(function: QueryTransform) -> QueryTransform:
         QUERIES[name] = function
+        if group and name not in (members := QUERY_GROUPS.setdefault(group, [])):
+            members.append(name)
         return function
 
     return decorate

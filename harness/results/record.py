@@ -131,6 +131,7 @@ class EvaluationRecord:
     query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside
     cosine_milliseconds: float = 0.0  # the same by cosine alone
     error: Mapping[str, str] | None = None  # kind, message, traceback
+    unchanged: int = 0  # queries that stayed as they were, where others were asked for
 
 
 def parse_run(values: Any) -> RunRecord:

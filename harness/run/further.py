@@ -21,8 +21,10 @@ from harness.data.pixels import Pixels
 from harness.data.schema import Split
 from harness.errors import describe_error
 from harness.evaluation import TOP, Features
+from harness.evaluation.asking import parse_protocol
 from harness.evaluation.clock import seconds
 from harness.evaluation.queries import transform_queries
+from harness.evaluation.several import put_together, score_together
 from harness.evaluation.write import write_evaluation
 from harness.files import UNFINISHED, process_tag
 from harness.method import Method
@@ -108,14 +110,33 @@ def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> Ev
 def _ask_other_queries(
     wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
 ) -> EvaluationRecord:
-    method, candidates = evaluated.method, evaluated.candidates
-    split = transform_queries(wanted.queries, evaluated.split, evaluated.located, evaluated.scale)
+    protocol = parse_protocol(wanted.queries)
+    ask = _ask_together if protocol else _ask_changed
+    scores, unchanged = ask(wanted.queries, evaluated)
+    write_evaluation(folder, scores, evaluated.split)
+    return replace(_record(wanted), unchanged=unchanged)
+
+
+def _ask_changed(name: str, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
+    """Ask captions as a transform changes them; return how many it left as they were, too."""
+    method, before = evaluated.method, evaluated.split
+    split = transform_queries(name, before, evaluated.located, evaluated.scale)
     features = evaluation.with_captions(
         evaluated.features, method, split.captions, evaluated.device
     )
-    scores = evaluation.score_text_to_image(method, features, split, candidates)
-    write_evaluation(folder, scores, split)
-    return _record(wanted)
+    scores = evaluation.score_text_to_image(method, features, split, evaluated.candidates)
+    kept = zip(split.captions, before.captions, strict=True)
+    return scores, sum(one == other for one, other in kept)
+
+
+def _ask_together(name: str, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
+    """Ask several captions of a person as one; return how many people had too few, too."""
+    protocol = parse_protocol(name)
+    assert protocol is not None
+    method, features, split = evaluated.method, evaluated.features, evaluated.split
+    together = put_together(split, protocol.people)
+    asked = method, features, split, evaluated.candidates, together, protocol.fusion
+    return score_together(*asked), int((together.counts < protocol.people).sum())
 
 
 def _ask_other_data(

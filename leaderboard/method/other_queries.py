@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from leaderboard.ablations.views import ResultTable
+from leaderboard.method.asked import RANKED, Asked, asked_table
 from leaderboard.method.result_tables import FOLLOW, Line, write_rows
+from leaderboard.method.views import AskedTable
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run
 
@@ -13,7 +15,18 @@ from leaderboard.records.load import FULL, Ground, Run
 ABOUT = {
     "masked-nouns": "Each caption lacks the three nouns that a zero-shot encoder finds most like"
     " its image, the same for all methods: what is left tells how a method does on finer words.",
+    "wrong-attribute": "In each caption one attribute of clothes, hair or belongings is said as it"
+    " is not: a witness remembers a blue jacket that was green.",
+    "synonyms": "Each caption says the same in other words, wherever there are any.",
+    "typos": "One in five of the longer words of each caption has a slip of the keyboard.",
+    "word-order": "The words of each sentence stand in any order: a method that reads a bag of"
+    " words loses nothing.",
+    "german": "Captions of drawn people in German, by a dictionary of all that they can say.",
 }
+ABOUT_WORDS = (
+    "The same trained weights and gallery, asked in changed words, the same for all methods."
+    " “Unchanged” counts the queries that had nothing to change and stayed as they were."
+)
 
 Where = Callable[[Entry], str]  # the address of the runs of an entry
 
@@ -21,6 +34,15 @@ Where = Callable[[Entry], str]  # the address of the runs of an entry
 def find_queries(runs: Sequence[Run]) -> tuple[str, ...]:
     """Return the names of the evaluations with other queries."""
     return tuple(sorted({name for run in runs for name, one in run.further.items() if one.queries}))
+
+
+def asked_tables(runs: Sequence[Run], anchor: str) -> tuple[AskedTable, ...]:
+    """Write what a method as published finds where its captions are changed, beside the whole."""
+    finished = [run for run in runs if run.finished]
+    names = find_queries(finished)
+    rows = [Asked("whole captions", RANKED), *(Asked(name, name) for name in names)]
+    table = asked_table(finished, rows, f"{anchor}-words", "Words that lie", ABOUT_WORDS)
+    return (table,) if table else ()
 
 
 def query_tables(ground: Ground, method: str, where: Where, anchor: str) -> tuple[ResultTable, ...]:

@@ -22,7 +22,7 @@ from leaderboard.method.confusions import confusion_table
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
-from leaderboard.method.other_queries import query_tables
+from leaderboard.method.other_queries import asked_tables, query_tables
 from leaderboard.method.result_tables import ablation_table
 from leaderboard.method.runs import (
     environment_in_words,
@@ -165,6 +165,7 @@ def _section(subject: Subject) -> MethodSection:
         about_differences=_about_differences(results, ablations, sweeps),
         ablations=ablations,
         noise=of_method(ground, method, subject.site.papers, subject.where, f"noise-{anchor}"),
+        asked=asked_tables(full, f"asked-{anchor}"),
         other_queries=query_tables(ground, method, subject.where, f"queries-{anchor}"),
         parts=part_table(
             statistics.contributions[method], statistics.ledger, subject.hrefs, f"parts-{anchor}"
@@ -254,6 +255,7 @@ def _contents(section: MethodSection, anchor: str) -> Iterator[tuple[str, str]]:
     yield from named[before:]
     if section.noise:
         yield section.noise.anchor, "Under noise"
+    yield from ((table.anchor, table.title) for table in section.asked)
     yield from ((table.anchor, table.title) for table in section.other_queries)
     if section.slices:
         yield section.slices.anchor, "Kinds of queries"

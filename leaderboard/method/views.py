@@ -140,6 +140,7 @@ class MethodSection:
     about_differences: str  # how to read them; empty where none stand here or it was said before
     ablations: tuple[ResultTable, ...]
     other_queries: tuple[ResultTable, ...]
+    asked: tuple[AskedTable, ...]
     noise: NoiseSection | None
     parts: PartTable | None
     sweeps: tuple[SweepView, ...]
@@ -177,6 +178,33 @@ class ConfusionTable:
     anchor: str
     rows: tuple[ConfusionRow, ...]
     most: str  # percent at the end of the bars' scale
+
+
+@dataclass(frozen=True)
+class AskedRow:
+    """The same weights asked in one way: R1 with its bar, and how it differs."""
+
+    label: str
+    share: str  # R1 in percent
+    interval: str
+    bar: str  # paths, 10 high
+    span: str
+    change: str  # "-3.1 (-4.0 to -2.2)", or in words why there are no figures
+    is_real: bool  # whether chance alone would not explain the change
+    others: tuple[str, ...]  # R10 and mAP
+    unchanged: str  # queries that had nothing to change
+
+
+@dataclass(frozen=True)
+class AskedTable:
+    """What a method finds where it is asked otherwise."""
+
+    anchor: str
+    title: str
+    about: str
+    rows: tuple[AskedRow, ...]
+    most: str  # percent at the end of the bars' scale
+    chart: Markup | None = None
 
 
 @dataclass(frozen=True)

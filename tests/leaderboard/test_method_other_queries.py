@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from leaderboard.build import build_site
-from leaderboard.method.other_queries import find_queries, query_tables
+from leaderboard.method.other_queries import asked_tables, find_queries, query_tables
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site.site import load_site
 
@@ -44,6 +44,36 @@ def test_each_variant_stands_with_whole_and_with_changed_captions(
     assert find_queries(runs) == ("masked-nouns",)
 
 
+def test_all_words_stand_in_one_table_with_bars(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """R1 of each is the mean over seeds and queries, and what it costs is paired with the whole."""
+    for seed in range(2):
+        run = add_answers("one", 1.5, seed=seed)
+        add_queries(run, "typos", 0.9, unchanged=1234)
+        add_queries(run, "german", 0.2)
+        add_queries(run, "synonyms", error={"kind": "OSError", "message": "no"})
+    (ground,) = load_site(results, FOLDER).grounds
+    runs = ground.runs_of("one")
+    (table,) = asked_tables(runs, "asked")
+    assert [row.label for row in table.rows] == ["whole captions", "german", "synonyms", "typos"]
+
+    def r1(evaluation: str) -> float:
+        hits = [q["first_hit"] == 1 for run in runs for q in run.stored.queries(evaluation)]
+        return 100 * sum(hits) / len(hits)
+
+    whole, german, failed, typos = table.rows
+    for row, name in ((whole, "text-to-image"), (german, "german"), (typos, "typos")):
+        assert float(row.share) == pytest.approx(r1(name), abs=0.06)
+        low, high = map(float, row.interval.split(" to "))
+        assert low <= float(row.share) <= high
+    lost = float(german.change.split(" ")[0].replace("\u2212", "-"))
+    assert lost == pytest.approx(r1("german") - r1("text-to-image"), abs=0.06)
+    assert german.is_real
+    assert (failed.share, failed.change, failed.bar) == ("\u2013", "failed", "")
+    assert (whole.change, typos.unchanged, german.unchanged) == ("", "1,234", "0")
+
+
 def test_other_queries_are_no_rerankings(
     results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path],
     read_page: Callable[[Path], Any], tmp_path: Path,
@@ -57,7 +87,9 @@ def test_other_queries_are_no_rerankings(
     assert ("a", {"href": "#queries-demo-paperdolls-1"}) in page.elements
     labels = [row[0] for row in page.rows if row]
     assert labels.count("full, masked-nouns") == 1
-    assert "masked-nouns" not in labels
+    assert labels.count("masked-nouns") == 1  # beside the whole captions, with its bar
+    results_rows = labels[labels.index("Evaluation") : labels.index("Asked")]
+    assert "masked-nouns" not in results_rows
 
 
 def test_a_failed_one_is_said(
