@@ -29,12 +29,9 @@ from harness.evaluation.score import rescores, score_reranked, score_text_to_ima
 from harness.method import Encoded, Method
 from harness.metrics.counting import Floats
 from harness.metrics.neighbours import cosine_chunks, unit_features
+from harness.results.protocols import EMBEDDINGS, TEXT
 from harness.seeding import derive
 from harness.tie_order import IMAGES, tie_order
-
-TEXT, EMBEDDINGS, SCORES = "text", "embeddings", "scores"
-FUSIONS = (EMBEDDINGS, SCORES, TEXT)
-PEOPLE = (2, 3)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import shutil
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from harness import evaluation, metrics, results
 from harness.data.declaration import Located
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
+from harness.data.sightings import read_sightings
 from harness.errors import describe_error
 from harness.evaluation import TOP, Features
-from harness.evaluation.asking import parse_protocol
 from harness.evaluation.clock import seconds
+from harness.evaluation.dialogues import Interviews
 from harness.evaluation.queries import transform_queries
 from harness.evaluation.several import put_together, score_together
 from harness.evaluation.write import write_evaluation
@@ -31,6 +33,7 @@ from harness.method import Method
 from harness.plan.spec import FurtherEvaluation
 from harness.rerank import Reranking, parse_reranking
 from harness.results import EvaluationRecord
+from harness.results.protocols import Several, Witness, protocol_of
 
 WARM_UP = 64  # rows on which compiled code is loaded before the clock runs
 
@@ -49,6 +52,13 @@ class Evaluated:
     candidates: int
     device: torch.device
     open_test: Callable[[Located], tuple[Split, Pixels]]  # of another dataset
+
+    @cached_property
+    def interviews(self) -> Interviews:
+        """Dialogues about the images, whose rounds follow from one another."""
+        sightings = read_sightings(self.located, self.split)
+        asked = self.method, self.features, self.split, sightings, self.candidates
+        return Interviews(*asked, self.device)
 
 
 def add_evaluations(
@@ -110,9 +120,13 @@ def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> Ev
 def _ask_other_queries(
     wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path
 ) -> EvaluationRecord:
-    protocol = parse_protocol(wanted.queries)
-    ask = _ask_together if protocol else _ask_changed
-    scores, unchanged = ask(wanted.queries, evaluated)
+    protocol = protocol_of(wanted.queries)
+    if isinstance(protocol, Several):
+        scores, unchanged = _ask_together(protocol, evaluated)
+    elif isinstance(protocol, Witness):
+        scores, unchanged = evaluated.interviews.score(protocol)
+    else:
+        scores, unchanged = _ask_changed(wanted.queries, evaluated)
     write_evaluation(folder, scores, evaluated.split)
     return replace(_record(wanted), unchanged=unchanged)
 
@@ -129,10 +143,8 @@ def _ask_changed(name: str, evaluated: Evaluated) -> tuple[metrics.QueryScores, 
     return scores, sum(one == other for one, other in kept)
 
 
-def _ask_together(name: str, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
-    """Ask several captions of a person as one; return how many people had too few, too."""
-    protocol = parse_protocol(name)
-    assert protocol is not None
+def _ask_together(protocol: Several, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
+    """Ask several captions of a person as one; return how many of them had too few, too."""
     method, features, split = evaluated.method, evaluated.features, evaluated.split
     together = put_together(split, protocol.people)
     asked = method, features, split, evaluated.candidates, together, protocol.fusion

@@ -108,3 +108,27 @@ def test_without_other_queries_there_is_no_table(
     """Nothing was asked, nothing is shown."""
     add_answers("one", 1.5)
     assert tables_of(results, "one")[0] == ()
+
+
+def test_several_witnesses_stand_beside_one(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """By how they are fused, fewest first; they are no transform, and in no other table."""
+    run = add_answers("one", 1.0)
+    for name in ("people=3,fusion=text", "people=2,fusion=text", "people=2,fusion=scores"):
+        add_queries(run, f"several:{name}", 1.5)
+    add_queries(run, "typos", 0.5)
+    (ground,) = load_site(results, FOLDER).grounds
+    words, several = asked_tables(ground.runs_of("one"), "asked")
+    assert [row.label for row in words.rows] == ["whole captions", "typos"]
+    assert (several.anchor, [row.label for row in several.rows]) == (
+        "asked-several",
+        [
+            "one caption",
+            "two captions, by scores",
+            "two captions, by text",
+            "three captions, by text",
+        ],
+    )
+    assert all(row.is_real for row in several.rows[1:])
+    assert find_queries(ground.runs_of("one")) == ("typos",)
