@@ -61,6 +61,7 @@ def evaluation_lines(run: Run) -> Iterator[Record]:
             "seed": record.seed,
             "rerank": one.rerank,
             "queries": one.queries,
+            "unchanged": one.unchanged,
             "on": plain(one.on.get("name", "")),
             "reported_as": list(one.reported_as),
             **{metric: run.metric(metric, name) for metric in METRICS},

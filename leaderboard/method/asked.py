@@ -8,10 +8,11 @@ Shapes: S seeds, Q queries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from harness.errors import HarnessError
@@ -27,6 +28,7 @@ from leaderboard.typography import ABSENT, fixed, signed, spread_decimals
 WIDTH = 200.0  # of the drawing in a cell
 METRIC, ALSO = "r1", ("r10", "map")
 RANKED = PRIMARY_EVALUATION
+Draw = Callable[[Family], Markup]
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,16 @@ class Measured:
 
 
 def asked_table(
-    runs: Sequence[Run], rows: Sequence[Asked], anchor: str, title: str, about: str
+    runs: Sequence[Run],
+    rows: Sequence[Asked],
+    anchor: str,
+    title: str,
+    about: str,
+    draw: Draw | None = None,
 ) -> AskedTable | None:
     """Measure evaluations of the finished runs of a method; None where none can be shown.
 
-    `rows` are in the order of the table.
+    `rows` are in the order of the table; `draw` makes a chart of R1 by evaluation.
     """
     measured = Measured([run for run in runs if run.finished])
     known = [row for row in rows if measured.runs and measured.read(row.evaluation)]
@@ -107,7 +114,8 @@ def asked_table(
             unchanged=_unchanged(measured.runs, name),
         )
 
-    return AskedTable(anchor, title, about, tuple(map(view, rows)), f"{scale.high:g}")
+    chart = draw(main) if draw else None
+    return AskedTable(anchor, title, about, tuple(map(view, rows)), f"{scale.high:g}", chart)
 
 
 def _family(

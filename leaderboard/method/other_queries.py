@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from harness.results.protocols import Several, protocol_of
+from harness.results.protocols import protocol_of
 from leaderboard.ablations.views import ResultTable
-from leaderboard.method.asked import RANKED, Asked, asked_table
 from leaderboard.method.result_tables import FOLLOW, Line, write_rows
-from leaderboard.method.views import AskedTable
 from leaderboard.records.ledger import Entry
 from leaderboard.records.load import FULL, Ground, Run
 
@@ -24,19 +22,6 @@ ABOUT = {
     " words loses nothing.",
     "german": "Captions of drawn people in German, by a dictionary of all that they can say.",
 }
-NUMBERS = {2: "two captions", 3: "three captions"}
-ABOUT_SEVERAL = (
-    "Each caption is asked together with one or two others of its person, of other images first: as"
-    " one text, by the mean of the embeddings, or by the mean of what each scores, which for a"
-    " method that only compares embeddings ranks as the mean of embeddings of length one. So there"
-    " are as many queries as before, and each is paired with itself alone. “Unchanged” counts those"
-    " whose person has too few captions."
-)
-ABOUT_WORDS = (
-    "The same trained weights and gallery, asked in changed words, the same for all methods."
-    " “Unchanged” counts the queries that had nothing to change and stayed as they were."
-)
-
 Where = Callable[[Entry], str]  # the address of the runs of an entry
 
 
@@ -52,37 +37,6 @@ def find_queries(runs: Sequence[Run]) -> tuple[str, ...]:
             }
         )
     )
-
-
-def asked_tables(runs: Sequence[Run], anchor: str) -> tuple[AskedTable, ...]:
-    """Write what a method as published finds where it is asked otherwise, beside its ranking."""
-    finished = [run for run in runs if run.finished]
-    whole = Asked("whole captions", RANKED)
-    words = [whole, *(Asked(name, name) for name in find_queries(finished))]
-    found = (
-        asked_table(finished, words, f"{anchor}-words", "Words that lie", ABOUT_WORDS),
-        asked_table(
-            finished, _several(finished), f"{anchor}-several", "Several describe one person",
-            ABOUT_SEVERAL,
-        ),
-    )  # fmt: skip
-    return tuple(table for table in found if table)
-
-
-def _several(runs: Sequence[Run]) -> list[Asked]:
-    """Return one caption alone, then two and three, by how they are fused."""
-    asked = {
-        folder: protocol
-        for run in runs
-        for folder, record in run.further.items()
-        if isinstance(protocol := protocol_of(record.queries), Several)
-    }
-    order = sorted(asked, key=lambda folder: (asked[folder].fusion, asked[folder].people))
-    return [
-        Asked("one caption", RANKED),
-        *(Asked(f"{NUMBERS[one.people]}, by {one.fusion}", folder)
-          for folder in order if (one := asked[folder])),
-    ]  # fmt: skip
 
 
 def query_tables(ground: Ground, method: str, where: Where, anchor: str) -> tuple[ResultTable, ...]:

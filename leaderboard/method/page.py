@@ -17,12 +17,13 @@ from leaderboard.ablations.sweeps import find_sweep, sweep_charts, sweep_words
 from leaderboard.ablations.views import ResultTable
 from leaderboard.dataset_card import dataset_card
 from leaderboard.literature import method_address
+from leaderboard.method.asked_otherwise import asked_tables
 from leaderboard.method.cmc import cmc_view
 from leaderboard.method.confusions import confusion_table
 from leaderboard.method.evaluations import Evaluations, evaluation_table
 from leaderboard.method.ground_statistics import GroundStatistics, measure
 from leaderboard.method.highlights import highlight_section
-from leaderboard.method.other_queries import asked_tables, query_tables
+from leaderboard.method.other_queries import query_tables
 from leaderboard.method.result_tables import ablation_table
 from leaderboard.method.runs import (
     environment_in_words,

@@ -50,6 +50,31 @@ REFERENCES = (
         " Biometrical Journal 50, 2008. Intervals for all pairs at once.",
     ),
     Reference(
+        "Kang, Chen, Wang and Xu. Multi-path exploration and feedback adjustment for text-to-image"
+        " person retrieval. 2024. Queries without their most visible nouns.",
+        f"{ARXIV}2410.21318",
+    ),
+    Reference(
+        "Yuksekgonul, Bianchi, Kalluri, Jurafsky and Zou. When and why vision-language models"
+        " behave like bags-of-words, and what to do about it? ICLR 2023. Words in any order.",
+        f"{ARXIV}2210.01936",
+    ),
+    Reference(
+        "Belinkov and Bisk. Synthetic and natural noise both break neural machine translation. ICLR"
+        " 2018. Typos.",
+        f"{ARXIV}1711.02173",
+    ),
+    Reference(
+        "Das, Kottur, Moura, Lee and Batra. Learning cooperative visual dialog agents with deep"
+        " reinforcement learning. ICCV 2017. An image found by questions and answers, by round.",
+        f"{ARXIV}1703.06585",
+    ),
+    Reference(
+        "Bai et al. Chat-based person retrieval via dialogue-refined cross-modal alignment. CVPR"
+        " 2025. People found by dialogues, ChatPedes.",
+        "https://github.com/Flame-Chasers/DiaNA",
+    ),
+    Reference(
         "Demsar. Statistical comparisons of classifiers over multiple data sets. Journal of Machine"
         " Learning Research 7, 2006. Bars that join what is not told apart.",
     ),

@@ -1,4 +1,4 @@
-"""Curves over the rate of noise, with the range over seeds at each."""
+"""Curves over a number that was chosen, as the rate of noise, with a range at each."""
 
 from __future__ import annotations
 
@@ -11,36 +11,49 @@ from leaderboard.drawing.axes import Plane, draw, horizontal_axis, label, stroke
 from leaderboard.drawing.figures import DASHES
 from leaderboard.records.estimates import Scale, Summary, round_scale
 
-MARGIN = 3.0  # percent of captions, left and right of the first and the last rate
+
+@dataclass(frozen=True)
+class Across:
+    """What stands on the horizontal axis."""
+
+    name: str
+    by: str  # in the title of a chart
+    unit: str  # behind a figure in words
+    margin: float  # left and right of the first and the last value
+
+
+NOISE = Across("wrong pairs (%)", "noise", " %", 3.0)
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Means over seeds by rate."""
+    """Means by the number that was chosen."""
 
     label: str
-    points: tuple[tuple[float, Summary], ...]  # rate in percent of the captions
+    points: tuple[tuple[float, Summary], ...]
 
 
-def rate_chart(identifier: str, title: str, curves: Sequence[Curve]) -> Markup:
-    """Draw curves of a percentage over the rate of noise; nothing where there is no point."""
+def rate_chart(
+    identifier: str, title: str, curves: Sequence[Curve], across: Across = NOISE
+) -> Markup:
+    """Draw curves of a percentage; nothing where there is no point."""
     points = [point for curve in curves for point in curve.points]
     if not points:
         return Markup("")
     rates = sorted({rate for rate, _ in points})
     ends = [end for _, found in points for end in (found.low, found.high)]
-    plane = Plane(Scale(rates[0] - MARGIN, rates[-1] + MARGIN), round_scale(ends))
+    plane = Plane(Scale(rates[0] - across.margin, rates[-1] + across.margin), round_scale(ends))
     parts = [
         *vertical_axis(plane, f"{title} (%)"),
-        *horizontal_axis(plane, "wrong pairs (%)", [(rate, f"{rate:.3g}") for rate in rates]),
+        *horizontal_axis(plane, across.name, [(rate, f"{rate:.3g}") for rate in rates]),
         *(
             _curve(plane, curve, number % DASHES)
             for number, curve in enumerate(curves)
             if curve.points
         ),
     ]
-    words = " ".join(_in_words(curve) for curve in curves if curve.points)
-    return draw(plane, identifier, f"{title} by noise", words, parts)
+    words = " ".join(_in_words(curve, across) for curve in curves if curve.points)
+    return draw(plane, identifier, f"{title} by {across.by}", words, parts)
 
 
 def _curve(plane: Plane, curve: Curve, dashes: int) -> Markup:
@@ -60,11 +73,11 @@ def _point(plane: Plane, rate: float, found: Summary) -> Markup:
     ).format(x, low, high, x, y)
 
 
-def _in_words(curve: Curve) -> str:
+def _in_words(curve: Curve, across: Across) -> str:
     told = (
         f"{found.mean:.1f}" + (f" ({found.low:.1f} to {found.high:.1f})" * (found.low < found.high))
         for _, found in curve.points
     )
-    rates = (f"{rate:.3g} %" for rate, _ in curve.points)
+    rates = (f"{rate:.3g}{across.unit}" for rate, _ in curve.points)
     figures = ", ".join(f"{figure} at {rate}" for figure, rate in zip(told, rates, strict=True))
     return f"{curve.label}: {figures}."

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from leaderboard.build import build_site
-from leaderboard.method.other_queries import asked_tables, find_queries, query_tables
+from leaderboard.method.asked_otherwise import asked_tables
+from leaderboard.method.other_queries import find_queries, query_tables
 from leaderboard.reported.tables import FOLDER
 from leaderboard.site.site import load_site
 
@@ -130,5 +131,45 @@ def test_several_witnesses_stand_beside_one(
             "three captions, by text",
         ],
     )
-    assert all(row.is_real for row in several.rows[1:])
+    assert all(float(row.share) > float(several.rows[0].share) for row in several.rows[1:])
     assert find_queries(ground.runs_of("one")) == ("typos",)
+
+
+def test_the_witness_stands_by_policy_and_round(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """Changes are paired with random in the same round; wrong answers have a table of their own."""
+    skill = {"random": 0.1, "gain": 0.6, "greedy": 1.6}
+    for seed in range(2):
+        run = add_answers("one", 1.0, seed=seed)
+        add_queries(run, "witness:policy=random,round=0,unknown=0,wrong=0", 0.0)
+        for policy, step in skill.items():
+            for number in (1, 2):
+                name = f"witness:policy={policy},round={number},unknown=0.1,wrong=0.05"
+                add_queries(run, name, step * number)
+        add_queries(run, "witness:policy=random,round=2,unknown=0.1,wrong=0.5", -0.5)
+        add_queries(run, "witness:policy=guess,round=2,unknown=0.1,wrong=0.5", 9)  # by nobody here
+    (ground,) = load_site(results, FOLDER).grounds
+    runs = ground.runs_of("one")
+    words, rounds, errors = asked_tables(runs, "asked")
+    assert [row.label for row in words.rows] == [
+        "whole captions", "witness-policy=guess,round=2,unknown=0.1,wrong=0.5",
+    ]  # fmt: skip
+    assert [row.label for row in rounds.rows] == [
+        "first sentence", "random, 1 answer", "random, 2 answers", "information gain, 1 answer",
+        "information gain, 2 answers", "greedy (upper bound), 1 answer",
+        "greedy (upper bound), 2 answers",
+    ]  # fmt: skip
+    assert "10 %" in rounds.about
+    assert "5 %" in rounds.about
+    chart = str(rounds.chart)
+    assert chart.count('class="line line-') >= 6  # curves and their legend
+    assert "R1 by round" in chart
+    gain, random = rounds.rows[4], rounds.rows[2]
+    change = float(gain.change.split(" ")[0])
+    assert change == pytest.approx(float(gain.share) - float(random.share), abs=0.11)
+    assert gain.is_real
+    assert [row.label for row in errors.rows] == [
+        "first sentence", "random, 5 % wrong", "random, 50 % wrong",
+        "information gain, 5 % wrong", "greedy (upper bound), 5 % wrong",
+    ]  # fmt: skip
