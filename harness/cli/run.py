@@ -60,8 +60,8 @@ Queries = Annotated[
     typer.Option(
         help="Score each run again with other queries, without training: masked-nouns drops "
         "the nouns that are most like the image; words stands for wrong-attribute, synonyms, "
-        "typos, word-order and german; several asks two and three captions of a person together. "
-        "May be given again.",
+        "typos, word-order and german; several asks two and three captions of a person together; "
+        "witness asks in rounds of questions (docs/witness.md). May be given again.",
         rich_help_panel=AGAIN,
     ),
 ]

@@ -99,10 +99,23 @@ class Witness:
         return self if self.round else Witness(RANDOM, 0, 0.0, 0.0)
 
 
-Protocol = Several | Witness
-PROTOCOLS: Mapping[str, type[Several] | type[Witness]] = {
-    one.name: one for one in (Several, Witness)
-}
+@dataclass(frozen=True)
+class Dialogue:
+    """A dialogue that came with the dataset, up to a round: see `harness.data.given_dialogues`."""
+
+    name: ClassVar[str] = "dialogue"
+    settings: ClassVar[Mapping[str, Setting]] = {"round": Choice(tuple(range(MOST_ROUNDS + 1)))}
+
+    round: int
+
+    @property
+    def plain(self) -> Dialogue:
+        """The same: no two settings come to one."""
+        return self
+
+
+Protocol = Several | Witness | Dialogue
+PROTOCOLS: Mapping[str, type[Protocol]] = {one.name: one for one in (Several, Witness, Dialogue)}
 
 
 def protocol_of(name: str) -> Protocol | None:

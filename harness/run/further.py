@@ -18,6 +18,7 @@ import torch
 
 from harness import evaluation, metrics, results
 from harness.data.declaration import Located
+from harness.data.given_dialogues import read_given_dialogues, texts_after
 from harness.data.pixels import Pixels
 from harness.data.schema import Split
 from harness.data.sightings import read_sightings
@@ -33,7 +34,7 @@ from harness.method import Method
 from harness.plan.spec import FurtherEvaluation
 from harness.rerank import Reranking, parse_reranking
 from harness.results import EvaluationRecord
-from harness.results.protocols import Several, Witness, protocol_of
+from harness.results.protocols import Dialogue, Several, Witness, protocol_of
 
 WARM_UP = 64  # rows on which compiled code is loaded before the clock runs
 
@@ -125,6 +126,8 @@ def _ask_other_queries(
         scores, unchanged = _ask_together(protocol, evaluated)
     elif isinstance(protocol, Witness):
         scores, unchanged = evaluated.interviews.score(protocol)
+    elif isinstance(protocol, Dialogue):
+        scores, unchanged = _ask_given(protocol, evaluated)
     else:
         scores, unchanged = _ask_changed(wanted.queries, evaluated)
     write_evaluation(folder, scores, evaluated.split)
@@ -149,6 +152,16 @@ def _ask_together(protocol: Several, evaluated: Evaluated) -> tuple[metrics.Quer
     together = put_together(split, protocol.people)
     asked = method, features, split, evaluated.candidates, together, protocol.fusion
     return score_together(*asked), int((together.counts < protocol.people).sum())
+
+
+def _ask_given(protocol: Dialogue, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
+    """Ask what was said in dialogues of the dataset; return how many captions had none, too."""
+    chats = read_given_dialogues(evaluated.located, evaluated.split)
+    texts, kept = texts_after(evaluated.split, chats, protocol.round + 1)
+    method, device = evaluated.method, evaluated.device
+    features = evaluation.with_captions(evaluated.features, method, texts, device)
+    asked = method, features, evaluated.split, evaluated.candidates
+    return evaluation.score_text_to_image(*asked), kept
 
 
 def _ask_other_data(

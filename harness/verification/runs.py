@@ -133,6 +133,9 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
     except Unreadable as error:
         run.add(Kind.FIGURES, f"{file}/{QUERIES}", str(error))
         return None
+    if further and not 0 <= further.unchanged <= len(queries.person_id):
+        told = f"says that {further.unchanged} of {len(queries.person_id)} queries are unchanged"
+        run.add(Kind.RECORD, f"{file}/{EVALUATION}", told)
     by_query = recompute(queries)
     run.add(Kind.FIGURES, f"{file}/{QUERIES}", *compare_queries(queries, by_query))
     if task:

@@ -9,7 +9,16 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from harness.results.protocols import GAIN, GREEDY, RANDOM, Protocol, Several, Witness, protocol_of
+from harness.results.protocols import (
+    GAIN,
+    GREEDY,
+    RANDOM,
+    Dialogue,
+    Protocol,
+    Several,
+    Witness,
+    protocol_of,
+)
 from harness.significance import Family
 from leaderboard.drawing.figures import legend
 from leaderboard.method.asked import RANKED, Asked, asked_table
@@ -38,6 +47,11 @@ ABOUT_WITNESS = (
     " it is an upper bound, no policy. A change is to the first sentence or, of other policies than"
     " random, to random in the same round. The last column counts the queries that nothing joined"
     " in the round."
+)
+ABOUT_GIVEN = (
+    "What was said in dialogues that came with the dataset, up to a round, in the place of its"
+    " captions. A change is to the first of these rounds. The last column counts the captions whose"
+    " image has no dialogue."
 )
 ABOUT_ERRORS = (
     "After the last round, by how often an answer is wrong. A change is to the first sentence:"
@@ -77,6 +91,8 @@ def _tables(runs: Sequence[Run], anchor: str) -> Iterator[AskedTable | None]:
             runs, _rounds(group), place, "The witness", f"{ABOUT_WITNESS} {rates}",
             partial(_draw_rounds, group, place),
         )  # fmt: skip
+    about = ABOUT_GIVEN
+    yield asked_table(runs, _given(asked), f"{anchor}-dialogues", "Dialogues of the dataset", about)
     if errors := _errors(witnesses):
         yield asked_table(runs, errors, f"{anchor}-errors", "A witness who errs", ABOUT_ERRORS)
 
@@ -88,6 +104,16 @@ def _several(asked: Protocols) -> list[Asked]:
     return [
         Asked("one caption", RANKED),
         *(Asked(f"{NUMBERS[people]}, by {how}", folder) for people, how, folder in sorted(found)),
+    ]
+
+
+def _given(asked: Protocols) -> list[Asked]:
+    """Return the first answer of the dataset's dialogues, then the rounds after it."""
+    found = {one.round: folder for folder, one in asked.items() if isinstance(one, Dialogue)}
+    first = found.get(min(found, default=0), "")
+    return [
+        Asked(f"after {counted(number, 'question')}", found[number], first)
+        for number in sorted(found)
     ]
 
 

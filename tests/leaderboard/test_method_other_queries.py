@@ -173,3 +173,17 @@ def test_the_witness_stands_by_policy_and_round(
         "first sentence", "random, 5 % wrong", "random, 50 % wrong",
         "information gain, 5 % wrong", "greedy (upper bound), 5 % wrong",
     ]  # fmt: skip
+
+
+def test_dialogues_of_the_dataset_stand_by_round(
+    results: Path, add_answers: Callable[..., Path], add_queries: Callable[..., Path]
+) -> None:
+    """Each round is held against the first that was asked."""
+    run = add_answers("one", 1.0)
+    for number in (2, 0, 1):
+        add_queries(run, f"dialogue:round={number}", 0.5 * number)
+    (ground,) = load_site(results, FOLDER).grounds
+    (table,) = asked_tables(ground.runs_of("one"), "asked")
+    labels = ["after 0 questions", "after 1 question", "after 2 questions"]
+    assert [row.label for row in table.rows] == labels
+    assert [bool(row.change) for row in table.rows] == [False, True, True]
