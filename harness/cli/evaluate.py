@@ -30,7 +30,8 @@ from harness.cli.report import write_reports
 from harness.errors import HarnessError
 
 if TYPE_CHECKING:
-    from harness.data.declaration import Located
+    from harness.data.declaration import Declaration, Located
+    from harness.plan import Suite
     from harness.plan.spec import RunSpec
 
 NAMED = 5  # runs that are named where they are not trained
@@ -40,6 +41,14 @@ On = Annotated[
     list[str] | None,
     typer.Option(
         help="A dataset's name, or a folder, of which a test split is enough; may be given again.",
+        rich_help_panel=WHAT,
+    ),
+]
+Distractors = Annotated[
+    str | None,
+    typer.Option(
+        help="In place of --on: how many people to draw and to add to the gallery, a folder of "
+        "images, or the name of a dataset.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -75,6 +84,7 @@ Replace = Annotated[
 def evaluate(
     methods: Methods = None,
     on: On = None,
+    distractors: Distractors = None,
     weights: WeightsFile = None,
     name: RowName = "",
     every: Every = False,
@@ -95,18 +105,23 @@ def evaluate(
     Pages show what a method that was trained on one dataset does on the others. What is scored
     already is not scored again; the ranking stays as it is.
 
+    With --distractors the test gallery is made larger with people whom nobody asks for, and
+    figures are told as it grows.
+
     With --weights a checkpoint of the method's authors is scored instead, and ranked as "trained
     elsewhere" beside what its paper prints.
 
     Example: **harness evaluate --all --on streetdolls**
 
+    Example: **harness evaluate clip-itc --distractors 10000**
+
     Example: **harness evaluate irra --weights best.pth --dataset cuhk-pedes**
     """
     from harness import plan, registry
-    from harness.cli.display import running, terminal
+    from harness.cli.display import running
+    from harness.cli.display.crowds import show_crowds
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
-    from harness.data.catalogue import locate
-    from harness.plan.collisions import refuse_other_evaluations, refuse_two_of_a_name
+    from harness.plan.collisions import refuse_other_evaluations
 
     if weights:
         from harness.cli.weights import evaluate_weights
@@ -117,30 +132,65 @@ def evaluate(
             write_reports(results, site)
         return
     suite = suite or "demo"
-    if not on:
-        raise HarnessError("Say --on and a dataset. `harness list datasets` shows them.")
-    if not methods and not every:
-        raise HarnessError("Name methods to evaluate, or --all.")
+    _refuse_unclear(methods, every, on, distractors)
     known = plan.read_suite(suite)
-    declarations = {name: known.find_declaration(name) for name in on}  # before data is made
+    declarations = {name: known.find_declaration(name) for name in on or []}  # before data is made
     listings = registry.list_methods(plugins or [])
     specs = plan_runs(
         methods or [], listings, suite, dataset, seeds, ablations, plugins=plugins or []
     )
+    if distractors:
+        asked = _among(_trained(specs, results), distractors, known)
+    else:
+        asked = _trained(_on(specs, declarations), results)
+    refuse_other_evaluations(asked, results)
+    waiting = [spec for spec in asked if not spec.is_complete(results)]
+    running.say_plan(asked, waiting, results)
+    if waiting:
+        execute_runs(waiting, choose_options(results, jobs, device, specs=waiting))
+    show_evaluations(asked, results)
+    show_crowds(asked, results)
+    if report:
+        write_reports(results, site)
+    if show_failed_evaluations(asked, results):
+        raise typer.Exit(1)
+
+
+def _refuse_unclear(
+    methods: Sequence[str] | None, every: bool, on: Sequence[str] | None, distractors: str | None
+) -> None:
+    """Refuse a call that does not say what is evaluated, or among what. Raises HarnessError."""
+    if not on and not distractors:
+        raise HarnessError(
+            "Say --on and a dataset, which `harness list datasets` shows, or --distractors and how "
+            "many."
+        )
+    if on and distractors:
+        raise HarnessError("--on and --distractors are asked one after the other: give one.")
+    if not methods and not every:
+        raise HarnessError("Name methods to evaluate, or --all.")
+
+
+def _on(specs: Sequence[RunSpec], declarations: Mapping[str, Declaration]) -> list[RunSpec]:
+    """Return the runs that are to be evaluated on other datasets, which are found or made."""
+    from harness.cli.display import terminal
+    from harness.data.catalogue import locate
+    from harness.plan.collisions import refuse_two_of_a_name
+
     with terminal.steps() as show:
         others = {name: locate(one, show) for name, one in declarations.items()}
     refuse_two_of_a_name([*(spec.located for spec in specs), *others.values()])
-    trained = _trained(_elsewhere(specs, others), results)
-    refuse_other_evaluations(trained, results)
-    waiting = [spec for spec in trained if not spec.is_complete(results)]
-    running.say_plan(trained, waiting, results)
-    if waiting:
-        execute_runs(waiting, choose_options(results, jobs, device, specs=waiting))
-    show_evaluations(trained, results)
-    if report:
-        write_reports(results, site)
-    if show_failed_evaluations(trained, results):
-        raise typer.Exit(1)
+    return _elsewhere(specs, others)
+
+
+def _among(specs: Sequence[RunSpec], distractors: str, suite: Suite) -> list[RunSpec]:
+    """Return the runs, each to be evaluated among distractors that fit its dataset."""
+    from harness import plan
+    from harness.cli.crowds import find_crowd
+
+    datasets = {spec.located.fingerprint: spec.located for spec in specs}
+    crowds = {key: find_crowd(distractors, one, suite) for key, one in datasets.items()}
+    return [plan.evaluated_among(spec, [crowds[spec.located.fingerprint]]) for spec in specs]
 
 
 def _elsewhere(specs: Sequence[RunSpec], others: Mapping[str, Located]) -> list[RunSpec]:

@@ -11,6 +11,7 @@ from harness.plan.grid import (
 )
 from harness.plan.planning import (
     Point,
+    evaluated_among,
     evaluated_on,
     plan,
     plan_grid,
@@ -28,6 +29,7 @@ __all__ = [
     "Suite",
     "choose",
     "cross",
+    "evaluated_among",
     "evaluated_on",
     "list_suites",
     "plan",

@@ -6,7 +6,7 @@ import hashlib
 import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from harness import registry, results
 from harness.data.declaration import Located
@@ -19,6 +19,9 @@ from harness.plan.spec import FurtherEvaluation, Probe, RunSpec, Trial
 from harness.plan.suites import Suite
 from harness.plan.values import write_value
 from harness.plan.variants import Resolved, resolve_variant
+
+if TYPE_CHECKING:
+    from harness.data.crowds import Crowd
 
 
 class Finds(Protocol):
@@ -116,6 +119,26 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
         )
         for name, located in datasets.items()
         if located.fingerprint != spec.located.fingerprint and not spec.beside.has_seen(located)
+    )
+    return replace(spec, evaluations=evaluations)
+
+
+def evaluated_among(spec: RunSpec, crowds: Iterable[Crowd]) -> RunSpec:
+    """Return a run that is evaluated among crowds, and not otherwise."""
+    asked = spec.command.replace("harness run", "harness evaluate", 1)
+    code = keys.hash_harness(keys.SCORES_CROWDS)
+    encodes = keys.code_of(spec.plugin).figures
+    encoder = keys.hash_content({"weights": spec.weights_key, "code": encodes})
+    evaluations = tuple(
+        FurtherEvaluation(
+            key=keys.hash_content(
+                {"run": spec.key, "code": code, "crowd": crowd.content, "count": crowd.count}
+            ),
+            command=f"{asked} --distractors {shlex.quote(crowd.argument)}",
+            crowd=crowd,
+            encoder=encoder,
+        )
+        for crowd in crowds
     )
     return replace(spec, evaluations=evaluations)
 

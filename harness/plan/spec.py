@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from harness import registry, results
 from harness.data.declaration import SPLITS, Located
@@ -18,6 +18,9 @@ from harness.registry.settings import build
 from harness.results import RunRecord
 from harness.results.paper import ExtraData, Paper
 from harness.tie_order import IN_ROWS
+
+if TYPE_CHECKING:
+    from harness.data.crowds import Crowd
 
 # A change of how runs are scored or recorded that the code hash cannot see raises this.
 PROTOCOL_VERSION = 2
@@ -42,7 +45,8 @@ AUDITED = "-audited"
 class FurtherEvaluation:
     """A trained run scored in another way: never a reason to train again.
 
-    Either re-ranked, or asked other queries, or on the test split of another dataset.
+    Either re-ranked, or asked other queries, or on the test split of another dataset, or among a
+    crowd.
     """
 
     key: str
@@ -50,10 +54,14 @@ class FurtherEvaluation:
     rerank: str = ""  # as `harness.rerank.parse_reranking` reads it
     queries: str = ""  # the name of a query transform
     on: Located | None = None
+    crowd: Crowd | None = None
+    encoder: str = ""  # of a crowd: the code that encodes it, and what its weights stand on
     reported_as: tuple[str, ...] = ()  # what the method's paper calls it
 
     @property
     def name(self) -> str:
+        if self.crowd:
+            return results.crowd_name(self.crowd.name)
         return self.rerank or self.queries or f"on-{self.on.declaration.name if self.on else ''}"
 
     def is_stored(self, run: Path) -> bool:

@@ -13,6 +13,7 @@ from harness.results.record import (
     EvaluationRecord,
     Place,
     RunRecord,
+    crowd_name,
     variant_name,
 )
 from harness.results.store import (
@@ -74,6 +75,7 @@ __all__ = [
     "RunRecord",
     "StoredRun",
     "copy_trained",
+    "crowd_name",
     "evaluation_path",
     "finish_evaluation",
     "finish_run",

@@ -118,6 +118,11 @@ def variant_name(method: str, variant: str) -> str:
     return method if variant == FULL else f"{method}:{variant}"
 
 
+def crowd_name(crowd: str) -> str:
+    """Return what the evaluation among a crowd is called."""
+    return f"among-{crowd}"
+
+
 @dataclass(frozen=True)
 class EvaluationRecord:
     """A further evaluation of a run's weights: what was done, and what it cost."""
@@ -126,6 +131,7 @@ class EvaluationRecord:
     rerank: str = ""  # as `harness run --rerank` takes it
     queries: str = ""  # as `harness run --queries` takes it
     on: Mapping[str, Any] = field(default_factory=dict)  # the dataset of `harness evaluate --on`
+    crowd: Mapping[str, Any] = field(default_factory=dict)  # of `harness evaluate --distractors`
     reported_as: tuple[str, ...] = ()  # what the method's paper calls it
     command: str = ""  # repeats it
     query_milliseconds: float = 0.0  # to rank the gallery for one query, encoding left aside

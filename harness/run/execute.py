@@ -31,6 +31,7 @@ from harness.results import (
 )
 from harness.run.advice import describe_failure
 from harness.run.audit import evaluate_audited, figures_on_test
+from harness.run.crowd import add_crowds
 from harness.run.detection import count_wrong
 from harness.run.determinism import strictly_if_possible
 from harness.run.doubt import Doubts, earlier_histories
@@ -246,7 +247,10 @@ def _add_missing(
         say(Update("evaluating"))
         load_weights(opened)
         features = encode_test(opened, stored=True)
-        add_evaluations(path, wanted, evaluated(spec, opened, features))
+        start = evaluated(spec, opened, features)
+        add_evaluations(path, [one for one in wanted if not one.crowd], start)
+        height, width = spec.config["image_size"]
+        add_crowds(path, [one for one in wanted if one.crowd], start, (height, width), say)
 
     try:
         strictly_if_possible(options, work)

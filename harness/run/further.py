@@ -69,10 +69,19 @@ def add_evaluations(
 
     One that fails is recorded with its error, and the others go on.
     """
+    add_each(run, evaluations, lambda wanted, folder: _maker(wanted)(wanted, evaluated, folder))
+
+
+def add_each(
+    run: Path,
+    evaluations: Sequence[FurtherEvaluation],
+    make: Callable[[FurtherEvaluation, Path], EvaluationRecord],
+) -> None:
+    """Write evaluations that `make` makes in a folder, as `add_evaluations` does."""
     for wanted in evaluations:
         unfinished = _working_folder(run, wanted)
         try:
-            record = _maker(wanted)(wanted, evaluated, unfinished)
+            record = make(wanted, unfinished)
         except Exception as error:
             shutil.rmtree(unfinished, ignore_errors=True)
             record = _failed(wanted, error)
@@ -112,7 +121,7 @@ def _rerank(wanted: FurtherEvaluation, evaluated: Evaluated, folder: Path) -> Ev
     write_evaluation(folder, scores, split)
     queries = len(split.captions)
     return replace(
-        _record(wanted),
+        make_record(wanted),
         query_milliseconds=1000 * (between - began) / queries,
         cosine_milliseconds=1000 * (ended - between) / queries,
     )
@@ -131,7 +140,7 @@ def _ask_other_queries(
     else:
         scores, unchanged = _ask_changed(wanted.queries, evaluated)
     write_evaluation(folder, scores, evaluated.split)
-    return replace(_record(wanted), unchanged=unchanged)
+    return replace(make_record(wanted), unchanged=unchanged)
 
 
 def _ask_changed(name: str, evaluated: Evaluated) -> tuple[metrics.QueryScores, int]:
@@ -172,7 +181,7 @@ def _ask_other_data(
     features = evaluation.encode_split(evaluated.method, split, pixels, evaluated.device)
     scores = evaluation.score_text_to_image(evaluated.method, features, split, evaluated.candidates)
     write_evaluation(folder, scores, split)
-    return _record(wanted)
+    return make_record(wanted)
 
 
 def _score_by_cosine(features: Features, split: Split) -> metrics.QueryScores:
@@ -187,15 +196,17 @@ def _warm_up(reranking: Reranking, features: Features) -> None:
 
 
 def _failed(wanted: FurtherEvaluation, error: Exception) -> EvaluationRecord:
-    return replace(_record(wanted), error=describe_error(error))
+    return replace(make_record(wanted), error=describe_error(error))
 
 
-def _record(wanted: FurtherEvaluation) -> EvaluationRecord:
+def make_record(wanted: FurtherEvaluation) -> EvaluationRecord:
+    """Return what is known of an evaluation before it is made."""
     return EvaluationRecord(
         key=wanted.key,
         rerank=wanted.rerank,
         queries=wanted.queries,
         on=_told(wanted.on) if wanted.on else {},
+        crowd=wanted.crowd.told() if wanted.crowd else {},
         reported_as=wanted.reported_as,
         command=wanted.command,
     )

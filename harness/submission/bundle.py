@@ -30,6 +30,7 @@ from harness.results import (
     StoredRun,
 )
 from harness.results.checksums import CHECKSUMS
+from harness.results.crowd import CROWD, CURVE
 from harness.results.origin import read_origin
 from harness.submission.checksums import Content, hash_content, seal, sums_left_out
 from harness.submission.layout import (
@@ -164,7 +165,8 @@ def _add_run(
         elif on and not _find_digest(results, record.suite, on, further.on, datasets):
             bundle.left_out.append(f"{path}: {name}, whose dataset is not here")
         else:
-            files |= _evaluation_files(run.path, name)
+            of_kind = (CROWD, CURVE) if further.crowd else (MEANS, QUERIES)
+            files |= _evaluation_files(run.path, name, of_kind)
             if on:
                 tested.add((on, str(further.on.get("fingerprint"))))
     files[CHECKSUMS] = sealed
@@ -190,11 +192,11 @@ def _run_files(run: Path, weights: bool) -> Files:
     return files
 
 
-def _evaluation_files(run: Path, name: str) -> Files:
+def _evaluation_files(run: Path, name: str, of_kind: tuple[str, str]) -> Files:
     """Return the files of a further evaluation, sealed apart."""
     folder = run / EVALUATIONS / name
     files: Files = {EVALUATION: _clean(folder / EVALUATION)}
-    files |= {file: folder / file for file in (MEANS, QUERIES)}
+    files |= {file: folder / file for file in of_kind}
     files[CHECKSUMS] = seal(files, {})
     return {f"{EVALUATIONS}/{name}/{file}": content for file, content in files.items()}
 

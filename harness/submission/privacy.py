@@ -16,7 +16,7 @@ from typing import Any
 ENVIRONMENT = (
     "python", "platform", "packages", "commit", "device", "deterministic", "threads", "jobs",
 )  # fmt: skip
-TAKES_A_PATH = ("--suite", "--dataset", "--on", "--plugins", "--results", "--site")
+TAKES_A_PATH = ("--suite", "--dataset", "--on", "--distractors", "--plugins", "--results", "--site")
 
 _PATH = re.compile(
     r"(?<![\w:/.])(?:~(?:[A-Za-z_][\w.-]*)?/|/[\w.@+-]+/|[A-Za-z]:[\\/](?!/)|\\\\\w)|:/(?!/)[\w.@+-]+/|file:/|^/|^~$"

@@ -30,7 +30,7 @@ Choose = Callable[[Columns, Collection[str]], Columns]
 
 def read_json(file: Path) -> Any:
     """Read a JSON file. Raises Unreadable."""
-    _refuse_size(file, MOST_TEXT)
+    refuse_size(file, MOST_TEXT)
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
@@ -90,7 +90,7 @@ def read_table(
     Where `rows` is given, the table must have as many. `choose` tells which of the columns a table
     with some names must have. Raises Unreadable.
     """
-    _refuse_size(file, MOST_BYTES)
+    refuse_size(file, MOST_BYTES)
     try:
         # By default a whole column of images would be taken into memory.
         with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as parquet:
@@ -127,7 +127,7 @@ def _has_gaps(column: Any) -> bool:
     return bool(column.null_count)
 
 
-def _refuse_size(file: Path, most: int) -> None:
+def refuse_size(file: Path, most: int) -> None:
     """Refuse what is no plain file (a link, a pipe) or too large."""
     try:
         found = file.lstat()

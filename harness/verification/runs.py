@@ -21,14 +21,23 @@ from harness.results import (
     TEST_EVALUATION,
     EvaluationRecord,
     RunRecord,
+    crowd_name,
     evaluation_path,
     run_path,
 )
+from harness.results.crowd import CROWD, CURVE, FIGURES
 from harness.results.query_table import columns_of
 from harness.tie_order import recorded_order
 from harness.verification.audit import check_audit
 from harness.verification.checksums import check_seals
+from harness.verification.crowd import (
+    check_crowd,
+    check_curve,
+    check_people,
+    read_crowd_table,
+)
 from harness.verification.figures import (
+    Queries,
     average,
     compare_means,
     compare_queries,
@@ -36,7 +45,7 @@ from harness.verification.figures import (
     recompute,
 )
 from harness.verification.findings import Finding, Kind, Unreadable
-from harness.verification.reading import read_evaluation, read_figures, read_run
+from harness.verification.reading import read_evaluation, read_figures, read_json, read_run
 from harness.verification.relevance import FINGERPRINT, Library, check_relevance
 
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
@@ -121,6 +130,9 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
         return None  # there is nothing to rely on, and nobody does
     if further:
         run.further[place.name] = further
+    if further and further.crowd:
+        _verify_crowd(run, place, further, library)
+        return None
     fingerprint, protocol = _fingerprint(run, further), run.record.protocol if run.record else {}
     relevance = library.by_fingerprint.get(fingerprint)
     order = partial(recorded_order, protocol, fingerprint)
@@ -144,6 +156,40 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
     run.add(Kind.FIGURES, f"{file}/{MEANS}", *_compare_stored(place / MEANS, means))
     run.figures += sum(map(len, queries.by_query.values())) + len(means)
     return means
+
+
+def _verify_crowd(
+    run: VerifiedRun, place: Path, record: EvaluationRecord, library: Library
+) -> None:
+    """Verify the figures among a crowd, and that it begins with what the run finds alone."""
+    file = f"{EVALUATIONS}/{place.name}"
+    relevance = library.by_fingerprint.get(_fingerprint(run, None))
+    if relevance is None:
+        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    try:
+        table = read_crowd_table(place / CROWD)
+        curve = read_json(place / CURVE)
+        ranked = _ranked(place.parent.parent, run, record)
+    except Unreadable as error:
+        run.add(Kind.FIGURES, f"{file}/{CROWD}", str(error))
+        return
+    run.add(Kind.FIGURES, f"{file}/{CURVE}", *check_curve(curve, table))
+    run.add(Kind.FIGURES, f"{file}/{CROWD}", *check_crowd(table, record, ranked))
+    if relevance is not None:
+        run.add(Kind.RELEVANCE, f"{file}/{CROWD}", *check_people(table, curve, relevance))
+    run.figures += len(table.sizes) * len(FIGURES)
+
+
+def _ranked(folder: Path, run: VerifiedRun, record: EvaluationRecord) -> Queries | None:
+    """Return what the run found in its gallery, which a crowd begins with; None where not.
+
+    A method's second look makes other ranks than cosines do.
+    """
+    if record.crowd.get("second_look_left_aside"):
+        return None
+    version = run.record.protocol.get("version") if run.record else None
+    file = folder / EVALUATIONS / PRIMARY_EVALUATION / QUERIES
+    return read_queries(file, None, columns_of(version))
 
 
 def _compare_stored(file: Path, means: Mapping[str, float]) -> list[str]:
@@ -172,7 +218,8 @@ def _read_further(run: VerifiedRun, place: Path) -> EvaluationRecord | None:
 def _belongs(record: EvaluationRecord, place: Path) -> bool:
     """Tell whether an evaluation stands where its record says: it may name another dataset."""
     on = f"on-{record.on.get('name')}" if record.on else ""
-    [name, *more] = [one for one in (record.rerank, record.queries, on) if one] or [""]
+    among = crowd_name(str(record.crowd.get("name"))) if record.crowd else ""
+    [name, *more] = [one for one in (record.rerank, record.queries, on, among) if one] or [""]
     run = place.parent.parent
     return not more and place == evaluation_path(run, name) and place.name not in OWN
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness import plan
+from harness.data.crowds import Crowd, drawn_crowd, drawn_looks
 from harness.data.declaration import Declaration, Located
 from harness.data.noise import recorded_noise
 from harness.errors import HarnessError
@@ -245,8 +246,20 @@ def _compare_evaluations(run: VerifiedRun, spec: RunSpec) -> Iterator[Finding]:
 
 def _keys_of(record: EvaluationRecord, spec: RunSpec) -> set[str]:
     """Return the key that an evaluation of a run would have today."""
+    if record.crowd:
+        return {one.key for one in plan.evaluated_among(spec, [_crowd(record)]).evaluations}
     if not record.on:
         same = record.rerank, record.queries
         return {one.key for one in spec.evaluations if (one.rerank, one.queries) == same}
     other = _located(str(record.on.get("name")), record.on.get("fingerprint"))
     return {one.key for one in plan.evaluated_on(spec, {"other": other}).evaluations}
+
+
+def _crowd(record: EvaluationRecord) -> Crowd:
+    """Return the crowd that a record tells of: one that is drawn as it would be drawn today."""
+    told = record.crowd
+    look, name, count = told.get("look"), str(told.get("name")), told.get("count")
+    count = count if type(count) is int else 0
+    if look in drawn_looks():
+        return drawn_crowd(str(look), count)
+    return Crowd(name, name, name, count, str(told.get("content")))

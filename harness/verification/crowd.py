@@ -1,0 +1,72 @@
+"""Figures among a crowd, recomputed from the ranks and scores that are stored at every size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.printable import printable
+from harness.results import EvaluationRecord
+from harness.results.crowd import CrowdTable, read_crowd, refused_figures
+from harness.verification.figures import Queries
+from harness.verification.findings import Unreadable
+from harness.verification.reading import refuse_size
+from harness.verification.relevance import Relevance
+
+MOST_BYTES = 1 << 32  # of a table on disk
+
+
+def read_crowd_table(file: Path) -> CrowdTable:
+    """Read what is stored of the queries. Raises Unreadable."""
+    refuse_size(file, MOST_BYTES)
+    try:
+        return read_crowd(file)
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {printable(str(error))}") from error
+    except (ValueError, TypeError, KeyError, MemoryError) as error:
+        raise Unreadable(printable(str(error), 300)) from error
+
+
+def check_curve(stored: Any, table: CrowdTable) -> Iterator[str]:
+    """Yield what is wrong with the figures that are stored at every size."""
+    try:
+        found = table.curve()
+    except ValueError as error:
+        yield f"nothing can be computed of its table: {printable(str(error), 200)}"
+        return
+    if wrong := refused_figures(stored, found):
+        yield printable(wrong, 300)
+
+
+def check_crowd(
+    table: CrowdTable, record: EvaluationRecord, ranked: Queries | None
+) -> Iterator[str]:
+    """Yield what is wrong with a table beside its record and the ranks of the run alone."""
+    if table.sizes[-1] != record.crowd.get("count"):
+        count = printable(repr(record.crowd.get("count")), 60)
+        yield f"ends at {table.sizes[-1]} distractors, its record says {count}"
+    if ranked is None:
+        return
+    same = np.array_equal(table.hit_counts, ranked.hit_counts)
+    if not same or not np.array_equal(table.hit_ranks[0], ranked.hit_ranks):
+        yield "does not begin with the ranks that the run has without distractors"
+
+
+def check_people(table: CrowdTable, stored: Any, relevance: Relevance) -> Iterator[str]:
+    """Yield what is wrong with a table beside the people of its dataset."""
+    if not np.array_equal(table.people, relevance.person_of_caption):
+        yield "person_id is not the dataset's"
+        return
+    people, images = np.unique(relevance.person_of_image, return_counts=True)
+    positives = images[np.searchsorted(people, table.people)]
+    if not np.array_equal(table.hit_counts, positives):
+        yield "has other numbers of matches than the dataset's people have images"
+    gallery = len(relevance.person_of_image)
+    sizes = np.asarray(table.sizes)[:, None]
+    if (table.hit_ranks > gallery + sizes).any():
+        yield f"has ranks beyond the gallery's {gallery} images and its distractors"
+    if isinstance(stored, dict) and stored.get("gallery") != gallery:
+        yield f"tells of another gallery than the dataset's {gallery} images"

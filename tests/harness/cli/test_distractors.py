@@ -1,0 +1,192 @@
+"""`harness evaluate --distractors`: trained runs among a crowd, through the command line."""
+
+import io
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from harness import results
+from harness.data.catalogue import find_declaration, locate
+from harness.data.loading import load_split
+from harness.data.paperdolls.looks import PAPERDOLLS
+from harness.data.paperdolls.strangers import draw_stranger, people_of_test
+from harness.results.crowd import CROWD, CURVE, FIGURES, read_crowd
+
+from ...made_once import Make
+
+Call = Callable[..., Any]
+STRANGERS = 130
+
+
+@pytest.fixture(scope="module")
+def photographs(small_dolls: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 130 images, beside one of the test split, a copy of one, and a broken file."""
+    folder = tmp_path_factory.mktemp("data") / "photographs"
+    (folder / "deeper").mkdir(parents=True)
+    known = people_of_test(PAPERDOLLS)
+    for number in range(STRANGERS):
+        place = folder / "deeper" if number % 2 else folder
+        draw_stranger(number, PAPERDOLLS, known).save(place / f"{number}.png")
+    test = load_split(locate(find_declaration(str(small_dolls))), "test")
+    (folder / "same.png").write_bytes(test.encoded(0))
+    Image.open(io.BytesIO(test.encoded(1))).save(folder / "near.jpg", quality=60)
+    (folder / "broken.png").write_text("<script>")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(
+    glance: Path, small_dolls: Path, photographs: Path, once: Make, harness_in: Call
+) -> Path:
+    """Runs of a method that looks once and of one that looks twice, evaluated in the crowd."""
+
+    def fill(folder: Path) -> None:
+        folder.mkdir()
+        where = "--dataset", small_dolls, "--seeds", "0", "--plugins", glance, "--no-report"
+        names = "glance", "glance-twice"
+        done = harness_in(folder)("run", *names, *where, "--jobs", "1")
+        assert done.returncode == 0, done.stderr
+        done = harness_in(folder)(
+            "evaluate", *names, *where, "--distractors", photographs, "--jobs", "1"
+        )
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout, encoding="utf-8")
+        (folder / "stderr").write_text(done.stderr, encoding="utf-8")
+
+    return once("among-photographs", fill)
+
+
+def runs(folder: Path) -> dict[str, results.StoredRun]:
+    """Return the runs of a results folder by method."""
+    return {run.record.method: run for run in results.load_runs(folder / "results")}
+
+
+def test_a_gallery_grows_with_the_images_of_a_folder(trained: Path) -> None:
+    """Figures at every size, told and kept; the run and its ranked figures stay as they were."""
+    run = runs(trained)["glance"]
+    [(name, record)] = run.further_evaluations().items()
+    assert name == "among-photographs"
+    assert record.error is None
+    assert record.crowd["count"] == STRANGERS
+    assert record.crowd["left_out"] == {
+        "broken": 1, "files of the test split": 1, "near copies of test images": 1,
+    }  # fmt: skip
+    assert "--distractors" in record.command
+    place = run.path / "evaluations" / name
+    table = read_crowd(place / CROWD)
+    assert table.sizes == (0, 100, STRANGERS)
+    own = [rank for query in run.queries() for rank in query["hit_ranks"]]
+    assert table.hit_ranks[0].tolist() == own
+    stored = json.loads((place / CURVE).read_text(encoding="utf-8"))
+    assert stored["gallery"] == 32
+    assert stored["curve"] == table.curve()
+    alone, *more = stored["curve"]
+    for metric in ("r1", "r5", "r10", "map", "tied"):
+        assert alone[metric] == pytest.approx(run.record.metrics[metric], abs=1e-9)
+    assert all(point["map"] <= alone["map"] for point in more)
+    assert {*FIGURES} <= alone.keys()
+    assert name not in run.evaluations()  # no page takes it for figures of a gallery
+    told = " ".join((trained / "stderr").read_text(encoding="utf-8").split())
+    assert f"{STRANGERS} images; left out: 1 broken, 1 files of the test split, 1 near" in told
+    shown = (trained / "stdout").read_text(encoding="utf-8")
+    assert "DIR at FAR 1 %" in shown
+    assert f"{32 + STRANGERS}" in shown
+
+
+def test_a_second_look_is_left_aside_and_told(trained: Path) -> None:
+    """Its cosines rank; a method without one says nothing of it."""
+    found = {
+        method: next(iter(run.further_evaluations().values())).crowd["second_look_left_aside"]
+        for method, run in runs(trained).items()
+    }
+    assert found == {"glance": False, "glance-twice": True}
+    told = " ".join((trained / "stderr").read_text(encoding="utf-8").split())
+    assert "the second look of glance-twice" in told
+
+
+def test_what_is_there_is_not_made_again(
+    trained: Path, glance: Path, small_dolls: Path, photographs: Path, tmp_path: Path,
+    harness_in: Call,
+) -> None:  # fmt: skip
+    """Nor where files were renamed: content decides."""
+    folder = Path(shutil.copytree(trained, tmp_path / "again"))
+    moved = Path(shutil.copytree(photographs, tmp_path / "photographs"))
+    (moved / "0.png").rename(moved / "zero.png")
+    call = (
+        "evaluate", "glance", "--dataset", small_dolls, "--seeds", "0", "--plugins", glance,
+        "--no-report", "--distractors",
+    )  # fmt: skip
+    for one in (photographs, moved):
+        done = harness_in(folder)(*call, one)
+        assert done.returncode == 0, done.stderr
+        assert "1 complete" in done.stderr
+
+
+@pytest.fixture
+def verify(
+    trained: Path, glance: Path, small_dolls: Path, tmp_path: Path, harness_in: Call
+) -> tuple[Path, Call]:
+    """The evaluation's folder in a copy, and what verifies it."""
+    folder = Path(shutil.copytree(trained, tmp_path / "copy"))
+    place = runs(folder)["glance"].path / "evaluations" / "among-photographs"
+    return place, lambda: harness_in(folder)("verify", "--plugins", glance)
+
+
+def test_figures_among_a_crowd_are_verified(verify: tuple[Path, Call]) -> None:
+    """As they were written nothing is wrong; a figure or a rank that was changed is found."""
+    place, check = verify
+    done = check()
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (place / CURVE).read_text(encoding="utf-8")
+    curve = json.loads(text)
+    curve["curve"][2]["dir10"] += 0.5
+    (place / CURVE).write_text(json.dumps(curve), encoding="utf-8")
+    done = check()
+    assert done.returncode == 1
+    told = " ".join((done.stdout + done.stderr).split())
+    assert f"dir10 at {STRANGERS} distractors is" in told
+    (place / CURVE).write_text(text, encoding="utf-8")
+    (place / CROWD).write_bytes((place / CROWD).read_bytes()[:200])
+    assert "no whole Parquet file" in " ".join(check().stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (("--distractors", "500"), "is not drawn by the project"),
+        (("--distractors", "streetdols"), "streetdolls"),
+        (("--distractors", "500", "--on", "streetdolls"), "give one"),
+        ((), "--distractors and how many"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    asked: tuple[str, ...], told: str, trained: Path, glance: Path, small_dolls: Path,
+    harness_in: Call,
+) -> None:  # fmt: skip
+    """Before anything is encoded, with what could be said instead."""
+    done = harness_in(trained)(
+        "evaluate", "glance", "--dataset", small_dolls, "--seeds", "0", "--plugins", glance, *asked
+    )
+    assert done.returncode == 2
+    assert told in " ".join(done.stderr.split())
+
+
+def test_a_dataset_is_a_crowd_without_the_people_of_test(
+    trained: Path, glance: Path, small_dolls: Path, tmp_path: Path, harness_in: Call
+) -> None:
+    """The training images of the run's own dataset; of its test split nobody stands twice."""
+    folder = Path(shutil.copytree(trained, tmp_path / "own"))
+    done = harness_in(folder)(
+        "evaluate", "glance", "--dataset", small_dolls, "--seeds", "0", "--plugins", glance,
+        "--no-report", "--distractors", small_dolls,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = runs(folder)["glance"].further_evaluations()[f"among-{small_dolls.name}"]
+    assert record.error is None
+    assert record.crowd["count"] == 12 * 4
+    assert record.crowd["left_out"] == {"people of the test split": 32}
