@@ -67,7 +67,8 @@ def _ask(
     ended = time.perf_counter()
     table = _table(found, evaluated)
     write_crowd(folder / CROWD, table)
-    write_json(folder / CURVE, {"gallery": len(evaluated.split.image_ids), "curve": table.curve()})
+    gallery = len(evaluated.split.image_ids)
+    write_json(folder / CURVE, {"gallery": gallery, "curve": table.curve()})
     left_aside = bool(evaluated.candidates) and evaluation.rescores(method)
     told = {
         **crowd.told(),

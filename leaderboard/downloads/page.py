@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.agreement.section import agreement_of
+from leaderboard.crowds import crowd_points
 from leaderboard.dataset_card import dataset_card
 from leaderboard.downloads.ablations import ablation_records, ablation_tex
 from leaderboard.downloads.agreement import agreement_records
@@ -114,6 +115,7 @@ def _ground_group(site: Site, ground: Ground, files: Files) -> OfferGroup:
             *_ranking_offers(site, ground, files),
             *_agreement_offers(site, ground, files),
             *_ablation_offers(site, ground, files),
+            *_crowd_offers(site, ground, files),
         ),
     )
 
@@ -185,3 +187,17 @@ def _ablation_files(site: Site, ground: Ground, method: str, table: Ablation, na
             ablation_tex(table, ledger, ground, title, label)
         ),
     }
+
+
+def _crowd_offers(site: Site, ground: Ground, files: Files) -> tuple[Offer, ...]:
+    points = list(crowd_points(ground))
+    if not points:
+        return ()
+    anchor = site.addresses.anchors[ground.label]
+    made: Files = {
+        ground_file(anchor, "crowds.csv"): csv_text(points),
+        ground_file(anchor, "crowds.json"): json_text(points),
+    }
+    files |= made
+    about = "Every method at every size of its gallery, with intervals and what was foretold"
+    return (Offer("In a crowd", about, list_downloads(files, list(made))),)

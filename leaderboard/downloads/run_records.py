@@ -63,6 +63,7 @@ def evaluation_lines(run: Run) -> Iterator[Record]:
             "queries": one.queries,
             "unchanged": one.unchanged,
             "on": plain(one.on.get("name", "")),
+            "crowd": plain(one.crowd.get("title", "")),
             "reported_as": list(one.reported_as),
             **{metric: run.metric(metric, name) for metric in METRICS},
             "query_milliseconds": one.query_milliseconds,

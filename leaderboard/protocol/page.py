@@ -10,6 +10,8 @@ from urllib.parse import quote
 from harness.results.agreement import MARGIN
 from harness.significance import classical, simultaneous, spread
 from leaderboard.agreement.section import find_sections
+from leaderboard.crowds import of_ground as among_crowds
+from leaderboard.crowds.views import CrowdSection
 from leaderboard.protocol.inflation import find_inflation
 from leaderboard.protocol.references import REFERENCES
 from leaderboard.protocol.views import Constants, ProtocolPage, Recorded
@@ -36,6 +38,7 @@ def make_files(site: Site) -> dict[str, File]:
         recorded=_recorded(site),
         inflation=find_inflation(site),
         noise=_noise(site),
+        crowds=_crowds(site),
         agreement=find_sections(site),
         references=REFERENCES,
     )
@@ -57,6 +60,18 @@ def _noise(site: Site) -> tuple[NoiseSection, ...]:
         for ground in site.grounds
     )  # fmt: skip
     return tuple(section for section in found if section)
+
+
+def _crowds(site: Site) -> tuple[CrowdSection, ...]:
+    """Return how the galleries of each ground grow where some method was asked among a crowd."""
+    addresses = site.addresses
+    return tuple(
+        section
+        for ground in site.grounds
+        for section in among_crowds(
+            ground, addresses.titles, addresses.page, f"crowd-{addresses.anchors[ground.label]}"
+        )
+    )
 
 
 def _constants() -> Constants:

@@ -23,6 +23,17 @@ REFERENCES = (
         f"{ARXIV}2003.08505",
     ),
     Reference(
+        "Phillips, Grother and Micheals. Evaluation methods in face recognition. In Li and Jain"
+        " (eds.), Handbook of face recognition, chapter 14. Springer, 2005. The open set: detection"
+        " and identification rate at a false alarm rate.",
+    ),
+    Reference(
+        "Grother and Phillips. Models of large population recognition performance. CVPR 2004; and"
+        " Skellam. A probability distribution derived from the binomial distribution. Journal of"
+        " the Royal Statistical Society B 10, 1948. What a small gallery tells of a large one.",
+        "https://doi.org/10.1109/CVPR.2004.1315146",
+    ),
+    Reference(
         "Bouthillier et al. Accounting for variance in machine learning benchmarks. MLSys 2021."
         " Why one seed is not enough.",
         f"{ARXIV}2103.03098",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from leaderboard.agreement.views import AgreementSection
+from leaderboard.crowds.views import CrowdSection
 from leaderboard.robustness.views import NoiseSection
 
 
@@ -100,5 +101,6 @@ class ProtocolPage:
     recorded: tuple[Recorded, ...]
     inflation: tuple[AuditedGround, ...]
     noise: tuple[NoiseSection, ...]
+    crowds: tuple[CrowdSection, ...]
     agreement: tuple[AgreementSection, ...]
     references: tuple[Reference, ...]

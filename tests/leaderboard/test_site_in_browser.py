@@ -21,6 +21,7 @@ from leaderboard.build import build_site
 from leaderboard.typography import printable
 
 from ..made_once import Make
+from .crowded import add_crowd, answered
 from .recorder import Recorder, pages_once
 from .windows import Windows, opening
 
@@ -118,7 +119,8 @@ def answer(recorder: Recorder) -> None:
     places = (("Table 4", "without SDM", 0),)
     for seed in range(3):
         for method, skill in (("one", 0.5), ("two", 1.4), ("three", 1.5)):
-            recorder.add_answers(method, skill, seed=seed)
+            run = recorder.add_answers(method, skill, seed=seed)
+            add_crowd(run, answered(seed, skill / 50), second_look_left_aside=method == "two")
         recorder.add_answers(
             "three", 1.1, seed=seed, variant="w/o SDM", tables=places,
             config={"temperature": 0.02, "losses": {"itc": 1.0}},
@@ -148,8 +150,9 @@ def answer_with_payloads(recorder: Recorder) -> None:
         fields = {"config": {**nested, "losses": {payload: 1.0}}, "recipe": {"backbone": payload}}
         method = f"{number} {payload}"
         for seed in range(2):
-            recorder.add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
-                                 environment=nested, protocol=nested)  # fmt: skip
+            run = recorder.add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
+                                       environment=nested, protocol=nested)  # fmt: skip
+            add_crowd(run, answered(seed, 0.02), title=payload, left_out={payload: payload})
         recorder.add_answers(method, 0.5, title=method, variant=payload, changes=nested,
                              tables=((payload, payload, 0),))  # fmt: skip
         error = {"kind": payload, "message": payload, "traceback": payload}

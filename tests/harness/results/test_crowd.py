@@ -99,3 +99,36 @@ def test_tables_that_no_crowd_gives_are_refused(table: CrowdTable, tmp_path: Pat
 def test_curves_of_any_shape_are_judged(table: CrowdTable, stored: object) -> None:
     """Whatever JSON holds, what is wrong is told."""
     assert refused_figures(stored, table.curve())
+
+
+@pytest.mark.parametrize("steepness", [0.4, 1.0])
+def test_a_larger_crowd_is_foretold(steepness: float) -> None:
+    """Where strangers' scores fall exponentially, as many matches stay first as then do."""
+    draw = np.random.default_rng(2)
+    queries, small, large = 20_000, 1000, 10_000
+    chances = np.exp(-draw.exponential(1 / steepness, queries) - 3)  # of a stranger to rank before
+    few = draw.binomial(small, chances)
+    more = few + draw.binomial(large - small, chances)
+    ranks = np.ones(queries, np.int64)
+    table = CrowdTable(
+        (0, small, large),
+        np.arange(queries),
+        np.ones(queries, np.int64),
+        np.stack([ranks, ranks + few, ranks + more]),
+        np.ones(queries, np.float32),
+        np.zeros((3, queries), np.float32),
+        np.zeros((3, queries), np.bool_),
+    )
+    curve = table.curve()
+    assert table.base == 1
+    assert [point["r1_foretold"] is None for point in curve] == [True, True, False]
+    assert curve[2]["r1_foretold"] == pytest.approx(curve[2]["r1"], rel=0.1)
+    assert table.foretell(1, small) == pytest.approx(curve[1]["r1"], rel=0.1)
+    assert table.foretell(1, 10 * large) < curve[2]["r1_foretold"]
+
+
+def test_nothing_is_foretold_where_nothing_can_be(table: CrowdTable) -> None:
+    """From too small a crowd, or of a method that finds nobody."""
+    assert table.base is None
+    assert [point["r1_foretold"] for point in table.curve()] == [None] * 3
+    assert replace(table, hit_ranks=table.hit_ranks + 1).foretell(1, 10_000) == 0.0

@@ -1,0 +1,115 @@
+"""Galleries that grow: curves, a table and who changes places, on the page of the protocol."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from harness.results.crowd import CROWD, CrowdTable
+from leaderboard import downloads, method, protocol
+
+from .crowded import SIZES, add_crowd, answered
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def build(write_pages: Callable[..., dict[str, Any]]) -> Callable[[], dict[str, Any]]:
+    """Return a function that writes the pages that tell of crowds, and parses them."""
+    return lambda: write_pages(method, protocol, downloads)
+
+
+def rows_of(page: Any, name: str) -> list[list[str]]:
+    """Return the cells of the rows of the table of a method."""
+    return [[cell.strip() for cell in row] for row in page.rows if row[:1] == [name]][-len(SIZES) :]
+
+
+def test_every_method_has_a_curve_and_a_row_for_each_size(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    """Means over seeds with intervals, what was foretold, and the same to take away."""
+    tables = [answered(seed, 0.02) for seed in (0, 1)]
+    for seed, table in enumerate(tables):
+        add_crowd(add_run("one", 40.0, seed=seed), table)
+    page = build()["protocol"]
+    rows = rows_of(page, "ONE")
+    assert [row[1] for row in rows] == ["72", "172", "372", "1,072", "3,072", "10,072"]
+    mean = np.mean([table.by_query(3)["r1"] for table in tables])
+    assert rows[3][2].startswith(f"{mean:.1f}")
+    assert " to " in rows[3][2]
+    told = np.mean([table.foretell(3, 10_000) for table in tables])
+    assert rows[5][8] == f"{told:.1f}"
+    assert rows[3][8] == "\N{EN DASH}"
+    assert {row[9] for row in rows} == {"2"}
+    assert page.source.count("by size of the gallery</title>") == 3
+    assert 'id="crowd-demo-paperdolls-1"' in page.source
+    folder = tmp_path / "site/downloads/tables/demo-paperdolls"
+    lines = list(csv.DictReader(io.StringIO((folder / "crowds.csv").read_text(encoding="utf-8"))))
+    assert [int(line["distractors"]) for line in lines] == list(SIZES)
+    assert float(lines[3]["r1"]) == pytest.approx(mean)
+    assert float(lines[3]["r1_low"]) < mean < float(lines[3]["r1_high"])
+    kept = json.loads((folder / "crowds.json").read_text(encoding="utf-8"))
+    assert kept[5]["r1_foretold"] == pytest.approx(told)
+
+
+def test_who_changes_places_is_told_in_words(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """One is ahead in a small gallery and the other in a large one; else that nobody does."""
+    steady, falling = answered(0, 0.02), answered(0, 5.0)
+    ahead = falling.hit_ranks.copy()
+    ahead[0] = 1  # all right in the gallery alone
+    add_crowd(add_run("one", 40.0), CrowdTable(**{**vars(falling), "hit_ranks": ahead}))
+    add_crowd(add_run("two", 30.0), steady)
+    text = " ".join(build()["protocol"].text.split())
+    assert "ONE is ahead of TWO by R1 up to 72 images and behind from 172 on; they are told" in text
+
+
+def test_without_a_change_the_page_says_so(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """Likewise what is left aside or left out, as text, whatever it is called."""
+    steady = answered(0, 0.02)
+    add_crowd(add_run("one", 40.0), steady, second_look_left_aside=True)
+    others = CrowdTable(**{**vars(steady), "hit_ranks": steady.hit_ranks + 1})
+    add_crowd(add_run("two", 30.0), others, left_out={HOSTILE: 3}, title=HOSTILE)
+    page = build()["protocol"]
+    assert "No two methods change places by R1" in page.text
+    assert "the second look of ONE at first candidates is left aside" in page.text
+    assert HOSTILE not in page.source
+
+
+def test_what_is_damaged_or_lacks_a_seed_is_left_out(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """A page is made of the rest; of several crowds each stands for itself."""
+    for seed in (0, 1):
+        add_crowd(add_run("one", 40.0, seed=seed), answered(seed, 0.02))
+        run = add_run("two", 30.0, seed=seed)
+        if seed == 0:
+            add_crowd(run, answered(seed, 0.03))
+        damaged = add_crowd(add_run("three", 20.0, seed=seed), answered(seed, 0.03))
+        (damaged / CROWD).write_bytes(b"PAR1")
+        add_crowd(run, answered(seed, 0.04), "photographs", content="p" * 64, title="7 images")
+    page = build()["protocol"]
+    assert "Among 10,000 drawn people, on demo/paperdolls" in page.text
+    assert "Among 7 images, on demo/paperdolls" in page.text
+    assert len([row for row in page.rows if row[:1] == ["TWO"] and "10,072" in row[1]]) == 1
+    assert not [row for row in page.rows if row[:1] == ["THREE"] and "10,072" in row[1]]
+
+
+def test_without_a_crowd_the_protocol_says_so(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """The definitions stand there all the same."""
+    add_run("one", 40.0)
+    page = build()["protocol"]
+    assert "No run in these results was asked among a crowd." in page.text
+    assert "detection and identification rate" in page.text.lower()
