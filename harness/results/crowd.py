@@ -12,16 +12,17 @@ is the false alarm rate (FAR); of searches for people who are, the share whose b
 right person and scores above it is the detection and identification rate (DIR) at rank 1. Every
 query is asked twice: with its person's images in the gallery, and with them taken out.
 
-What a larger crowd would do is told from a smaller one (`CrowdTable.foretell`). A stranger ranks
-before the best match of a query with a chance p of its own, so that of n strangers a binomial
-number does (Grother and Phillips, "Models of Large Population Recognition Performance", CVPR 2004,
-https://doi.org/10.1109/CVPR.2004.1315146). Over queries p is taken to have a beta distribution,
-which it has where strangers' scores fall exponentially, as the tails of many distributions do, and
-matches spread exponentially above them; then numbers are beta-binomial (Skellam, "A Probability
-Distribution Derived from the Binomial Distribution", Journal of the Royal Statistical Society B 10,
-1948), a and b are fitted by likelihood, and among N strangers
+What a larger crowd would do is told from a smaller one (`CrowdTable.foretell`). The best of many
+scores whose tail falls exponentially has Gumbel's distribution, at a place that rises with the
+logarithm of their number (Gumbel, "Statistics of Extremes", Columbia University Press, 1958). So
+the best of the strangers who are still to come exceeds the best of those who came by a logistic
+variable, the difference of two of Gumbel's, and R1 at G images of others is foretold from g as
 
-    R1(N) = R1(0) B(a, b + N) / B(a, b)
+    mean over queries of [right among g] / (1 + (G / g - 1) exp(-d / beta))
+
+where d is how far the best match scores above the best of the g, and beta, how much that best rises
+with each e-fold of a gallery, is measured on the last tenfold of it. A crowd of 1,000 is too small:
+the tail has not begun.
 
 Shapes: Q queries, H matches of all queries, L sizes.
 """
@@ -53,7 +54,7 @@ FIGURES = {
     "dir10": "DIR at FAR 10 %",
 }
 
-BASES = (1000, 10_000)  # crowds that larger ones are foretold from
+BASE = 10_000  # the crowd that larger ones are foretold from
 
 _RANKS, _OTHER, _TIED = "hit_ranks_", "other_score_", "tied_"
 _FIXED: Columns = {
@@ -97,35 +98,37 @@ class CrowdTable:
         allowed = int(rate * len(self.people) + 1e-9)
         return float(np.sort(self.other_scores[level])[-1 - allowed])
 
-    def foretell(self, level: int, size: int) -> float:
-        """Foretell R1 in percent among so many strangers from what was counted at a level."""
-        starts = np.cumsum(self.hit_counts) - self.hit_counts
-        first = self.hit_ranks[:, starts]  # (L, Q)
-        is_right = first[0] == 1
-        if not is_right.any():
-            return 0.0
-        before = first[level, is_right] - 1
-        stay = share_not_beaten(before, self.sizes[level], size)
-        return 100.0 * float(is_right.mean()) * stay
+    def foretell(self, gallery: int, size: int) -> float | None:
+        """Foretell R1 in percent among more than `BASE` strangers, from what was found among them.
 
-    def curve(self) -> list[dict[str, Any]]:
+        Takes how many images the gallery has alone. Returns None where `BASE` or a tenth of it was
+        not scored, or nothing rises with it.
+        """
+        if BASE not in self.sizes or BASE // 10 not in self.sizes:
+            return None
+        level, before = self.sizes.index(BASE), self.sizes.index(BASE // 10)
+        others = gallery - self.hit_counts  # (Q,)
+        grown = (others + BASE) / (others + BASE // 10)
+        scores = self.other_scores.astype(np.float64)
+        beta = float(((scores[level] - scores[before]) / np.log(grown)).mean())
+        if not 0 < beta < np.inf:
+            return None
+        ahead = np.maximum(self.hit_scores - scores[level], 0.0)
+        more = (others + size) / (others + BASE) - 1
+        stays = 1 / (1 + more * np.exp(-ahead / beta))
+        is_right = self.by_query(level)["r1"] > 0
+        return 100.0 * float(np.where(is_right, stays, 0.0).mean())
+
+    def curve(self, gallery: int) -> list[dict[str, Any]]:
         """Return the figures at each size, with 95 % intervals for other people.
 
         Thresholds are taken as they are: an interval of DIR does not tell of those that other
-        people would have set. Beside R1 stands what is foretold of it from the level `base`.
+        people would have set. Beside R1 stands what is foretold of it; `gallery` is as there.
         """
-        base = self.base
         points = [self._point(level) for level in range(len(self.sizes))]
         for size, point in zip(self.sizes, points, strict=True):
-            is_larger = base is not None and size > self.sizes[base]
-            point["r1_foretold"] = self.foretell(base or 0, size) if is_larger else None
+            point["r1_foretold"] = self.foretell(gallery, size) if size > BASE else None
         return points
-
-    @property
-    def base(self) -> int | None:
-        """The level that larger ones are foretold from; None where no other is ten times larger."""
-        known = [size for size in BASES if size in self.sizes and 10 * size <= self.sizes[-1]]
-        return self.sizes.index(known[-1]) if known else None
 
     def _point(self, level: int) -> dict[str, Any]:
         from harness.significance import compare_pairs
@@ -138,32 +141,6 @@ class CrowdTable:
             "thresholds": {name: self.threshold(level, rate) for name, rate in ALARMS.items()},
             "tied": 100.0 * float(self.tied[level].mean()),
         }
-
-
-def share_not_beaten(before: Integers, count: int, more: int) -> float:
-    """Return the share of matches before which none of `more` strangers would rank.
-
-    Takes how many of `count` strangers rank before each match, (queries,). Only the head of the
-    distribution tells of what stays first: what more than a hundredth of all strangers pass counts
-    as that, and not by how many do.
-    """
-    from scipy import optimize, special
-
-    most = max(count // 100, 1)
-    passed = np.arange(most + 1)
-    times = np.bincount(np.minimum(before, most + 1), minlength=most + 2)
-    ways = -special.betaln(passed + 1, count - passed + 1) - np.log(count + 1)  # log of a binomial
-
-    def unlikely(logarithms: Floats) -> float:
-        a, b = np.exp(logarithms)
-        likely = ways + special.betaln(a + passed, b + count - passed) - special.betaln(a, b)
-        rest = np.log(max(1 - float(np.exp(likely).sum()), 1e-300))
-        return -float(times[:-1] @ likely + times[-1] * rest)
-
-    start = np.log([0.5, 0.5 * count / max(float(np.median(before)), 1.0)])
-    bounds = [(-10.0, 10.0), (-10.0, 40.0)]
-    a, b = np.exp(optimize.minimize(unlikely, start, method="Nelder-Mead", bounds=bounds).x)
-    return float(np.exp(special.betaln(a, b + more) - special.betaln(a, b)))
 
 
 def write_crowd(file: Path, table: CrowdTable) -> None:

@@ -68,7 +68,7 @@ def _ask(
     table = _table(found, evaluated)
     write_crowd(folder / CROWD, table)
     gallery = len(evaluated.split.image_ids)
-    write_json(folder / CURVE, {"gallery": gallery, "curve": table.curve()})
+    write_json(folder / CURVE, {"gallery": gallery, "curve": table.curve(gallery)})
     left_aside = bool(evaluated.candidates) and evaluation.rescores(method)
     told = {
         **crowd.told(),

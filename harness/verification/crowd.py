@@ -17,6 +17,7 @@ from harness.verification.reading import refuse_size
 from harness.verification.relevance import Relevance
 
 MOST_BYTES = 1 << 32  # of a table on disk
+MOST_IMAGES = 1 << 40  # of a gallery
 
 
 def read_crowd_table(file: Path) -> CrowdTable:
@@ -32,8 +33,12 @@ def read_crowd_table(file: Path) -> CrowdTable:
 
 def check_curve(stored: Any, table: CrowdTable) -> Iterator[str]:
     """Yield what is wrong with the figures that are stored at every size."""
+    gallery = stored.get("gallery") if isinstance(stored, dict) else None
+    if type(gallery) is not int or not int(table.hit_counts.max()) < gallery < MOST_IMAGES:
+        yield "tells of no gallery that could be"
+        return
     try:
-        found = table.curve()
+        found = table.curve(gallery)
     except ValueError as error:
         yield f"nothing can be computed of its table: {printable(str(error), 200)}"
         return

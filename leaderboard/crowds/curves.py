@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.results import EVALUATIONS, EvaluationRecord
-from harness.results.crowd import CROWD, CURVE, FIGURES, CrowdTable, read_crowd
+from harness.results.crowd import BASE, CROWD, CURVE, FIGURES, CrowdTable, read_crowd
 from harness.significance import Family, compare_all, compare_pairs
 from leaderboard.records.load import Ground, Run
 
@@ -62,11 +62,12 @@ class Crowded:
         return float(self.values(size, figure).mean())
 
     def foretold(self, size: int) -> float | None:
-        """Return what a smaller crowd lets expect of R1 at a size; None where nothing is told."""
-        level = self.tables[0].base
-        if level is None or size <= self.sizes[level]:
+        """Return what 10,000 strangers let expect of R1 at a size; None where nothing is told."""
+        if size <= BASE:
             return None
-        return fmean(table.foretell(level, size) for table in self.tables)
+        found = [table.foretell(self.gallery, size) for table in self.tables]
+        known = [value for value in found if value is not None]
+        return fmean(known) if len(known) == len(found) else None
 
 
 @dataclass(frozen=True)
@@ -164,7 +165,8 @@ def _read(method: str, runs: Sequence[tuple[Run, str]]) -> Crowded | None:
     same = all(
         one.sizes == first.sizes and np.array_equal(one.people, first.people) for one in tables
     )
-    if not same or type(gallery) is not int or gallery < 1 or len(np.unique(first.people)) < 2:
+    is_gallery = type(gallery) is int and gallery > first.hit_counts.max()
+    if not same or not is_gallery or len(np.unique(first.people)) < 2:
         return None
     run, name = runs[0]
     seeds = tuple(one.record.seed for one, _ in runs)

@@ -30,7 +30,7 @@ COLUMNS = (
     ("query_milliseconds, cosine_milliseconds", "To rank the gallery for one query, re-ranked and"
      " by cosine alone, encoding left aside."),
     ("dir1, dir10, r1_foretold", "Detection and identification rate at false alarm rates of 1 and"
-     " 10 %; R1 as a smaller crowd lets expect it."),
+     " 10 %; R1 as 10,000 strangers let expect it."),
     ("shipped", "Whether the run came with the project: it was made, and timed, elsewhere."),
     ("key", "The content key: runs with one key have the same result."),
 )  # fmt: skip

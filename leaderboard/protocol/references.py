@@ -28,10 +28,8 @@ REFERENCES = (
         " and identification rate at a false alarm rate.",
     ),
     Reference(
-        "Grother and Phillips. Models of large population recognition performance. CVPR 2004; and"
-        " Skellam. A probability distribution derived from the binomial distribution. Journal of"
-        " the Royal Statistical Society B 10, 1948. What a small gallery tells of a large one.",
-        "https://doi.org/10.1109/CVPR.2004.1315146",
+        "Gumbel. Statistics of extremes. Columbia University Press, 1958. How the best of many"
+        " scores rises with their number.",
     ),
     Reference(
         "Bouthillier et al. Accounting for variance in machine learning benchmarks. MLSys 2021."

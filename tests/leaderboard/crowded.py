@@ -13,7 +13,7 @@ from harness.results import EvaluationRecord
 from harness.results.crowd import CROWD, CURVE, CrowdTable, write_crowd
 
 QUERIES = 96
-SIZES = (0, 100, 300, 1000, 3000, 10_000)
+SIZES = (0, 100, 300, 1000, 3000, 10_000, 30_000)
 
 
 def answered(seed: int, falls: float) -> CrowdTable:
@@ -35,15 +35,15 @@ def answered(seed: int, falls: float) -> CrowdTable:
     )
 
 
-def add_crowd(run: Path, table: CrowdTable, name: str = "10000", **crowd: Any) -> Path:
+def add_crowd(run: Path, table: CrowdTable, name: str = "30000", **crowd: Any) -> Path:
     """Write an evaluation among a crowd below a finished run."""
     place = run / f"evaluations/among-{name}"
     told = {
-        "name": name, "title": "10,000 drawn people", "content": "c" * 64,
+        "name": name, "title": "30,000 drawn people", "content": "c" * 64,
         "count": table.sizes[-1], "second_look_left_aside": False, **crowd,
     }  # fmt: skip
-    record = EvaluationRecord(key="k", crowd=told, command="harness evaluate --distractors 10000")
+    record = EvaluationRecord(key="k", crowd=told, command="harness evaluate --distractors 30000")
     write_json(place / "evaluation.json", asdict(record))
-    write_json(place / CURVE, {"gallery": 72, "curve": table.curve()})
+    write_json(place / CURVE, {"gallery": 72, "curve": table.curve(72)})
     write_crowd(place / CROWD, table)
     return place

@@ -40,13 +40,13 @@ def test_every_method_has_a_curve_and_a_row_for_each_size(
         add_crowd(add_run("one", 40.0, seed=seed), table)
     page = build()["protocol"]
     rows = rows_of(page, "ONE")
-    assert [row[1] for row in rows] == ["72", "172", "372", "1,072", "3,072", "10,072"]
+    assert [row[1] for row in rows] == ["72", "172", "372", "1,072", "3,072", "10,072", "30,072"]
     mean = np.mean([table.by_query(3)["r1"] for table in tables])
     assert rows[3][2].startswith(f"{mean:.1f}")
     assert " to " in rows[3][2]
-    told = np.mean([table.foretell(3, 10_000) for table in tables])
-    assert rows[5][8] == f"{told:.1f}"
-    assert rows[3][8] == "\N{EN DASH}"
+    told = np.mean([table.foretell(72, 30_000) for table in tables])
+    assert rows[6][8] == f"{told:.1f}"
+    assert rows[5][8] == "\N{EN DASH}"
     assert {row[9] for row in rows} == {"2"}
     assert page.source.count("by size of the gallery</title>") == 3
     assert 'id="crowd-demo-paperdolls-1"' in page.source
@@ -56,7 +56,7 @@ def test_every_method_has_a_curve_and_a_row_for_each_size(
     assert float(lines[3]["r1"]) == pytest.approx(mean)
     assert float(lines[3]["r1_low"]) < mean < float(lines[3]["r1_high"])
     kept = json.loads((folder / "crowds.json").read_text(encoding="utf-8"))
-    assert kept[5]["r1_foretold"] == pytest.approx(told)
+    assert kept[6]["r1_foretold"] == pytest.approx(told)
 
 
 def test_who_changes_places_is_told_in_words(
@@ -99,7 +99,7 @@ def test_what_is_damaged_or_lacks_a_seed_is_left_out(
         (damaged / CROWD).write_bytes(b"PAR1")
         add_crowd(run, answered(seed, 0.04), "photographs", content="p" * 64, title="7 images")
     page = build()["protocol"]
-    assert "Among 10,000 drawn people, on demo/paperdolls" in page.text
+    assert "Among 30,000 drawn people, on demo/paperdolls" in page.text
     assert "Among 7 images, on demo/paperdolls" in page.text
     assert len([row for row in page.rows if row[:1] == ["TWO"] and "10,072" in row[1]]) == 1
     assert not [row for row in page.rows if row[:1] == ["THREE"] and "10,072" in row[1]]

@@ -84,7 +84,7 @@ def test_a_gallery_grows_with_the_images_of_a_folder(trained: Path) -> None:
     assert table.hit_ranks[0].tolist() == own
     stored = json.loads((place / CURVE).read_text(encoding="utf-8"))
     assert stored["gallery"] == 32
-    assert stored["curve"] == table.curve()
+    assert stored["curve"] == table.curve(32)
     alone, *more = stored["curve"]
     for metric in ("r1", "r5", "r10", "map", "tied"):
         assert alone[metric] == pytest.approx(run.record.metrics[metric], abs=1e-9)

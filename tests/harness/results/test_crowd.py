@@ -51,7 +51,7 @@ def test_identification_follows_its_definition(table: CrowdTable) -> None:
 
 def test_figures_of_ranks_follow_from_each_query(table: CrowdTable) -> None:
     """R1, R5, R10 and mAP as a loop over queries finds them, with intervals that hold them."""
-    curve = table.curve()
+    curve = table.curve(50)
     for level, point in enumerate(curve):
         ranks = table.hit_ranks[level].reshape(QUERIES, HITS).tolist()
         for depth in (1, 5, 10):
@@ -68,8 +68,8 @@ def test_what_is_written_is_read(table: CrowdTable, tmp_path: Path) -> None:
     write_crowd(tmp_path / "crowd.parquet", table)
     found = read_crowd(tmp_path / "crowd.parquet")
     assert found.sizes == table.sizes
-    assert found.curve() == table.curve()
-    assert refused_figures({"curve": table.curve()}, found.curve()) is None
+    assert found.curve(50) == table.curve(50)
+    assert refused_figures({"curve": table.curve(50)}, found.curve(50)) is None
 
 
 def test_tables_that_no_crowd_gives_are_refused(table: CrowdTable, tmp_path: Path) -> None:
@@ -98,37 +98,37 @@ def test_tables_that_no_crowd_gives_are_refused(table: CrowdTable, tmp_path: Pat
 )
 def test_curves_of_any_shape_are_judged(table: CrowdTable, stored: object) -> None:
     """Whatever JSON holds, what is wrong is told."""
-    assert refused_figures(stored, table.curve())
+    assert refused_figures(stored, table.curve(50))
 
 
-@pytest.mark.parametrize("steepness", [0.4, 1.0])
-def test_a_larger_crowd_is_foretold(steepness: float) -> None:
-    """Where strangers' scores fall exponentially, as many matches stay first as then do."""
+def test_a_larger_crowd_is_foretold() -> None:
+    """Where scores fall exponentially, as many matches stay first as the formula says."""
     draw = np.random.default_rng(2)
-    queries, small, large = 20_000, 1000, 10_000
-    chances = np.exp(-draw.exponential(1 / steepness, queries) - 3)  # of a stranger to rank before
-    few = draw.binomial(small, chances)
-    more = few + draw.binomial(large - small, chances)
-    ranks = np.ones(queries, np.int64)
+    queries, small, large = 20_000, 10_000, 100_000
+    best = np.log(small / 10) + draw.gumbel(size=queries)
+    tenfold = np.maximum(best, np.log(small * 0.9) + draw.gumbel(size=queries))
+    later = np.log(large - small) + draw.gumbel(size=queries)
+    matches = draw.uniform(2, 22, queries)  # anywhere above and below them
+    ranks = np.where(matches > tenfold, 1, 2)
     table = CrowdTable(
-        (0, small, large),
+        (0, 1000, small),
         np.arange(queries),
         np.ones(queries, np.int64),
-        np.stack([ranks, ranks + few, ranks + more]),
-        np.ones(queries, np.float32),
-        np.zeros((3, queries), np.float32),
+        np.stack([np.ones(queries, np.int64), ranks, ranks]),
+        matches.astype(np.float32),
+        np.stack([best - 9, best, tenfold]).astype(np.float32),
         np.zeros((3, queries), np.bool_),
     )
-    curve = table.curve()
-    assert table.base == 1
-    assert [point["r1_foretold"] is None for point in curve] == [True, True, False]
-    assert curve[2]["r1_foretold"] == pytest.approx(curve[2]["r1"], rel=0.1)
-    assert table.foretell(1, small) == pytest.approx(curve[1]["r1"], rel=0.1)
-    assert table.foretell(1, 10 * large) < curve[2]["r1_foretold"]
+    measured = 100 * np.mean((matches > tenfold) & (matches > later))
+    told = table.foretell(2, large)
+    assert told == pytest.approx(measured, abs=1.0)
+    assert table.foretell(2, small) == pytest.approx(100 * np.mean(matches > tenfold))
+    assert table.foretell(2, 10 * large) < told
+    assert [point["r1_foretold"] for point in table.curve(2)] == [None] * 3
 
 
 def test_nothing_is_foretold_where_nothing_can_be(table: CrowdTable) -> None:
-    """From too small a crowd, or of a method that finds nobody."""
-    assert table.base is None
-    assert [point["r1_foretold"] for point in table.curve()] == [None] * 3
-    assert replace(table, hit_ranks=table.hit_ranks + 1).foretell(1, 10_000) == 0.0
+    """From too small a crowd, or where every image scores the same."""
+    assert table.foretell(50, 100_000) is None
+    even = replace(table, sizes=(0, 1000, 10_000), other_scores=table.other_scores * 0)
+    assert even.foretell(50, 100_000) is None
