@@ -15,7 +15,12 @@ from harness.data.catalogue import find_declaration, locate
 from harness.data.loading import load_split
 from harness.data.paperdolls.looks import PAPERDOLLS
 from harness.data.paperdolls.strangers import draw_stranger, people_of_test
+from harness.errors import HarnessError
 from harness.results.crowd import CROWD, CURVE, FIGURES, read_crowd
+from harness.results.selection import select_runs
+from harness.submission.bundle import make_bundle, write_bundle
+from harness.submission.intake import import_bundle
+from harness.submission.judging import Here
 
 from ...made_once import Make
 
@@ -190,3 +195,30 @@ def test_a_dataset_is_a_crowd_without_the_people_of_test(
     assert record.error is None
     assert record.crowd["count"] == 12 * 4
     assert record.crowd["left_out"] == {"people of the test split": 32}
+
+
+def test_a_bundle_carries_figures_among_a_crowd(
+    trained: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """They arrive as they were, without a path of this machine; a figure that was changed, not."""
+    runs_there = select_runs(trained / "results", "demo")
+    bundle = make_bundle(trained / "results", runs_there, (), by="A lab, a@example.org")
+    file = tmp_path / "submission.zip"
+    write_bundle(bundle.files, file)
+    datasets = [locate(find_declaration(str(small_dolls)))]
+    import_bundle(file, Here(tmp_path / "there/results", [], datasets), False)
+    sent, there = runs(trained)["glance"], runs(tmp_path / "there")["glance"]
+    name = "among-photographs"
+    for part in (CROWD, CURVE):
+        place = f"evaluations/{name}/{part}"
+        assert (there.path / place).read_bytes() == (sent.path / place).read_bytes()
+    [record] = there.further_evaluations().values()
+    assert record.crowd == sent.further_evaluations()[name].crowd
+    assert str(tmp_path.parent) not in record.command
+    place = next(path for path in bundle.files if path.endswith(f"{name}/{CURVE}"))
+    curve = json.loads((sent.path / "evaluations" / name / CURVE).read_text(encoding="utf-8"))
+    curve["curve"][0]["r1"] = 99.0
+    changed = {**bundle.files, place: json.dumps(curve).encode()}
+    write_bundle(changed, tmp_path / "changed.zip")
+    with pytest.raises(HarnessError):
+        import_bundle(tmp_path / "changed.zip", Here(tmp_path / "other", [], datasets), False)
