@@ -174,7 +174,13 @@ def test_a_step_is_the_same_in_any_number_of_chunks(
     assert_alike(one, eight, tolerance)
 
 
-@pytest.mark.parametrize("name", LISTINGS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("irra", "laip") else pytest.mark.exhaustive)
+        for name in LISTINGS
+    ],
+)
 def test_dropout_is_the_same_on_the_way_back(
     prepared: Callable[[str], Prepared], name: str
 ) -> None:

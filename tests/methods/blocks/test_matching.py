@@ -45,15 +45,15 @@ def odds_of(logits: list[float], row: int, added: float | None) -> list[float]:
 
 @pytest.mark.parametrize("added", [None, 0.3])
 def test_negatives_follow_the_softmax_over_other_people(added: float | None) -> None:
-    """Of 20,000 draws each column has its share, to a hundredth; what is added evens them."""
+    """Of 5,000 draws each column has its share, to a fiftieth; what is added evens them."""
     draw = generator()
     settings = () if added is None else (added,)
-    drawn = [draw_negatives(OF_TEXTS, OF_IMAGES, SAME, draw, *settings) for _ in range(20_000)]
+    drawn = [draw_negatives(OF_TEXTS, OF_IMAGES, SAME, draw, *settings) for _ in range(5_000)]
     for side, logits in (("images", OF_TEXTS), ("texts", OF_IMAGES)):
-        found = torch.stack([getattr(one, side) for one in drawn])  # (20000, 4)
+        found = torch.stack([getattr(one, side) for one in drawn])  # (5000, 4)
         for i in range(4):
             for j, odds in enumerate(odds_of(logits[i].tolist(), i, added)):
-                assert float((found[:, i] == j).float().mean()) == pytest.approx(odds, abs=0.01)
+                assert float((found[:, i] == j).float().mean()) == pytest.approx(odds, abs=0.02)
 
 
 @pytest.mark.parametrize("added", [0.0, 1e-5])
