@@ -8,6 +8,7 @@ from harness.results.crowd import FIGURES
 from leaderboard.crowds.charts import Curve, Point, gallery_chart
 from leaderboard.crowds.curves import Crowd, Crowded, find_crowds
 from leaderboard.crowds.views import CrowdCell, CrowdRow, CrowdSection
+from leaderboard.dataset_card import dataset_title
 from leaderboard.drawing.figures import DASHES, legend
 from leaderboard.records.load import Ground
 from leaderboard.typography import ABSENT, fixed, plain
@@ -38,7 +39,7 @@ def _section(
     drawn = list(crowd.methods)[:DASHES]  # as many as dashes tell apart
     return CrowdSection(
         anchor=anchor,
-        ground=ground.label,
+        ground=f"{dataset_title(ground)} ({ground.suite})",
         crowd=plain(crowd.title),
         notes=tuple(_notes(crowd, titles, len(drawn))),
         places=tuple(_places(crowd, titles)),

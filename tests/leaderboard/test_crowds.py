@@ -99,8 +99,8 @@ def test_what_is_damaged_or_lacks_a_seed_is_left_out(
         (damaged / CROWD).write_bytes(b"PAR1")
         add_crowd(run, answered(seed, 0.04), "photographs", content="p" * 64, title="7 images")
     page = build()["protocol"]
-    assert "Among 30,000 drawn people, on demo/paperdolls" in page.text
-    assert "Among 7 images, on demo/paperdolls" in page.text
+    assert "Among 30,000 drawn people, on PaperDolls (demo)" in page.text
+    assert "Among 7 images, on PaperDolls (demo)" in page.text
     assert len([row for row in page.rows if row[:1] == ["TWO"] and "10,072" in row[1]]) == 1
     assert not [row for row in page.rows if row[:1] == ["THREE"] and "10,072" in row[1]]
 
