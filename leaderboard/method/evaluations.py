@@ -27,6 +27,7 @@ from leaderboard.method.reranking import (
     find_rerankings,
 )
 from leaderboard.method.result_tables import FOLLOW, Line, explain_silence, write_rows
+from leaderboard.records.elsewhere import evaluations_elsewhere
 from leaderboard.records.ledger import Ledger
 from leaderboard.records.load import Run
 from leaderboard.reported.figures import OwnFigures
@@ -77,7 +78,7 @@ class Evaluations:
 
 
 def evaluation_table(found: Evaluations) -> ResultTable:
-    """Write the evaluations: the ranked one, what re-ranking gains on it, then the others."""
+    """Write the evaluations: the ranked one, what re-ranking gains on it, others, other data."""
     ledger = compare_rerankings(found.runs, found.rerankings, found.results)
     corrected = correct(ledger, [one.gain for one in found.rerankings])
     nothing = (NO_PAIR,) * len(COMPARED) if corrected else ()
@@ -92,7 +93,14 @@ def evaluation_table(found: Evaluations) -> ResultTable:
             Line(name, found.runs, found.href, evaluation=name, differences=nothing)
             for name in found.others
         ),
-    ]
+        *(
+            Line(
+                f"on {title}, without training on it", found.runs, found.href,
+                evaluation=name, differences=nothing,
+            )
+            for title, name in evaluations_elsewhere(found.runs).items()
+        ),
+    ]  # fmt: skip
     columns, rows = write_rows(lines)
     has_costs = any(line.cost for line in lines)
     how = f" {corrected.in_words}" if corrected else ""

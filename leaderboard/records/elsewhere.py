@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from harness.errors import HarnessError
@@ -46,7 +46,7 @@ def find_elsewhere(ground: Ground) -> tuple[Elsewhere, ...]:
     return tuple(Elsewhere(title, kept) for title, kept in alike.items() if len(kept) > 1)
 
 
-def evaluations_elsewhere(runs: list[Run]) -> dict[str, str]:
+def evaluations_elsewhere(runs: Sequence[Run]) -> dict[str, str]:
     """Return by title of a dataset the name of the evaluation on it."""
     return {
         plain(one.on.get("title") or one.on.get("name", "")): name

@@ -113,6 +113,22 @@ def test_other_evaluations_gain_nothing(
     assert cells(build()["one"], "image-to-text")[6:9] == [ABSENT] * 3
 
 
+def test_what_other_data_gave_stands_on_the_methods_page(
+    add_answers: Callable[..., Path], add_queries: Callable[..., Path],
+    build: Callable[[], dict[str, Any]],
+) -> None:  # fmt: skip
+    """By the name of the data, with the mean over seeds."""
+    for seed in range(2):
+        path = add_queries(add_answers("one", 1.5, seed=seed), "on-street", 0.4)
+        record = json.loads((path / "evaluation.json").read_text())
+        street = {"name": "streetdolls", "title": "Street"}
+        (path / "evaluation.json").write_text(json.dumps({**record, "queries": "", "on": street}))
+    page = build()["one"]
+    there, here = cells(page, "on Street, without training on it"), cells(page, "text-to-image")
+    r1_there, r1_here = (float(row[1].split(",")[0]) for row in (there, here))
+    assert 0 < r1_there < r1_here
+
+
 def test_a_reader_is_told_what_reranked_figures_are_not(
     add_reranked: Callable[..., None], build: Callable[[], dict[str, Any]]
 ) -> None:
