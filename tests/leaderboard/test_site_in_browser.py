@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import expect
 
+from harness.files import write_json
+from harness.results import HIGHLIGHTS
 from leaderboard.build import build_site
 from leaderboard.typography import printable
 
 from ..made_once import Make
 from .crowded import add_crowd, answered
-from .recorder import Recorder, pages_once
+from .recorder import Recorder, add_queries, pages_once
 from .windows import Windows, opening
 
 Open = Callable[..., playwright.Page]
@@ -47,6 +49,16 @@ PAYLOADS = (
     "__proto__",
     "{{ 1 }} {% raw %} ${window.obeyed = 1}",
 )
+# What a run is asked otherwise, with its skill in that, and where it looks.
+ASKED = {
+    "typos": 1.2, "several:people=2,fusion=text": 1.6, "several:people=2,fusion=scores": 1.7,
+    "witness:policy=random,round=0,unknown=0,wrong=0": 0.3,
+    **{f"witness:policy={policy},round={number},unknown=0.1,wrong=0.05": 0.4 * number + skill
+       for policy, skill in (("random", 0.0), ("gain", 0.2)) for number in (1, 2)},
+}  # fmt: skip
+PATCHES = [[0.0, 0.25, 0.25], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]
+PART = {"start": 2, "stop": 9, "maps": {"forward": PATCHES, "backward": PATCHES}}
+LOOKED = {"caption": 5, "image": 3, "highlights": [PART] * 9}
 CAPTIONS = [payload for payload in PAYLOADS if "\ud800" not in payload]  # Parquet holds no halves
 
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
@@ -109,7 +121,8 @@ HEADINGS = (
 
 @pytest.fixture(scope="session")
 def site(once: Make) -> Path:
-    """Return a site with all that pages show: answers, an ablation, a failure, a dataset apart."""
+    """Return a site with all that pages show: answers of many kinds, an ablation, a failure, a
+    dataset apart."""
     return pages_once(once, "site", answer, build_site)[1]
 
 
@@ -121,6 +134,9 @@ def answer(recorder: Recorder) -> None:
         for method, skill in (("one", 0.5), ("two", 1.4), ("three", 1.5)):
             run = recorder.add_answers(method, skill, seed=seed)
             add_crowd(run, answered(seed, skill / 50), second_look_left_aside=method == "two")
+        for queries, skill in ASKED.items():
+            add_queries(run, queries, skill)
+        write_json(run / HIGHLIGHTS, {"examples": [LOOKED]})
         recorder.add_answers(
             "three", 1.1, seed=seed, variant="w/o SDM", tables=places,
             config={"temperature": 0.02, "losses": {"itc": 1.0}},
