@@ -65,9 +65,8 @@ def list_entry_points() -> list[importlib.metadata.EntryPoint]:
     return list(_read_entry_points(ENTRY_POINTS, places))
 
 
-@functools.lru_cache(
-    maxsize=1
-)  # what is installed lies in these places: read again once one changes
+# What is installed lies in these places: it is read again once one of them has changed.
+@functools.lru_cache(maxsize=1)
 def _read_entry_points(
     group: str, places: tuple[tuple[str, int], ...]
 ) -> tuple[importlib.metadata.EntryPoint, ...]:
