@@ -18,6 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from harness.sources.known import Question, ask, recall, remember
 from harness.sources.modules import (
     Found,
     Module,
@@ -72,6 +73,11 @@ class Scope:
         """Tell whether a module of that name is followed."""
         return not _is_among(dotted, self.left_out | self.not_followed)
 
+    def ask(self, start: Iterable[Definition]) -> Question:
+        """Return the question what definitions compute."""
+        scope = (self.left_out, self.not_followed, self.quiet)
+        return ask(self.roots, ((one.module, one.name) for one in start), scope)
+
 
 def _is_among(dotted: str, names: frozenset[str]) -> bool:
     parts = dotted.split(".")
@@ -113,7 +119,22 @@ class Reading:
         """Hash what definitions compute, with all that they read.
 
         That a module holds them is no part of it: what it holds may lie elsewhere.
+
+        Raises:
+            KeyError: a definition of `start` does not exist.
         """
+        start = list(start)
+        question = self._scope.ask(start)
+        known = recall(question)
+        if known is None:
+            known = self.read_anew(start)
+            read = {module: outline.source for module, outline in self._outlines.items()}
+            if self._scope.ask(start) == question:  # nobody has edited it meanwhile
+                remember(question, known, self._found.modules, read)
+        return known
+
+    def read_anew(self, start: Iterable[Definition]) -> str:
+        """Hash what definitions compute, whatever was found before."""
         found = self.reach(start)
         codes = {one: self._read(one).code for one in found}
         for _ in range(ROUNDS):  # each looks one step further at what reads what

@@ -123,16 +123,16 @@ class Found:
     """The modules of dotted names below the roots, at one time: each is looked for once."""
 
     def __init__(self, roots: Roots) -> None:
+        self.modules: dict[str, Module | None] = {}  # all that were looked for
         self._roots = roots
-        self._modules: dict[str, Module | None] = {}
 
     def find(self, dotted: str) -> Module | None:
         """Return the module of a dotted name, or None where it is not followed."""
-        if dotted not in self._modules:
+        if dotted not in self.modules:
             package = self.find(dotted.rpartition(".")[0]) if "." in dotted else None
             holds_none = package is not None and package.package != package.name
-            self._modules[dotted] = None if holds_none else self._roots.find(dotted)
-        return self._modules[dotted]
+            self.modules[dotted] = None if holds_none else self._roots.find(dotted)
+        return self.modules[dotted]
 
 
 class Imports:
@@ -230,6 +230,21 @@ def imported_names(module: Module) -> Iterator[str]:
             base = absolute_name(node, module)
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def bare_imports(module: Module) -> set[str]:
+    """Return the first names of what a module imports as from anywhere, before they are resolved.
+
+    A relative import names none, and neither does what `__all__` holds.
+    """
+    source = module.path.read_bytes()
+    names = [name for name in _names_in_calls(source) if not name.startswith(".")]
+    for node in _import_statements(source):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif not node.level:
+            names.append(node.module or "")
+    return {name.partition(".")[0] for name in names}
 
 
 def called_imports(module: Module) -> Iterator[str]:
