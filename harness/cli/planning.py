@@ -41,7 +41,7 @@ def plan_runs(
     from harness import plan
     from harness.cli.display import running, terminal
     from harness.data.noise import parse_noise
-    from harness.evaluation.asking import expand_queries
+    from harness.plan.asking import expand_queries
     from harness.plan.beside import Finder
     from harness.plan.collisions import once
 

@@ -118,6 +118,18 @@ def test_a_dry_run_runs_nothing(
     assert done.stdout.count("to do") == 6
     assert not (tmp_path / "results").exists()
 
+def test_a_plan_needs_no_torch(harness: Call, toy: Path, small_dolls: Path) -> None:
+    """Once a method is known, what is to be run is told before torch could be imported."""
+    words = ["run", "toy", "--plugins", str(toy), "--dataset", str(small_dolls), "--dry-run"]
+    harness(*words)
+    script = (
+        f"import runpy, sys\nsys.argv = ['harness', *{words}]\n"
+        "try:\n    runpy.run_module('harness', run_name='__main__')\n"
+        "finally:\n    print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-2:] == ["small-dolls  toy     full     2     to do", "False"]
+
 
 def test_runs_are_made_once_and_failures_do_not_spread(
     harness: Call, small_dolls: Path, toy: Path, toy_source: str, tmp_path: Path

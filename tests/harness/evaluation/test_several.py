@@ -11,11 +11,11 @@ from torch import Tensor
 from harness.data.schema import Split
 from harness.errors import HarnessError
 from harness.evaluation import Features
-from harness.evaluation.asking import expand_queries
 from harness.evaluation.embeddings import Embeddings
 from harness.evaluation.rescoring import Items
 from harness.evaluation.several import joined_texts, put_together, score_together
 from harness.method import Encoded, Method
+from harness.plan.asking import expand_queries
 from harness.results.protocols import Several, protocol_of
 
 PEOPLE, IMAGES, CAPTIONS, WIDTH = 6, 3, 2, 8
