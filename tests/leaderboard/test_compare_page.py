@@ -820,7 +820,7 @@ def test_names_are_texts_everywhere(
     assert page.locator("img[src=x]").count() == 0
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_no_barriers(
     answered: Path, add_digest: Callable[..., Path], dark: bool,
     show: Show,

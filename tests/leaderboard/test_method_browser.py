@@ -63,7 +63,7 @@ def write(results: Path, folder: Path) -> None:
     write_site({file: text for make in makers for file, text in make(site).items()}, folder)
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [True, pytest.param(False, marks=pytest.mark.exhaustive)])
 def test_the_page_has_no_serious_barrier(
     dark: bool, page_file: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],

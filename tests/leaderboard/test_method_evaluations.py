@@ -382,7 +382,7 @@ def page_file(
     return tmp_path / "site/methods/ogen.html"
 
 
-@pytest.mark.parametrize("dark", [False, True])
+@pytest.mark.parametrize("dark", [False, pytest.param(True, marks=pytest.mark.exhaustive)])
 def test_reranked_rows_have_no_serious_barrier(
     dark: bool, page_file: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],

@@ -143,7 +143,9 @@ def test_hostile_texts_are_shown_and_not_obeyed(hostile: Path, open_page: Open) 
     assert shown.evaluate(SIDEWAYS) == []
 
 
-@pytest.mark.parametrize(("width", "dark"), [(390, True), (1440, False)])
+@pytest.mark.parametrize(
+    ("width", "dark"), [(390, True), pytest.param(1440, False, marks=pytest.mark.exhaustive)]
+)
 def test_all_of_it_is_legible_and_without_barriers(
     width: int, dark: bool, page: Path, open_page: Open,
     find_barriers: Callable[[playwright.Page], list[str]],

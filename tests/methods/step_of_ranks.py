@@ -1,8 +1,8 @@
-"""One training step of every method that spreads, by this process or by one rank of several.
+"""One training step of methods, by this process or by one rank of several.
 
-Called as `python step_of_ranks.py DATASET OUT CHUNKS`, with torchrun's variables for several ranks,
-each of which encodes its rows in so many chunks. The first rank writes losses, gradients and
-buffers of each method, and val metrics' embeddings.
+Called as `python step_of_ranks.py DATASET OUT CHUNKS METHOD...`, with torchrun's variables for
+several ranks, each of which encodes its rows in so many chunks. The first rank writes losses,
+gradients and buffers of each method, and val metrics' embeddings.
 """
 
 from __future__ import annotations
@@ -79,14 +79,13 @@ def step(split: Split, name: str, listing: registry.Listing, chunks: int) -> dic
 
 
 def main() -> None:
-    """Write what every method gives."""
-    dataset, out, chunks = sys.argv[1:]
+    """Write what each method gives."""
+    dataset, out, chunks, *names = sys.argv[1:]
     torch.set_num_threads(1)
     split = load_split(locate(find_declaration(dataset)), "train")
+    listings = registry.list_methods()
     found = {
-        listing.name: step(split, listing.name, listing, int(chunks))
-        for listing in registry.list_methods()
-        if listing.description and listing.description["spreads"]
+        name: step(split, name, registry.find_method(name, listings), int(chunks)) for name in names
     }
     if distributed.is_main():
         torch.save(found, Path(out))

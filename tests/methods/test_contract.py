@@ -13,7 +13,7 @@ from harness import plan, registry
 from harness.contract.case import CPU, Case
 from harness.contract.checks import CHECKS, Check
 from harness.contract.subject import Subject
-from harness.contract.training import rows_build_and_train
+from harness.contract.training import goes_on, rows_build_and_train
 from harness.data.pixels import open_pixels
 from harness.run.highlights import write_highlights
 from methods.ogen import CrossGranularityAggregation
@@ -50,8 +50,19 @@ VARIANTS = [
     for name in NAMES
     for position, variant in enumerate(variants_of(name))
 ]
+# And every time one method is stopped behind each of its steps, and the others in `tox -e full`.
 TRIED = [
-    pytest.param(check, id=check.run.__name__, marks=rarely(check.run is rows_build_and_train))
+    pytest.param(
+        name,
+        check,
+        id=f"{name}-{check.run.__name__}",
+        marks=[
+            GROUPS[name],
+            *rarely(check.run is rows_build_and_train),
+            *rarely(check.run is goes_on and name != "irra"),
+        ],
+    )
+    for name in NAMES
     for check in CHECKS
 ]
 
@@ -72,8 +83,7 @@ def test_every_plugin_imports() -> None:
     assert {name: listing.error for name, listing in LISTINGS.items() if listing.error} == {}
 
 
-@pytest.mark.parametrize("check", TRIED)
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize(("name", "check"), TRIED)
 def test_a_method_keeps_to_the_contract(
     subject: Callable[[str], Subject], name: str, check: Check
 ) -> None:

@@ -118,6 +118,7 @@ def test_a_dry_run_runs_nothing(
     assert done.stdout.count("to do") == 6
     assert not (tmp_path / "results").exists()
 
+
 def test_a_plan_needs_no_torch(harness: Call, toy: Path, small_dolls: Path) -> None:
     """Once a method is known, what is to be run is told before torch could be imported."""
     words = ["run", "toy", "--plugins", str(toy), "--dataset", str(small_dolls), "--dry-run"]

@@ -135,7 +135,16 @@ def test_a_method_that_trains_is_refused_on_a_test_split_alone(
     assert not (tmp_path / "results").exists()
 
 
-@pytest.mark.parametrize("kept", [("test",), ("val", "test"), ("train", "test")])
+@pytest.mark.parametrize(
+    "kept",
+    [
+        ("test",),
+        *(
+            pytest.param(kept, marks=pytest.mark.exhaustive)
+            for kept in (("val", "test"), ("train", "test"))
+        ),
+    ],
+)
 def test_a_method_that_is_not_trained_runs_on_a_test_split(
     kept: tuple[str, ...], harness: Call, small_dolls: Path, tmp_path: Path
 ) -> None:

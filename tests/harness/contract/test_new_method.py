@@ -58,6 +58,7 @@ def test_a_package_holds_what_a_package_needs(package: Path, tmp_path: Path) -> 
     assert {"mine.py", "pyproject.toml", "README.md", "tests/test_mine.py"} <= written
 
 
+@pytest.mark.exhaustive  # the like of a method in a folder
 def test_a_package_is_listed_and_ranked_and_leaves_its_results(
     package: Path, harness: Call, small_dolls: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -110,6 +110,7 @@ def with_other_columns(content: bytes) -> bytes:
     return written.getvalue()
 
 
+@pytest.mark.exhaustive  # what is loaded, and a run on what was fetched, are not
 def test_a_suite_runs_on_a_hub_dataset(hub: Hub, machine: Machine, dolls: Files) -> None:
     """What a suite declares by id, revision and columns is scored."""
     revision = hub.repositories.add(

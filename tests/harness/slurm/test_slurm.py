@@ -94,21 +94,14 @@ class Outcome:
 
 @pytest.fixture(scope="module")
 def outcome(
-    request: pytest.FixtureRequest, cluster: Cluster, plugin: Path, small_dolls: Path,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Outcome:  # fmt: skip
-    """Five runs, while their jobs, the node and the controller are interfered with.
-
-    Where only the one is asked about whose job is killed, it is the only one.
-    """
+    cluster: Cluster, plugin: Path, small_dolls: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Outcome:
+    """Five runs, while their jobs, the node and the controller are interfered with."""
     folder, told = tmp_path_factory.mktemp("results"), Told()
-    here = [item for item in request.session.items if item.path == request.path]
-    every = any(item.get_closest_marker("exhaustive") for item in here)
-    seeds = tuple(range(5)) if every else (KILLED,)
-    specs = dict(zip(seeds, plan_seeds(plugin, small_dolls, *seeds), strict=True))
+    specs = dict(enumerate(plan_seeds(plugin, small_dolls, *range(5))))
     options = Options(folder / "slurm", jobs=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TEST_STEP_SECONDS", "0.7" if every else "0")
+        patch.setenv("TEST_STEP_SECONDS", "0.7")
         held = tmp_path_factory.mktemp("held")
         patch.setenv("TEST_HELD", str(held))
         (held / "all").touch()  # from before they start: none ends before it is interfered with
@@ -118,11 +111,7 @@ def outcome(
         call = threading.Thread(target=queue.execute_all, args=arguments, daemon=True)
         call.start()
         with told.beside(cluster):
-            if every:
-                _interfere(cluster, list(specs.values()), folder / "slurm", told)
-            else:
-                _kill_with_checkpoint(cluster, specs[KILLED], folder / "slurm")
-                (held / "all").unlink()
+            _interfere(cluster, list(specs.values()), folder / "slurm", told)
         call.join(240)
         assert not call.is_alive()
     finishing = [spec for seed, spec in specs.items() if seed != DOOMED]
@@ -138,7 +127,8 @@ def _interfere(cluster: Cluster, specs: list[RunSpec], folder: Path, told: Told)
     held[0].with_name("all").unlink()
     first = job_of(doomed, folder)
     kill(cluster, first)
-    _kill_with_checkpoint(cluster, killed, folder)
+    wait_until(lambda: has_checkpoint(killed, folder))
+    kill(cluster, job_of(killed, folder))
     wait_until(lambda: has_checkpoint(requeued, folder))
     cluster.ask("scontrol", "requeue", job_of(requeued, folder))
     held[0].unlink()
@@ -166,12 +156,6 @@ def _hold(spec: RunSpec, folder: Path) -> Path:
     return file
 
 
-def _kill_with_checkpoint(cluster: Cluster, spec: RunSpec, folder: Path) -> None:
-    """Kill the job of a run that has a checkpoint."""
-    wait_until(lambda: has_checkpoint(spec, folder))
-    kill(cluster, job_of(spec, folder))
-
-
 def kill(cluster: Cluster, job: str, folder: Path | None = None) -> None:
     """Kill all processes of a job as soon as there are some; Slurm says so where it prints."""
     wait_until(lambda: cluster.processes(job))
@@ -182,16 +166,9 @@ def kill(cluster: Cluster, job: str, folder: Path | None = None) -> None:
         os.kill(process, signal.SIGKILL)
 
 
+@pytest.mark.exhaustive
 @needs_slurm
-@pytest.mark.parametrize(
-    "seed",
-    [
-        KILLED,
-        pytest.param(REQUEUED, marks=pytest.mark.exhaustive),
-        pytest.param(TIMED, marks=pytest.mark.exhaustive),
-        pytest.param(LAST, marks=pytest.mark.exhaustive),
-    ],
-)
+@pytest.mark.parametrize("seed", [KILLED, REQUEUED, TIMED, LAST])
 def test_every_run_ends_as_it_does_on_one_machine(outcome: Outcome, seed: int) -> None:
     """A job killed, requeued or at the end of its time, daemons stopped: the bits are the same."""
     spec = outcome.specs[seed]
@@ -200,13 +177,13 @@ def test_every_run_ends_as_it_does_on_one_machine(outcome: Outcome, seed: int) -
 
 
 @needs_slurm
+@pytest.mark.exhaustive
 def test_a_job_that_is_killed_is_tried_once_more(outcome: Outcome) -> None:
     """It is said, and it is in the run's log; the others know of nothing."""
     told = f"seed {KILLED}: Slurm job"
     assert [text for text in outcome.told.said if told in text and "tried once more" in text]
     assert "of the run died; this is the second try" in outcome.log(KILLED)
-    others = {REQUEUED, TIMED, LAST} & outcome.specs.keys()
-    assert not [seed for seed in others if "died" in outcome.log(seed)]
+    assert not [seed for seed in (REQUEUED, TIMED, LAST) if "died" in outcome.log(seed)]
 
 
 @pytest.mark.exhaustive

@@ -59,7 +59,11 @@ def make(
 @pytest.mark.parametrize(
     ("pretrain", "names"),
     [
-        (pretrain_tiny_clip, ["tiny-bpe.json", "tiny-clip.safetensors"]),
+        pytest.param(
+            pretrain_tiny_clip,
+            ["tiny-bpe.json", "tiny-clip.safetensors"],
+            marks=pytest.mark.exhaustive,
+        ),
         (pretrain_tiny_eva, ["tiny-eva.safetensors"]),
     ],
 )
