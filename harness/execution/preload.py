@@ -8,6 +8,7 @@ import accelerate  # noqa: E402, F401 (after the mend, which its imports need)
 import datasets  # noqa: E402, F401
 import numba  # noqa: E402 (called below)
 import scipy.io  # noqa: E402, F401 (loading a dataset imports it)
+import torch._inductor.config  # noqa: E402, F401 (choosing algorithms that repeat their bits does)
 
 import harness.run.execute  # noqa: E402, F401 (a run itself)
 
