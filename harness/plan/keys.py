@@ -155,13 +155,13 @@ def hash_harness(
 
     `used` are the modules of features that count.
     """
-    files = sorted(file for _, folder in roots.packages for file in folder.rglob("*.py"))
     scope = Scope(roots, _left_out(used), frozenset(not_followed))
-    return _hash_harness(tuple(names), scope, sources.bytes_hash(files))
+    stamps = frozenset(stamp for _, folder in roots.packages for stamp in sources.stamps(folder))
+    return _hash_harness(tuple(names), scope, stamps)
 
 
 @functools.cache  # for as long as the files are what they were: every plan asks for it
-def _hash_harness(names: tuple[Name, ...], scope: Scope, content: str) -> str:
+def _hash_harness(names: tuple[Name, ...], scope: Scope, stamps: frozenset[sources.Stamp]) -> str:
     return hash_definitions(find_definitions(names, scope.roots), scope)
 
 

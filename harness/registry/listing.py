@@ -97,7 +97,7 @@ def _describe_by_import(plugin: Plugin) -> list[dict[str, Any]]:
 
 def _cache_file(plugin: Plugin, imports: sources.Imports) -> Path:
     modules = imports.closure([plugin.module])
-    files = [*(module.path for module in modules), *sources.data_files(modules)]
+    files = [*(module.path for module in modules), *imports.data_files(modules)]
     folder = sources.HARNESS_FOLDER
     names = ("method.py", "limits.py", "results/paper.py", "rerank.py")
     contract = [*sorted(folder.glob("registry/*.py")), *(folder / name for name in names)]

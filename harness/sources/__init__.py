@@ -14,12 +14,14 @@ from harness.sources.modules import (
     Imports,
     Module,
     Roots,
+    Stamp,
     bytes_hash,
     data_files,
     files_hash,
     find_spec,
     imported_names,
     imported_packages,
+    stamps,
     weight_files,
 )
 
@@ -33,6 +35,7 @@ __all__ = [
     "Reading",
     "Roots",
     "Scope",
+    "Stamp",
     "bytes_hash",
     "data_files",
     "files_hash",
@@ -41,5 +44,6 @@ __all__ = [
     "hash_definitions",
     "imported_names",
     "imported_packages",
+    "stamps",
     "weight_files",
 ]

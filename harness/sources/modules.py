@@ -6,6 +6,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ HARNESS_FOLDER = Path(__file__).parents[1]
 
 SOURCE = ".py"
 SUFFIXES = (*EXTENSION_SUFFIXES, SOURCE)
+Stamp = tuple[str, int, int, int]  # a file's path, number on its disk, time of writing and size
 WEIGHTS_FOLDER = "weights"  # beside a module: the files its weights come from
 
 
@@ -144,6 +146,7 @@ class Imports:
     def __init__(self, roots: Roots) -> None:
         self._found = Found(roots)
         self._imported: dict[Module, list[Module]] = {}
+        self._data: dict[Module, list[Path]] = {}
         self._hashes: dict[Path, str] = {}
 
     def closure(self, start: Iterable[Module]) -> list[Module]:
@@ -163,6 +166,14 @@ class Imports:
             names = {prefix for name in named for prefix in _prefixes(name)}
             self._imported[module] = list(filter(None, map(self._found.find, names)))
         return self._imported[module]
+
+    def data_files(self, modules: Iterable[Module]) -> list[Path]:
+        """Return the files beside the modules that their classes name in `reads`."""
+        modules = list(modules)
+        for module in modules:
+            if module not in self._data:
+                self._data[module] = data_files([module])
+        return sorted({file for module in modules for file in self._data[module]})
 
     def hash(self, paths: Iterable[Path]) -> str:
         """Hash files as they are, in the order given."""
@@ -193,6 +204,16 @@ def bytes_hash(paths: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def stamps(folder: Path | str) -> Iterator[Stamp]:
+    """Yield the stamp of every source file below a folder: another one whenever it is written."""
+    for entry in os.scandir(folder):
+        if entry.is_dir(follow_symlinks=False):
+            yield from stamps(entry.path)
+        elif entry.name.endswith(SOURCE):
+            told = entry.stat()
+            yield entry.path, told.st_ino, told.st_mtime_ns, told.st_size
+
+
 def weight_files(modules: Iterable[Module]) -> list[Path]:
     """Return the files of the `weights/` folders beside the modules."""
     folders = {module.path.parent / WEIGHTS_FOLDER for module in modules}
@@ -220,7 +241,7 @@ def imported_names(module: Module) -> Iterator[str]:
     A package's `__all__` counts as imported by it: that is what a star takes.
     """
     source = module.path.read_bytes()
-    yield from called_imports(module)
+    yield from _called_imports(module, source)
     if module.package == module.name:
         yield from (f"{module.name}.{name}" for name in names_in_all(source))
     for node in _import_statements(source):
@@ -249,7 +270,11 @@ def bare_imports(module: Module) -> set[str]:
 
 def called_imports(module: Module) -> Iterator[str]:
     """Yield what a module imports by a call with a name that is written out."""
-    for name in _names_in_calls(module.path.read_bytes()):
+    yield from _called_imports(module, module.path.read_bytes())
+
+
+def _called_imports(module: Module, source: bytes) -> Iterator[str]:
+    for name in _names_in_calls(source):
         dots = len(name) - len(name.lstrip("."))
         node = ast.ImportFrom(name.lstrip(".") or None, [], dots)
         yield absolute_name(node, module)
