@@ -90,6 +90,7 @@ def _ranking(board: Board) -> Ranking:
         ticks=column.ticks,
         zero=column.zero,
         single=_single(board),
+        one_run_each=board.most_seeds == 1,
         shows_reported=any(cell.beside for cell in cells),
         shows_cut=column.is_cut,
         shows_people=len({row.people for row in (*rows, *apart)}) > 1,

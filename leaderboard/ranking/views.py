@@ -141,6 +141,7 @@ class Ranking:
     ticks: tuple[tuple[str, str], ...]  # of the differences' scale: where in percent, and text
     zero: str  # where it has no difference
     single: str  # the methods of one run, which can claim what holds for other people alone
+    one_run_each: bool  # so that no method can claim more than that
     shows_reported: bool
     shows_cut: bool  # an arrow stands for a whisker
     shows_people: bool  # methods differ in whether they saw images of people before

@@ -219,6 +219,19 @@ def test_a_method_without_randomness_is_one_run_beside_the_others(
     assert "nothing is said for other seeds of it" in page.text
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_run_each_claims_nothing_of_other_seeds(
+    seeds: int, results: Path, build: Callable[[Path], Any], add_answers: Callable[..., Path]
+) -> None:
+    """Where no method ran twice, the question that intervals answer is that of other people."""
+    for seed in range(seeds):
+        for method, skill in (("one", 2.0), ("two", 0.3)):
+            add_answers(method, skill, seed=seed)
+    text = build(results).text
+    assert ("other people and for other seeds of these methods?" in text) == (seeds > 1)
+    assert ("Each method has one run" in text) == (seeds == 1)
+
+
 def test_drawn_data_is_named_as_such(
     index: Any, results: Path, build: Callable[[Path], Any]
 ) -> None:
