@@ -63,6 +63,13 @@ def require_faiss() -> None:
         raise HarnessError("--index needs faiss: pip install 'tbpr-bench[faiss]'.") from error
 
 
+def library() -> str:
+    """Return what searches, with its version."""
+    import faiss
+
+    return f"faiss {faiss.__version__}"
+
+
 class Index:
     """Rows that can be asked for those nearest to a query."""
 

@@ -12,17 +12,10 @@ from torch import Tensor
 from harness.errors import HarnessError
 from harness.evaluation import as_encoded
 from harness.method import Encoded, Method
-from harness.search.gallery import Floats, Gallery, Integers
+from harness.metrics.nearest import find_largest
+from harness.search.gallery import Gallery, Integers
 from harness.search.hits import Answer, Hit
 from harness.trained.method import Trained
-
-
-def find_largest(values: Floats, count: int) -> Integers:
-    """Return the places of the `count` largest of (M,), best first; of equal ones the first."""
-    count = min(count, len(values))
-    least = np.partition(values, len(values) - count)[len(values) - count]
-    places = np.flatnonzero(values >= least)  # (count or more,), where several are equal to it
-    return places[np.argsort(-values[places], kind="stable")][:count]  # (count,)
 
 
 class Searcher:
