@@ -68,12 +68,14 @@ def _indexed(specs: Sequence[RunSpec], results: Path) -> dict[tuple[str, str, st
 def _index_row(index: str, points: Sequence[Any], gallery: int) -> tuple[str, ...]:
     figures = (fmean(point[name] for point in points) for name in JUDGED_BY)
     costs = {name: fmean(point[name] for point in points) for name in COSTS}
-    costs["bytes"] /= 1e6
     return (
         KINDS[index].title,
         f"{gallery + points[0]['distractors']:,}",
         *(f"{figure:.2f}" for figure in figures),
-        *(f"{cost:,.3g}" if cost < 100 else f"{cost:,.0f}" for cost in costs.values()),
+        f"{costs['milliseconds']:.2f}",
+        f"{costs['scan_milliseconds']:.2f}",
+        f"{costs['build_seconds']:,.1f}",
+        f"{costs['bytes'] / 1e6:,.1f}",
     )
 
 
