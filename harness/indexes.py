@@ -12,7 +12,8 @@ Shapes: N rows of the gallery, q queries, D the width of an embedding, k images 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import importlib.util
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import isqrt
@@ -21,7 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from harness.errors import HarnessError
+from harness.errors import HarnessError, unknown
 
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
@@ -38,6 +39,7 @@ class Kind:
     title: str  # for a reader
     factory: Callable[[int], str]  # for so many rows, as faiss.index_factory takes it
     search: str = ""  # how far a search looks, as faiss.ParameterSpace takes it
+    is_exact: bool = False
 
     def settings(self, rows: int) -> str:
         """Return what it is set to for so many rows: "IVF1270,Flat, nprobe=16"."""
@@ -49,7 +51,7 @@ def _lists(rows: int) -> int:
 
 
 KINDS: Mapping[str, Kind] = {
-    "flat": Kind("flat", lambda rows: "Flat"),
+    "flat": Kind("flat", lambda rows: "Flat", is_exact=True),
     "ivf": Kind("IVF", lambda rows: f"IVF{_lists(rows)},Flat", "nprobe=16"),
     "hnsw": Kind("HNSW", lambda rows: "HNSW32", "efSearch=64"),
 }
@@ -61,6 +63,17 @@ def require_faiss() -> None:
         import faiss  # noqa: F401 (is it there?)
     except ImportError as error:
         raise HarnessError("--index needs faiss: pip install 'tbpr-bench[faiss]'.") from error
+
+
+def has_faiss() -> bool:
+    """Tell whether faiss is installed, without importing it."""
+    return importlib.util.find_spec("faiss") is not None
+
+
+def refuse_unknown(kind: str, others: Iterable[str] = ()) -> None:
+    """Refuse an index that is none of `KINDS` or of some other names. Raises HarnessError."""
+    if kind not in {*KINDS, *others}:
+        raise unknown("index", kind, [*KINDS, *others])
 
 
 def library() -> str:

@@ -27,7 +27,7 @@ from harness.cli.options import (
 )
 from harness.cli.planning import plan_runs
 from harness.cli.report import write_reports
-from harness.errors import HarnessError, unknown
+from harness.errors import HarnessError
 
 if TYPE_CHECKING:
     from harness.data.declaration import Declaration, Located
@@ -185,12 +185,12 @@ def _refuse_unclear(
 
 def _indexes(named: Sequence[str], distractors: str | None) -> list[str]:
     """Return the kinds of index that are asked for, each once. Raises HarnessError."""
-    from harness.indexes import KINDS, require_faiss
+    from harness.indexes import KINDS, refuse_unknown, require_faiss
 
     if named and not distractors:
         raise HarnessError("--index is asked among distractors: say --distractors and how many.")
-    if wrong := next((one for one in named if one not in {*KINDS, ALL}), None):
-        raise unknown("index", wrong, [*KINDS, ALL])
+    for one in named:
+        refuse_unknown(one, [ALL])
     if named:
         require_faiss()
     return [*KINDS] if ALL in named else list(dict.fromkeys(named))
