@@ -1,11 +1,11 @@
 """Approximate search: an index over a gallery, as people deploy one, with faiss. No torch here.
 
-Rows and queries have length one, so an inner product is a cosine. Settings are those that faiss
-advises (https://github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index): HNSW with
-32 links where memory suffices, else lists, four times the root of the rows or more, of which each
-has 30 rows or more to be learnt from. How far a search looks it leaves to who asks; here that is
-what most tutorials do, and stands below. Indexes are built and asked in one thread, and draw by a
-seed of their own: the same rows give the same index.
+Rows and queries have length one, so an inner product is a cosine. Indexes are those that faiss
+advises (https://github.com/facebookresearch/faiss/wiki/Guidelines-to-choose-an-index): HNSW where
+memory suffices, of 4 to 64 links here 32; or lists (IVF), four times the root of the rows, but that
+each has rows enough to be learnt from. How far a search looks, the guidelines leave to who asks;
+the values below were tried on drawn people (docs/crowd.md). Indexes are built and asked in one
+thread, and draw by seeds that are fixed: the same rows give the same index.
 
 Shapes: N rows of the gallery, q queries, D the width of an embedding, k images for each query.
 """

@@ -176,7 +176,7 @@ def _tell_of_index(asked: Asked) -> None:
         what = "finds what comparing all would" if kind.is_exact else "may miss an image"
         terminal.note(f"It looks through an index ({kind.settings(asked.images)}), which {what}.")
     elif asked.images > MANY and has_faiss():
-        terminal.note("Every image is compared with each text; --index hnsw is quicker.")
+        terminal.note("Every image is compared with each text; --index hnsw builds an index once.")
 
 
 def _show(session: Session, answer: Answer, as_json: bool) -> None:

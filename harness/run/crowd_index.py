@@ -20,7 +20,7 @@ from harness.data.crowd_images import open_crowd
 from harness.data.crowds import Crowd
 from harness.evaluation.crowd_features import CrowdFeatures, features_folder, hash_weights
 from harness.files import write_json
-from harness.indexes import KINDS, library
+from harness.indexes import KINDS, Integers, library
 from harness.metrics.approximation import Judged, Scan, judge, scan_all
 from harness.metrics.neighbours import UnitFeatures, unit_features
 from harness.plan.spec import FurtherEvaluation
@@ -107,7 +107,7 @@ class _Galleries:
         self._features = unit_features(evaluated.features.texts.embedding, together)
         self.scan: Callable[[int], Scan] = cache(lambda size: scan_all(self._among(size)))
 
-    def judge(self, kind: str, size: int) -> tuple[Judged, Any]:
+    def judge(self, kind: str, size: int) -> tuple[Judged, Integers]:
         """Return what an index finds among so many strangers, and the person it puts first (Q,).
 
         A stranger, or nobody, is nobody whom a query asks for.
@@ -122,7 +122,7 @@ class _Galleries:
         return found, people[np.minimum(first, self.gallery)]
 
     @property
-    def people(self) -> Any:
+    def people(self) -> Integers:
         """Whom queries ask for (Q,)."""
         return self._split.person_of_caption
 
