@@ -17,6 +17,7 @@ from urllib.parse import quote
 from markupsafe import Markup
 
 from harness.files import process_tag
+from harness.indexes import KINDS
 from harness.search.hits import Answer, Asked, Hit
 from leaderboard.site.render import HERE, render_page
 from leaderboard.typography import counted, fixed
@@ -132,10 +133,12 @@ def _warning(asked: Asked) -> str:
 def _facts(asked: Asked) -> tuple[tuple[str, str], ...]:
     drawn = " (drawn people)" if asked.drawn else ""
     figure = f"mAP {fixed(asked.mean_average_precision, 2)} % on its test split"
+    index = ("Through", KINDS[asked.index].settings(asked.images)) if asked.index else None
     return (
         ("Run", asked.run),
         ("Dataset", f"{asked.trained_on}{drawn}, {figure}"),
         ("Searched", asked.gallery),
+        *([index] if index else []),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -41,6 +42,11 @@ def find_crowd(argument: str, located: Located, suite: Suite) -> Crowd:
         raise HarnessError(f"--distractors {argument}: no image of it may stand there{told}.")
     terminal.note(f"--distractors {argument}: {found.count:,} images{_told(found)}.")
     return found
+
+
+def ways_to_search(crowd: Crowd, indexes: Sequence[str]) -> list[Crowd]:
+    """Return a crowd as it is scanned, then as it is searched through each of some indexes."""
+    return [crowd, *(replace(crowd, index=kind) for kind in indexes)]
 
 
 def _told(crowd: Crowd) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from harness.plan.spec import RunSpec
 
 NAMED = 5  # runs that are named where they are not trained
+ALL = "all"  # kinds of index
 
 
 On = Annotated[
@@ -49,6 +50,14 @@ Distractors = Annotated[
     typer.Option(
         help="In place of --on: how many people to draw and to add to the gallery, a folder of "
         "images, or the name of a dataset.",
+        rich_help_panel=WHAT,
+    ),
+]
+Indexes = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="With --distractors: an index that they are searched through, too, beside the exact "
+        "scan: flat, ivf, hnsw or all; may be given again.",
         rich_help_panel=WHAT,
     ),
 ]
@@ -85,6 +94,7 @@ def evaluate(
     methods: Methods = None,
     on: On = None,
     distractors: Distractors = None,
+    index: Indexes = None,
     weights: WeightsFile = None,
     name: RowName = "",
     every: Every = False,
@@ -106,20 +116,20 @@ def evaluate(
     already is not scored again; the ranking stays as it is.
 
     With --distractors the test gallery is made larger with people whom nobody asks for, and
-    figures are told as it grows.
+    figures are told as it grows; with --index also what an index of faiss misses and saves.
 
     With --weights a checkpoint of the method's authors is scored instead, and ranked as "trained
     elsewhere" beside what its paper prints.
 
     Example: **harness evaluate --all --on streetdolls**
 
-    Example: **harness evaluate clip-itc --distractors 10000**
+    Example: **harness evaluate clip-itc --distractors 10000 --index hnsw**
 
     Example: **harness evaluate irra --weights best.pth --dataset cuhk-pedes**
     """
     from harness import plan, registry
     from harness.cli.display import running
-    from harness.cli.display.crowds import show_crowds
+    from harness.cli.display.crowds import show_crowds, show_indexes
     from harness.cli.display.evaluations import show_evaluations, show_failed_evaluations
     from harness.plan.collisions import refuse_other_evaluations
 
@@ -133,6 +143,7 @@ def evaluate(
         return
     suite = suite or "demo"
     _refuse_unclear(methods, every, on, distractors)
+    indexes = _indexes(index or [], distractors)
     known = plan.read_suite(suite)
     declarations = {name: known.find_declaration(name) for name in on or []}  # before data is made
     listings = registry.list_methods(plugins or [])
@@ -140,7 +151,7 @@ def evaluate(
         methods or [], listings, suite, dataset, seeds, ablations, plugins=plugins or []
     )
     if distractors:
-        asked = _among(_trained(specs, results), distractors, known)
+        asked = _among(_trained(specs, results), distractors, known, indexes)
     else:
         asked = _trained(_on(specs, declarations), results)
     refuse_other_evaluations(asked, results)
@@ -150,6 +161,7 @@ def evaluate(
         execute_runs(waiting, choose_options(results, jobs, device, specs=waiting))
     show_evaluations(asked, results)
     show_crowds(asked, results)
+    show_indexes(asked, results)
     if report:
         write_reports(results, site)
     if show_failed_evaluations(asked, results):
@@ -171,6 +183,19 @@ def _refuse_unclear(
         raise HarnessError("Name methods to evaluate, or --all.")
 
 
+def _indexes(named: Sequence[str], distractors: str | None) -> list[str]:
+    """Return the kinds of index that are asked for, each once. Raises HarnessError."""
+    from harness.indexes import KINDS, refuse_unknown, require_faiss
+
+    if named and not distractors:
+        raise HarnessError("--index is asked among distractors: say --distractors and how many.")
+    for one in named:
+        refuse_unknown(one, [ALL])
+    if named:
+        require_faiss()
+    return [*KINDS] if ALL in named else list(dict.fromkeys(named))
+
+
 def _on(specs: Sequence[RunSpec], declarations: Mapping[str, Declaration]) -> list[RunSpec]:
     """Return the runs that are to be evaluated on other datasets, which are found or made."""
     from harness.cli.display import terminal
@@ -183,14 +208,20 @@ def _on(specs: Sequence[RunSpec], declarations: Mapping[str, Declaration]) -> li
     return _elsewhere(specs, others)
 
 
-def _among(specs: Sequence[RunSpec], distractors: str, suite: Suite) -> list[RunSpec]:
-    """Return the runs, each to be evaluated among distractors that fit its dataset."""
+def _among(
+    specs: Sequence[RunSpec], distractors: str, suite: Suite, indexes: Sequence[str]
+) -> list[RunSpec]:
+    """Return the runs, each to be evaluated among distractors that fit its dataset.
+
+    First by a scan of all, then through indexes.
+    """
     from harness import plan
-    from harness.cli.crowds import find_crowd
+    from harness.cli.crowds import find_crowd, ways_to_search
 
     datasets = {spec.located.fingerprint: spec.located for spec in specs}
     crowds = {key: find_crowd(distractors, one, suite) for key, one in datasets.items()}
-    return [plan.evaluated_among(spec, [crowds[spec.located.fingerprint]]) for spec in specs]
+    ways = {key: ways_to_search(crowd, indexes) for key, crowd in crowds.items()}
+    return [plan.evaluated_among(spec, ways[spec.located.fingerprint]) for spec in specs]
 
 
 def _elsewhere(specs: Sequence[RunSpec], others: Mapping[str, Located]) -> list[RunSpec]:

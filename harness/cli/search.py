@@ -18,12 +18,13 @@ from harness.errors import HarnessError
 from harness.printable import printable
 
 if TYPE_CHECKING:
-    from harness.search.hits import Answer, PageWriter
+    from harness.search.hits import Answer, Asked, PageWriter
     from harness.search.session import Session
 
 PAGES = "harness.search_pages"
 PAGE = Path("search.html")
 NAMED = 5  # files that are named where they are passed over
+MANY = 100_000  # images for which an index is worth its name
 
 
 def search(
@@ -45,6 +46,13 @@ def search(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Search behind links in the gallery, too.")
     ] = False,
+    index: Annotated[
+        str | None,
+        typer.Option(
+            help="Look through an index of faiss: hnsw or ivf, which may miss an image, or flat. "
+            "By default every image is compared."
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many images to show.")] = 10,
     out: Annotated[
         Path | None, typer.Option(help="The page to write: search.html, with --json none.")
@@ -61,17 +69,24 @@ def search(
     standard input up to an empty one, are answered by one process. Nothing is trained or changed.
 
     Example: **harness search "a man in a red jacket" --gallery photos**
+
+    Example: **harness search --gallery photos --index hnsw**
     """
     # Read when torch is imported: its threads spin while they wait, which slows those that decode.
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     from harness.cli.display import terminal
+    from harness.indexes import refuse_unknown, require_faiss
     from harness.search.session import open_session
 
     given = [_cleaned(text) for text in texts or []]
     if not all(given):
         raise HarnessError("A text is empty: say whom to look for.")
+    if index is not None:
+        refuse_unknown(index)
+        require_faiss()
+    asked = results, run, gallery, plugins or []
     with terminal.steps() as show:
-        session = open_session(results, run, gallery, plugins or [], show, follow_links)
+        session = open_session(*asked, show, follow_links, index or "")
     _introduce(session)
     page = out or (None if as_json else PAGE)
     if given:
@@ -134,6 +149,7 @@ def _introduce(session: Session) -> None:
         f"{asked.title} ({asked.run}; mAP {asked.mean_average_precision:.2f} on the test split of "
         f"{asked.trained_on}) searches {asked.images:,} images of {asked.gallery}."
     )
+    _tell_of_index(asked)
     if asked.drawn and asked.folder:
         terminal.note(
             f"It was trained on drawn people ({asked.trained_on}): what it finds among photographs "
@@ -150,6 +166,19 @@ def _introduce(session: Session) -> None:
         terminal.note(f"{others:,} other {are} by name.")
 
 
+def _tell_of_index(asked: Asked) -> None:
+    """Say what an index may miss; where there is none and it would save time, that there is one."""
+    from harness.cli.display import terminal
+    from harness.indexes import KINDS, has_faiss
+
+    if asked.index:
+        kind = KINDS[asked.index]
+        what = "finds what comparing all would" if kind.is_exact else "may miss an image"
+        terminal.note(f"It looks through an index ({kind.settings(asked.images)}), which {what}.")
+    elif asked.images > MANY and has_faiss():
+        terminal.note("Every image is compared with each text; --index hnsw builds an index once.")
+
+
 def _show(session: Session, answer: Answer, as_json: bool) -> None:
     from harness.cli.display import terminal
 
@@ -157,7 +186,8 @@ def _show(session: Session, answer: Answer, as_json: bool) -> None:
         asked = session.asked
         hits = [{n: v for n, v in asdict(hit).items() if n != "row"} for hit in answer.hits]
         place = str(asked.folder or asked.gallery)
-        values = {"text": answer.text, "run": asked.run, "gallery": place, "hits": hits}
+        index = {"index": asked.index} if asked.index else {}
+        values = {"text": answer.text, "run": asked.run, "gallery": place, **index, "hits": hits}
         print(json.dumps(values), flush=True)
         return
     rows = [(str(hit.rank), f"{hit.cosine:.3f}", printable(hit.image)) for hit in answer.hits]

@@ -37,11 +37,14 @@ class Crowd:
     located: Located | None = None  # or of a dataset
     files: tuple[str, ...] = ()  # in the order of the crowd: paths, or split/row of a dataset
     left_out: Mapping[str, int] = field(default_factory=dict)  # images that are none of it, by why
+    index: str = ""  # that it is searched through, see `harness.indexes`; by a scan of all without
 
     def told(self) -> dict[str, Any]:
         """Return what records tell of it."""
         told = ("name", "title", "count", "content", "look")
-        return {**{name: getattr(self, name) for name in told}, "left_out": dict(self.left_out)}
+        index = {"index": self.index} if self.index else {}
+        left_out = {"left_out": dict(self.left_out)}
+        return {**{name: getattr(self, name) for name in told}, **left_out, **index}
 
 
 def drawn_crowd(look: str, count: int) -> Crowd:

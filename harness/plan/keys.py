@@ -46,6 +46,7 @@ SCORES: tuple[Name, ...] = (
 PROBES: tuple[Name, ...] = (("harness.run.probe", "probe_run"),)
 SCORES_FURTHER: tuple[Name, ...] = (("harness.run.further", "add_evaluations"),)
 SCORES_CROWDS: tuple[Name, ...] = (("harness.run.crowd", "add_crowds"),)
+SCORES_INDEXED: tuple[Name, ...] = (("harness.run.crowd_index", "add_indexed"),)
 
 SCORING = ("candidates",)  # fields of a recipe that training does not read
 

@@ -124,23 +124,38 @@ def evaluated_on(spec: RunSpec, datasets: Mapping[str, Located]) -> RunSpec:
 
 
 def evaluated_among(spec: RunSpec, crowds: Iterable[Crowd]) -> RunSpec:
-    """Return a run that is evaluated among crowds, and not otherwise."""
+    """Return a run that is evaluated among crowds, and not otherwise.
+
+    One that is searched through an index needs the same crowd without one before it.
+    """
     asked = spec.command.replace("harness run", "harness evaluate", 1)
-    code = keys.hash_harness(keys.SCORES_CROWDS)
     encodes = keys.code_of(spec.plugin).figures
     encoder = keys.hash_content({"weights": spec.weights_key, "code": encodes})
     evaluations = tuple(
         FurtherEvaluation(
-            key=keys.hash_content(
-                {"run": spec.key, "code": code, "crowd": crowd.content, "count": crowd.count}
-            ),
-            command=f"{asked} --distractors {shlex.quote(crowd.argument)}",
+            key=_key_among(spec, crowd),
+            command=f"{asked} --distractors {shlex.quote(crowd.argument)}{_through(crowd)}",
             crowd=crowd,
             encoder=encoder,
         )
         for crowd in crowds
     )
     return replace(spec, evaluations=evaluations)
+
+
+def _key_among(spec: RunSpec, crowd: Crowd) -> str:
+    code = keys.hash_harness(keys.SCORES_CROWDS)
+    key = keys.hash_content(
+        {"run": spec.key, "code": code, "crowd": crowd.content, "count": crowd.count}
+    )
+    if not crowd.index:
+        return key
+    code = keys.hash_harness(keys.SCORES_INDEXED)
+    return keys.hash_content({"exact": key, "code": code, "index": crowd.index})
+
+
+def _through(crowd: Crowd) -> str:
+    return f" --index {crowd.index}" if crowd.index else ""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class FurtherEvaluation:
     """A trained run scored in another way: never a reason to train again.
 
     Either re-ranked, or asked other queries, or on the test split of another dataset, or among a
-    crowd.
+    crowd, by a scan of all or through an index.
     """
 
     key: str
@@ -61,7 +61,7 @@ class FurtherEvaluation:
     @property
     def name(self) -> str:
         if self.crowd:
-            return results.crowd_name(self.crowd.name)
+            return results.crowd_name(self.crowd.name, self.crowd.index)
         return self.rerank or self.queries or f"on-{self.on.declaration.name if self.on else ''}"
 
     def is_stored(self, run: Path) -> bool:

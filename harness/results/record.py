@@ -118,9 +118,9 @@ def variant_name(method: str, variant: str) -> str:
     return method if variant == FULL else f"{method}:{variant}"
 
 
-def crowd_name(crowd: str) -> str:
-    """Return what the evaluation among a crowd is called."""
-    return f"among-{crowd}"
+def crowd_name(crowd: str, index: str = "") -> str:
+    """Return what the evaluation among a crowd is called, by a scan of all or through an index."""
+    return f"index-{index}-among-{crowd}" if index else f"among-{crowd}"
 
 
 @dataclass(frozen=True)

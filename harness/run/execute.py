@@ -32,6 +32,7 @@ from harness.results import (
 from harness.run.advice import describe_failure
 from harness.run.audit import evaluate_audited, figures_on_test
 from harness.run.crowd import add_crowds
+from harness.run.crowd_index import add_indexed
 from harness.run.detection import count_wrong
 from harness.run.determinism import strictly_if_possible
 from harness.run.doubt import Doubts, earlier_histories
@@ -250,7 +251,11 @@ def _add_missing(
         start = evaluated(spec, opened, features)
         add_evaluations(path, [one for one in wanted if not one.crowd], start)
         height, width = spec.config["image_size"]
-        add_crowds(path, [one for one in wanted if one.crowd], start, (height, width), say)
+        among = [one for one in wanted if one.crowd]
+        scanned = [one for one in among if one.crowd and not one.crowd.index]
+        indexed = [one for one in among if one.crowd and one.crowd.index]
+        add_crowds(path, scanned, start, (height, width), say)
+        add_indexed(path, indexed, start, (height, width), say)
 
     try:
         strictly_if_possible(options, work)

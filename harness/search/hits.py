@@ -38,6 +38,7 @@ class Asked:
     gallery: str  # for a reader: "photos", or "the test split of PaperDolls"
     folder: Path | None  # of the images; None where the gallery is no folder
     images: int
+    index: str = ""  # of `harness.indexes.KINDS`, that finds them; empty where all are compared
 
 
 # (who, what it answered, the thumbnail of a gallery row as JPEG, the file) -> the file

@@ -21,6 +21,7 @@ from harness.search.cache import StoredEmbeddings
 from harness.search.folder import FolderReader
 from harness.search.gallery import Gallery, Reader
 from harness.search.hits import Answer, Asked
+from harness.search.indexed import IndexedGallery, open_index
 from harness.trained.chosen_run import choose_run, weights_file
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ def open_session(
     plugins: Sequence[Path],
     show: Show,
     follow_links: bool = False,
+    index: str = "",
 ) -> Session:
     """Load the weights of a run and encode a folder of images, or take the run's test split.
 
-    Images are read from before torch is imported: neither waits for the other.
+    Images are read from before torch is imported: neither waits for the other. `index` is one of
+    `harness.indexes.KINDS`; without, all images are scanned for each text.
 
     Raises:
         HarnessError: the run, its weights, its method or the images are not there.
@@ -63,13 +66,17 @@ def open_session(
     if listing is None:
         raise _without_method(run.record, listings)
     with closing(_reader(run, listing.plugin, folder, follow_links)) as reader:
-        from harness.search.engine import Searcher
+        from harness.search.engine import Searcher, units_of
         from harness.trained.method import load_trained
 
         trained = load_trained(run, listing.plugin, show)
         gallery = reader.encode(trained.encode_images, show)
-    asked = _asked(run.record, gallery)
-    return Session(asked, gallery, Searcher(trained, gallery), why_stale(run, listings))
+    find = None
+    if index:
+        units = units_of(gallery)
+        find = IndexedGallery(open_index(index, units, _indexes_folder(), show), units).nearest
+    asked = _asked(run.record, gallery, index)
+    return Session(asked, gallery, Searcher(trained, gallery, find), why_stale(run, listings))
 
 
 def why_stale(run: StoredRun, listings: Sequence[registry.Listing]) -> str:
@@ -119,7 +126,11 @@ def _cache_folder(run: StoredRun, plugin: registry.Plugin) -> Path:
     return paths.cache_folder() / "search" / key
 
 
-def _asked(record: RunRecord, gallery: Gallery) -> Asked:
+def _indexes_folder() -> Path:
+    return paths.cache_folder() / "search" / "indexes"
+
+
+def _asked(record: RunRecord, gallery: Gallery, index: str) -> Asked:
     return Asked(
         run=f"{record.name} seed {record.seed}",
         title=record.title,
@@ -129,6 +140,7 @@ def _asked(record: RunRecord, gallery: Gallery) -> Asked:
         gallery=gallery.label,
         folder=gallery.folder,
         images=len(gallery.names),
+        index=index,
     )
 
 

@@ -27,10 +27,12 @@ from harness.results import (
     MEANS,
     QUERIES,
     RECORD,
+    EvaluationRecord,
     StoredRun,
 )
 from harness.results.checksums import CHECKSUMS
 from harness.results.crowd import CROWD, CURVE
+from harness.results.crowd_index import INDEX, JUDGED
 from harness.results.origin import read_origin
 from harness.submission.checksums import Content, hash_content, seal, sums_left_out
 from harness.submission.layout import (
@@ -165,8 +167,7 @@ def _add_run(
         elif on and not _find_digest(results, record.suite, on, further.on, datasets):
             bundle.left_out.append(f"{path}: {name}, whose dataset is not here")
         else:
-            of_kind = (CROWD, CURVE) if further.crowd else (MEANS, QUERIES)
-            files |= _evaluation_files(run.path, name, of_kind)
+            files |= _evaluation_files(run.path, name, _files_of(further))
             if on:
                 tested.add((on, str(further.on.get("fingerprint"))))
     files[CHECKSUMS] = sealed
@@ -190,6 +191,13 @@ def _run_files(run: Path, weights: bool) -> Files:
             if known and file.is_file():
                 files[name] = file
     return files
+
+
+def _files_of(further: EvaluationRecord) -> tuple[str, str]:
+    """Return the files that hold what a further evaluation found."""
+    if not further.crowd:
+        return MEANS, QUERIES
+    return (INDEX, JUDGED) if further.crowd.get("index") else (CROWD, CURVE)
 
 
 def _evaluation_files(run: Path, name: str, of_kind: tuple[str, str]) -> Files:

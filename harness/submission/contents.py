@@ -21,6 +21,7 @@ from harness.data.digest import GALLERY, QUERIES
 from harness.printable import printable
 from harness.results import HISTORY, SELECTION_AUDIT, TIED
 from harness.results.crowd import CROWD, columns_of_crowd, sizes_of
+from harness.results.crowd_index import INDEX, columns_of_index, sizes_of_index
 from harness.results.query_table import COLUMNS, columns_of
 from harness.submission.unpacking import Refused
 from harness.tie_order import IN_ROWS
@@ -143,6 +144,8 @@ def _odd_columns(file: Path, found: Any) -> Iterator[str]:
 def _columns_of(file: Path, found: Sequence[str]) -> Mapping[str, Sequence[Any]]:
     if file.name == CROWD:
         return columns_of_crowd(sizes_of(found))
+    if file.name == INDEX:
+        return columns_of_index(sizes_of_index(found))
     if file.parent.parent.name == "evaluations":  # verifying asks for those of the run's protocol
         return COLUMNS if TIED in found else columns_of(IN_ROWS)
     schema = QUERIES if file.name == "queries.parquet" else GALLERY

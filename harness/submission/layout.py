@@ -37,8 +37,8 @@ FILES: Mapping[str, int] = {
     rf"{DIGEST}/(?:queries|gallery)\.parquet": MOST_TABLE,
     rf"{RUN}/(?:run|checksums|highlights)\.json": MOST_TEXT,
     rf"{RUN}/(?:history|selection-audit)\.parquet": MOST_TABLE,
-    rf"{RUN}/evaluations/[^/]+/(?:metrics|crowd|evaluation|checksums)\.json": MOST_TEXT,
-    rf"{RUN}/evaluations/[^/]+/(?:queries|crowd)\.parquet": MOST_TABLE,
+    rf"{RUN}/evaluations/[^/]+/(?:metrics|crowd|index|evaluation|checksums)\.json": MOST_TEXT,
+    rf"{RUN}/evaluations/[^/]+/(?:queries|crowd|index)\.parquet": MOST_TABLE,
     rf"{RUN}/weights/(?:selected|last|test-selected)\.pt": MOST_WEIGHTS,
     rf"{RUN}/embeddings/[0-9a-f]{{24}}\.safetensors": MOST_WEIGHTS,
 }

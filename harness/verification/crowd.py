@@ -1,20 +1,29 @@
-"""Figures among a crowd, recomputed from the ranks and scores that are stored at every size."""
+"""Figures among a crowd, recomputed from what is stored of each query at every size."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from harness.printable import printable
 from harness.results import EvaluationRecord
 from harness.results.crowd import CrowdTable, read_crowd, refused_figures
+from harness.results.crowd_index import (
+    IndexTable,
+    first_is_right,
+    judged_sizes,
+    read_index_table,
+    refused_points,
+)
 from harness.verification.figures import Queries
 from harness.verification.findings import Unreadable
 from harness.verification.reading import refuse_size
 from harness.verification.relevance import Relevance
+
+Table = TypeVar("Table", CrowdTable, IndexTable)
 
 MOST_BYTES = 1 << 32  # of a table on disk
 MOST_IMAGES = 1 << 40  # of a gallery
@@ -22,9 +31,18 @@ MOST_IMAGES = 1 << 40  # of a gallery
 
 def read_crowd_table(file: Path) -> CrowdTable:
     """Read what is stored of the queries. Raises Unreadable."""
+    return _read(file, read_crowd)
+
+
+def read_table_of_index(file: Path) -> IndexTable:
+    """Read what is stored of the queries that went through an index. Raises Unreadable."""
+    return _read(file, read_index_table)
+
+
+def _read(file: Path, read: Callable[[Path], Table]) -> Table:
     refuse_size(file, MOST_BYTES)
     try:
-        return read_crowd(file)
+        return read(file)
     except OSError as error:
         raise Unreadable(f"cannot be read: {printable(str(error))}") from error
     except (ValueError, TypeError, KeyError, MemoryError) as error:
@@ -58,6 +76,32 @@ def check_crowd(
     same = np.array_equal(table.hit_counts, ranked.hit_counts)
     if not same or not np.array_equal(table.hit_ranks[0], ranked.hit_ranks):
         yield "does not begin with the ranks that the run has without distractors"
+
+
+def check_points(stored: Any, table: IndexTable) -> Iterator[str]:
+    """Yield what is wrong with the figures of an index that are stored at every size."""
+    gallery = stored.get("gallery") if isinstance(stored, dict) else None
+    if type(gallery) is not int or not 0 < gallery < MOST_IMAGES:
+        yield "tells of no gallery that could be"
+    elif wrong := refused_points(stored, table):
+        yield printable(wrong, 300)
+
+
+def check_index(
+    table: IndexTable, record: EvaluationRecord, scanned: CrowdTable | None
+) -> Iterator[str]:
+    """Yield what is wrong with a table beside its record and what the exact scan found."""
+    if table.sizes[-1] != record.crowd.get("count"):
+        count = printable(repr(record.crowd.get("count")), 60)
+        yield f"ends at {table.sizes[-1]} distractors, its record says {count}"
+    if scanned is None:
+        return
+    if table.sizes != judged_sizes(scanned.sizes):
+        yield "has other sizes than the exact scan of the same crowd"
+        return
+    same = np.array_equal(table.people, scanned.people)
+    if not same or not np.array_equal(table.exact_right, first_is_right(scanned, table.sizes)):
+        yield "tells of other first images than the exact scan of the same crowd found"
 
 
 def check_people(table: CrowdTable, stored: Any, relevance: Relevance) -> Iterator[str]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from harness.printable import printable
 from harness.results import (
     EVALUATION,
@@ -25,7 +27,9 @@ from harness.results import (
     evaluation_path,
     run_path,
 )
-from harness.results.crowd import CROWD, CURVE, FIGURES
+from harness.results.crowd import CROWD, CURVE, FIGURES, CrowdTable
+from harness.results.crowd_index import FIGURES as FIGURES_OF_INDEX
+from harness.results.crowd_index import INDEX, JUDGED
 from harness.results.query_table import columns_of
 from harness.tie_order import recorded_order
 from harness.verification.audit import check_audit
@@ -33,8 +37,11 @@ from harness.verification.checksums import check_seals
 from harness.verification.crowd import (
     check_crowd,
     check_curve,
+    check_index,
     check_people,
+    check_points,
     read_crowd_table,
+    read_table_of_index,
 )
 from harness.verification.figures import (
     Queries,
@@ -130,6 +137,9 @@ def _verify_evaluation(run: VerifiedRun, place: Path, library: Library) -> dict[
         return None  # there is nothing to rely on, and nobody does
     if further:
         run.further[place.name] = further
+    if further and further.crowd.get("index"):
+        _verify_index(run, place, further, library)
+        return None
     if further and further.crowd:
         _verify_crowd(run, place, further, library)
         return None
@@ -180,6 +190,42 @@ def _verify_crowd(
     run.figures += len(table.sizes) * len(FIGURES)
 
 
+def _verify_index(
+    run: VerifiedRun, place: Path, record: EvaluationRecord, library: Library
+) -> None:
+    """Verify what an index found among a crowd, also beside the exact scan of the same crowd."""
+    file = f"{EVALUATIONS}/{place.name}"
+    relevance = library.by_fingerprint.get(_fingerprint(run, None))
+    if relevance is None:
+        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    try:
+        table = read_table_of_index(place / INDEX)
+        stored = read_json(place / JUDGED)
+        scanned = _scanned(place, record)
+    except Unreadable as error:
+        run.add(Kind.FIGURES, f"{file}/{INDEX}", str(error))
+        return
+    if scanned is None:
+        told = "the exact scan that it was held against is not here, or was made anew"
+        run.add(Kind.NOT_CHECKED, file, told)
+    run.add(Kind.FIGURES, f"{file}/{JUDGED}", *check_points(stored, table))
+    run.add(Kind.FIGURES, f"{file}/{INDEX}", *check_index(table, record, scanned))
+    if relevance is not None and not np.array_equal(table.people, relevance.person_of_caption):
+        run.add(Kind.RELEVANCE, f"{file}/{INDEX}", "person_id is not the dataset's")
+    run.figures += len(table.sizes) * len(FIGURES_OF_INDEX)
+
+
+def _scanned(place: Path, record: EvaluationRecord) -> CrowdTable | None:
+    """Return what the exact scan found that an index was held against; None where it is another."""
+    exact = evaluation_path(place.parent.parent, crowd_name(str(record.crowd.get("name"))))
+    try:
+        known = read_evaluation(exact / EVALUATION)
+    except Unreadable:
+        return None  # which is told of it
+    same = known.error is None and known.key == record.crowd.get("exact")
+    return read_crowd_table(exact / CROWD) if same else None
+
+
 def _ranked(folder: Path, run: VerifiedRun, record: EvaluationRecord) -> Queries | None:
     """Return what the run found in its gallery, which a crowd begins with; None where not.
 
@@ -218,7 +264,8 @@ def _read_further(run: VerifiedRun, place: Path) -> EvaluationRecord | None:
 def _belongs(record: EvaluationRecord, place: Path) -> bool:
     """Tell whether an evaluation stands where its record says: it may name another dataset."""
     on = f"on-{record.on.get('name')}" if record.on else ""
-    among = crowd_name(str(record.crowd.get("name"))) if record.crowd else ""
+    crowd = record.crowd
+    among = crowd_name(str(crowd.get("name")), str(crowd.get("index", ""))) if crowd else ""
     [name, *more] = [one for one in (record.rerank, record.queries, on, among) if one] or [""]
     run = place.parent.parent
     return not more and place == evaluation_path(run, name) and place.name not in OWN

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -260,6 +260,7 @@ def _crowd(record: EvaluationRecord) -> Crowd:
     told = record.crowd
     look, name, count = told.get("look"), str(told.get("name")), told.get("count")
     count = count if type(count) is int else 0
+    index = str(told.get("index", ""))
     if look in drawn_looks():
-        return drawn_crowd(str(look), count)
-    return Crowd(name, name, name, count, str(told.get("content")))
+        return replace(drawn_crowd(str(look), count), index=index)
+    return Crowd(name, name, name, count, str(told.get("content")), index=index)

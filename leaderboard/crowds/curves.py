@@ -141,7 +141,8 @@ def _of_method(method: str, runs: Sequence[Run]) -> dict[str, Crowded]:
     for run in finished:
         for name, one in run.further.items():
             content, count = one.crowd.get("content"), one.crowd.get("count")
-            if one.error is None and isinstance(content, str) and type(count) is int:
+            is_scanned = one.error is None and not one.crowd.get("index")
+            if is_scanned and isinstance(content, str) and type(count) is int:
                 counts.setdefault(content, {}).setdefault(count, []).append((run, name))
     found = {}
     for content, by_count in counts.items():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from harness.indexes import KINDS
 from harness.results.crowd import FIGURES
 from leaderboard.crowds.charts import Curve, Point, gallery_chart
 from leaderboard.crowds.curves import Crowd, Crowded, find_crowds
-from leaderboard.crowds.views import CrowdCell, CrowdRow, CrowdSection
+from leaderboard.crowds.indexes import Indexed, find_indexed
+from leaderboard.crowds.views import CrowdCell, CrowdRow, CrowdSection, IndexRow, IndexView
 from leaderboard.dataset_card import dataset_title
 from leaderboard.drawing.figures import DASHES, legend
 from leaderboard.records.load import Ground
@@ -16,6 +18,18 @@ from leaderboard.typography import ABSENT, fixed, plain
 DRAWN = ("r1", "map", "dir10")  # as curves
 DECIMALS = 1
 FORETOLD = "R1 foretold"
+TENFOLDS = tuple(10**power for power in range(3, 10))  # sizes of a crowd
+# Of what was found through an index: name, title, unit, what one unit is, decimals.
+THROUGH = (
+    ("recall1", "Recall@1", "%", 1, 1),
+    ("recall10", "Recall@10", "%", 1, 1),
+    ("r1", "R1", "%", 1, 1),
+    ("r1_exact", "R1 exact", "%", 1, 1),
+    ("milliseconds", "A query", "ms", 1, 2),
+    ("scan_milliseconds", "A query, exact", "ms", 1, 2),
+    ("build_seconds", "Building", "s", 1, 1),
+    ("bytes", "Size", "MB", 1e6, 1),
+)
 
 Titles = Mapping[str, str]  # of methods
 
@@ -54,7 +68,37 @@ def _section(
             )
             for figure in DRAWN
         ),
+        through=_through(list(find_indexed(ground, crowd)), titles, where),
     )
+
+
+def _through(
+    found: Sequence[Indexed], titles: Titles, where: Callable[[str], str]
+) -> IndexView | None:
+    """Return the table of indexes, with the tenfold sizes and the largest of each method."""
+    if not found:
+        return None
+    largest = max(one.distractors for one in found)
+    shown = [one for one in found if one.distractors in {*TENFOLDS, largest}]
+    rows = (
+        IndexRow(
+            titles[one.method],
+            where(one.method),
+            fixed(one.gallery, 0),
+            _index_cell(one),
+            tuple(fixed(one.values[name] / per, digits) for name, _, _, per, digits in THROUGH),
+        )
+        for one in shown
+    )
+    columns = tuple((title, unit) for _, title, unit, _, _ in THROUGH)
+    libraries = dict.fromkeys(one.library for one in found)
+    return IndexView(", ".join(libraries), columns, tuple(rows))
+
+
+def _index_cell(one: Indexed) -> CrowdCell:
+    """Return what an index is called, and its settings where they say more."""
+    title = KINDS[one.index].title
+    return CrowdCell(title, "" if one.settings.casefold() == title.casefold() else one.settings)
 
 
 def _points(crowd: Crowd, method: str, figure: str) -> tuple[Point, ...]:

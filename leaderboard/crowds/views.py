@@ -26,6 +26,26 @@ class CrowdRow:
 
 
 @dataclass(frozen=True)
+class IndexRow:
+    """A method through an index at one size of the gallery."""
+
+    name: str
+    href: str  # of the method's page
+    gallery: str
+    index: CrowdCell  # with its settings beside it
+    cells: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class IndexView:
+    """What indexes missed and saved among a crowd."""
+
+    library: str  # "faiss 1.15.1"
+    columns: tuple[tuple[str, str], ...]  # and their units, behind the index
+    rows: tuple[IndexRow, ...]
+
+
+@dataclass(frozen=True)
 class CrowdSection:
     """One ground's gallery with one crowd."""
 
@@ -38,3 +58,4 @@ class CrowdSection:
     rows: tuple[CrowdRow, ...]
     legend: Markup
     charts: tuple[Markup, ...]
+    through: IndexView | None  # None where no index was asked

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 
 from leaderboard.ablations.section import Ablation, find_ablations
 from leaderboard.agreement.section import agreement_of
-from leaderboard.crowds import crowd_points
+from leaderboard.crowds import crowd_points, indexed_points
 from leaderboard.dataset_card import dataset_card
 from leaderboard.downloads.ablations import ablation_records, ablation_tex
 from leaderboard.downloads.agreement import agreement_records
@@ -198,6 +198,12 @@ def _crowd_offers(site: Site, ground: Ground, files: Files) -> tuple[Offer, ...]
         ground_file(anchor, "crowds.csv"): csv_text(points),
         ground_file(anchor, "crowds.json"): json_text(points),
     }
-    files |= made
     about = "Every method at every size of its gallery, with intervals and what was foretold"
+    if indexed := list(indexed_points(ground)):
+        about += "; what indexes missed and saved"
+        made |= {
+            ground_file(anchor, "crowd-indexes.csv"): csv_text(indexed),
+            ground_file(anchor, "crowd-indexes.json"): json_text(indexed),
+        }
+    files |= made
     return (Offer("In a crowd", about, list_downloads(files, list(made))),)

@@ -64,6 +64,7 @@ def evaluation_lines(run: Run) -> Iterator[Record]:
             "unchanged": one.unchanged,
             "on": plain(one.on.get("name", "")),
             "crowd": plain(one.crowd.get("title", "")),
+            "index": plain(one.crowd.get("index", "")),
             "reported_as": list(one.reported_as),
             **{metric: run.metric(metric, name) for metric in METRICS},
             "query_milliseconds": one.query_milliseconds,

@@ -9,8 +9,17 @@ from typing import Any
 import numpy as np
 
 from harness.files import write_json
+from harness.indexes import KINDS
 from harness.results import EvaluationRecord
 from harness.results.crowd import CROWD, CURVE, CrowdTable, write_crowd
+from harness.results.crowd_index import (
+    INDEX,
+    JUDGED,
+    IndexTable,
+    first_is_right,
+    judged_sizes,
+    write_index_table,
+)
 
 QUERIES = 96
 SIZES = (0, 100, 300, 1000, 3000, 10_000, 30_000)
@@ -33,6 +42,36 @@ def answered(seed: int, falls: float) -> CrowdTable:
         np.maximum.accumulate(scores, axis=0),
         np.zeros((len(SIZES), QUERIES), np.bool_),
     )
+
+
+def through(table: CrowdTable, kind: str) -> IndexTable:
+    """Return what an index found beside a scan: all but the last of ten, and of one query none."""
+    sizes = judged_sizes(table.sizes)
+    right = first_is_right(table, sizes)
+    found = np.full(right.shape, 10 if kind == "flat" else 9, np.int8)
+    found[:, -1] = 0
+    nearest = found > 0
+    return IndexTable(sizes, table.people, found, nearest, right & nearest, right)
+
+
+def add_index(run: Path, table: CrowdTable, kind: str, name: str = "30000", **crowd: Any) -> Path:
+    """Write an evaluation through an index beside that of `add_crowd`."""
+    place = run / f"evaluations/index-{kind}-among-{name}"
+    told = {
+        "name": name, "title": "30,000 drawn people", "content": "c" * 64, "exact": "k",
+        "count": table.sizes[-1], "index": kind, "library": "faiss 1.15.1", **crowd,
+    }  # fmt: skip
+    record = EvaluationRecord(key="i", crowd=told, command="harness evaluate --index hnsw")
+    found = through(table, kind)
+    costs = {
+        "settings": KINDS[kind].settings(30_072), "milliseconds": 0.25, "scan_milliseconds": 1.5,
+        "build_seconds": 3.0, "bytes": 8_100_000,
+    }  # fmt: skip
+    write_json(place / "evaluation.json", asdict(record))
+    points = [{**point, **costs} for point in found.figures(72)]
+    write_json(place / JUDGED, {"gallery": 72, "points": points})
+    write_index_table(place / INDEX, found)
+    return place
 
 
 def add_crowd(run: Path, table: CrowdTable, name: str = "30000", **crowd: Any) -> Path:

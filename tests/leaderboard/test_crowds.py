@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from harness.results.crowd import CROWD, CrowdTable
+from harness.results.crowd_index import JUDGED
 from leaderboard import downloads, method, protocol
 
-from .crowded import SIZES, add_crowd, answered
+from .crowded import SIZES, add_crowd, add_index, answered, through
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -103,6 +104,52 @@ def test_what_is_damaged_or_lacks_a_seed_is_left_out(
     assert "Among 7 images, on PaperDolls (demo)" in page.text
     assert len([row for row in page.rows if row[:1] == ["TWO"] and "10,072" in row[1]]) == 1
     assert not [row for row in page.rows if row[:1] == ["THREE"] and "10,072" in row[1]]
+
+
+def test_indexes_stand_beside_the_exact_scan(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]], tmp_path: Path
+) -> None:
+    """Means over seeds at tenfold sizes and the largest; every size to take away."""
+    tables = [answered(seed, 0.02) for seed in (0, 1)]
+    for seed, table in enumerate(tables):
+        run = add_run("one", 40.0, seed=seed)
+        add_crowd(run, table)
+        for kind in ("flat", "hnsw"):
+            add_index(run, table, kind, library=f"faiss {HOSTILE}")
+    page = build()["protocol"]
+    rows = [row for row in page.rows if row[:1] == ["ONE"] and "HNSW" in row[2]]
+    assert [row[1] for row in rows] == ["1,072", "10,072", "30,072"]
+    found = [through(table, "hnsw") for table in tables]
+    right, exact = (100 * np.mean([part[-1] for part in parts]) for parts in (
+        [one.right for one in found], [one.exact_right for one in found]))  # fmt: skip
+    recall1, recall10 = 100 * 95 / 96, 90 * 95 / 96
+    expected = [f"{one:.1f}" for one in (recall1, recall10, right, exact)]
+    assert rows[-1][3:] == [*expected, "0.25", "1.50", "3.0", "8.1"]
+    assert "HNSW32, efSearch=64" in rows[-1][2]
+    assert HOSTILE not in page.source
+    folder = tmp_path / "site/downloads/tables/demo-paperdolls"
+    text = (folder / "crowd-indexes.csv").read_text(encoding="utf-8")
+    lines = list(csv.DictReader(io.StringIO(text)))
+    assert [line["index"] for line in lines] == ["flat"] * 4 + ["hnsw"] * 4
+    assert float(lines[-1]["recall10"]) == pytest.approx(recall10)
+    assert json.loads((folder / "crowd-indexes.json").read_text("utf-8"))[-1]["gallery"] == 30_072
+
+
+def test_an_index_that_is_damaged_or_lacks_a_seed_is_left_out(
+    add_run: Callable[..., Path], build: Callable[[], dict[str, Any]]
+) -> None:
+    """So is one that was held against another exact scan; the exact figures stay."""
+    for seed in (0, 1):
+        table, run = answered(seed, 0.02), add_run("one", 40.0, seed=seed)
+        add_crowd(run, table)
+        if seed == 0:
+            add_index(run, table, "flat")
+        damaged = add_index(run, table, "ivf")
+        (damaged / JUDGED).write_text('{"gallery": "<script>", "points": []}', encoding="utf-8")
+        add_index(run, table, "hnsw", exact="another")
+    page = build()["protocol"]
+    assert len(rows_of(page, "ONE")) == len(SIZES)
+    assert "Recall@10" not in page.text
 
 
 def test_without_a_crowd_the_protocol_says_so(

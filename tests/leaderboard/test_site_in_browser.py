@@ -23,7 +23,7 @@ from leaderboard.build import build_site
 from leaderboard.typography import printable
 
 from ..made_once import Make
-from .crowded import add_crowd, answered
+from .crowded import add_crowd, add_index, answered
 from .recorder import Recorder, add_queries, pages_once
 from .windows import Windows, opening
 
@@ -133,7 +133,9 @@ def answer(recorder: Recorder) -> None:
     for seed in range(3):
         for method, skill in (("one", 0.5), ("two", 1.4), ("three", 1.5)):
             run = recorder.add_answers(method, skill, seed=seed)
-            add_crowd(run, answered(seed, skill / 50), second_look_left_aside=method == "two")
+            table = answered(seed, skill / 50)
+            add_crowd(run, table, second_look_left_aside=method == "two")
+            add_index(run, table, "hnsw")
         for queries, skill in ASKED.items():
             add_queries(run, queries, skill)
         write_json(run / HIGHLIGHTS, {"examples": [LOOKED]})
@@ -169,6 +171,7 @@ def answer_with_payloads(recorder: Recorder) -> None:
             run = recorder.add_answers(method, 1.0, seed=seed, title=method, **texts, **fields,
                                        environment=nested, protocol=nested)  # fmt: skip
             add_crowd(run, answered(seed, 0.02), title=payload, left_out={payload: payload})
+            add_index(run, answered(seed, 0.02), "ivf", title=payload, library=payload)
         recorder.add_answers(method, 0.5, title=method, variant=payload, changes=nested,
                              tables=((payload, payload, 0),))  # fmt: skip
         error = {"kind": payload, "message": payload, "traceback": payload}

@@ -4,9 +4,11 @@ import io
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -16,7 +18,16 @@ from harness.data.loading import load_split
 from harness.data.paperdolls.looks import PAPERDOLLS
 from harness.data.paperdolls.strangers import draw_stranger, people_of_test
 from harness.errors import HarnessError
+from harness.indexes import KINDS
 from harness.results.crowd import CROWD, CURVE, FIGURES, read_crowd
+from harness.results.crowd_index import (
+    COSTS,
+    INDEX,
+    JUDGED,
+    read_index_table,
+    refused_points,
+    write_index_table,
+)
 from harness.results.selection import select_runs
 from harness.submission.bundle import make_bundle, write_bundle
 from harness.submission.intake import import_bundle
@@ -167,6 +178,8 @@ def test_figures_among_a_crowd_are_verified(verify: tuple[Path, Call]) -> None:
         (("--distractors", "streetdols"), "streetdolls"),
         (("--distractors", "500", "--on", "streetdolls"), "give one"),
         ((), "--distractors and how many"),
+        (("--on", "streetdolls", "--index", "hnsw"), "say --distractors"),
+        (("--distractors", "500", "--index", "hnws"), "Did you mean 'hnsw'?"),
     ],
 )
 def test_what_makes_no_sense_is_refused(
@@ -222,3 +235,87 @@ def test_a_bundle_carries_figures_among_a_crowd(
     write_bundle(changed, tmp_path / "changed.zip")
     with pytest.raises(HarnessError):
         import_bundle(tmp_path / "changed.zip", Here(tmp_path / "other", [], datasets), False)
+
+
+@pytest.fixture(scope="module")
+def indexed(
+    trained: Path, glance: Path, small_dolls: Path, photographs: Path, once: Make, harness_in: Call
+) -> Path:
+    """The run that looks once, in a copy, asked again through every index."""
+
+    def fill(folder: Path) -> None:
+        shutil.copytree(trained, folder)
+        done = harness_in(folder)(
+            "evaluate", "glance", "--dataset", small_dolls, "--seeds", "0", "--plugins", glance,
+            "--no-report", "--jobs", "1", "--distractors", photographs, "--index", "all",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout, encoding="utf-8")
+
+    return once("through-indexes", fill)
+
+
+def test_indexes_are_held_against_the_exact_scan(trained: Path, indexed: Path) -> None:
+    """Beside it, which stays to the byte; flat finds all that it finds, and all is told."""
+    run, before = runs(indexed)["glance"], runs(trained)["glance"]
+    exact = "evaluations/among-photographs"
+    for file in (before.path / exact).iterdir():
+        assert (run.path / exact / file.name).read_bytes() == file.read_bytes()
+    scanned = read_crowd(run.path / exact / CROWD)
+    for kind in KINDS:
+        name = f"index-{kind}-among-photographs"
+        record = run.further_evaluations()[name]
+        assert record.error is None
+        assert record.command.endswith(f"--index {kind}")
+        assert record.crowd["library"].startswith("faiss 1")
+        table = read_index_table(run.path / "evaluations" / name / INDEX)
+        assert table.sizes == (STRANGERS,)
+        assert np.array_equal(table.exact_right[0], scanned.by_query(2)["r1"] > 0)
+        stored = json.loads((run.path / "evaluations" / name / JUDGED).read_text("utf-8"))
+        [point] = stored["points"]
+        assert refused_points(stored, table) is None
+        assert point["settings"] == KINDS[kind].settings(32 + STRANGERS)
+        assert min(point[cost] for cost in COSTS) > 0
+        assert point["recall10"] >= (100 if kind == "flat" else 80)
+        assert name not in run.evaluations()
+    flat = read_index_table(run.path / "evaluations/index-flat-among-photographs" / INDEX)
+    assert flat.nearest.all()
+    assert np.array_equal(flat.right, flat.exact_right)
+    shown = (indexed / "stdout").read_text(encoding="utf-8")
+    assert "through an index" in shown
+    assert "HNSW" in shown
+
+
+def test_figures_of_an_index_are_verified(
+    indexed: Path, glance: Path, tmp_path: Path, harness_in: Call
+) -> None:
+    """A query that is said to have found something else is seen, and so is a file that is none."""
+    folder = Path(shutil.copytree(indexed, tmp_path / "copy"))
+    place = runs(folder)["glance"].path / "evaluations/index-hnsw-among-photographs"
+    table = read_index_table(place / INDEX)
+    write_index_table(place / INDEX, replace(table, exact_right=~table.exact_right))
+    (place.parent / "index-ivf-among-photographs" / INDEX).write_text("<script>")
+    done = harness_in(folder)("verify", "--plugins", glance)
+    assert done.returncode == 1
+    told = " ".join(done.stdout.split())
+    assert "no whole Parquet file" in told
+    assert f"r1_exact at {STRANGERS} distractors is" in told
+    assert "other first images than the exact scan" in told
+    assert "index-flat" not in told
+
+
+def test_a_bundle_carries_what_indexes_found(
+    indexed: Path, small_dolls: Path, tmp_path: Path
+) -> None:
+    """Nothing is wrong with it; every figure is computed again where it arrives."""
+    bundle = make_bundle(
+        indexed / "results", select_runs(indexed / "results", "demo"), (), by="A lab, a@example.org"
+    )
+    write_bundle(bundle.files, tmp_path / "submission.zip")
+    datasets = [locate(find_declaration(str(small_dolls)))]
+    import_bundle(tmp_path / "submission.zip", Here(tmp_path / "results", [], datasets), False)
+    there = runs(tmp_path)["glance"]
+    for kind in KINDS:
+        place = f"evaluations/index-{kind}-among-photographs/{INDEX}"
+        sent = runs(indexed)["glance"].path / place
+        assert (there.path / place).read_bytes() == sent.read_bytes()

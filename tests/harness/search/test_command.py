@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+import harness.cli.search as command
+
 Call = Callable[..., Any]
 
 
@@ -101,6 +103,7 @@ def test_what_speaks_against_relying_on_it_is_told(search: Call, photos: Path) -
         (("red", "--gallery", "nowhere"), "no such folder"),
         (("red", "--run", "tinte"), "Did you mean 'tint'?"),
         (("red", "--out", "notes.txt"), "no page of a search"),
+        (("red", "--index", "hnws"), "Did you mean 'hnsw'?"),
     ],
 )
 def test_mistakes_are_one_message(
@@ -114,3 +117,18 @@ def test_mistakes_are_one_message(
     assert told in " ".join(done.stderr.split())
     assert "Traceback" not in done.stderr
     assert notes.read_text() == "mine"
+
+
+def test_a_search_through_an_index_says_so(
+    search: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the terminal, on the page and in JSON; of a large gallery without one that it is there."""
+    monkeypatch.setattr(command, "MANY", 3)
+    done = search("red", "--index", "hnsw", "--json", "--out", tmp_path / "search.html")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["index"] == "hnsw"
+    told = " ".join(done.stderr.split())
+    assert "through an index (HNSW32, efSearch=64), which may miss an image" in told
+    assert "HNSW32, efSearch=64" in (tmp_path / "search.html").read_text(encoding="utf-8")
+    told = " ".join(search("red", "blue").stderr.split())
+    assert told.count("--index hnsw builds an index once") == 1

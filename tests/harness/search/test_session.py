@@ -336,3 +336,23 @@ def test_seeds_of_what_is_not_trained_share_no_embeddings(
     images = sum(encoded)
     ask(str(second), photos)
     assert sum(encoded) == 2 * images > 0
+
+
+def test_an_index_answers_as_a_scan(
+    results: Path, tint: Path, photos: Path, paint: Callable[..., Path], cache: Path
+) -> None:
+    """With a second look, whose candidates come from it; what was built is kept."""
+    for number, colour in enumerate(("red", "green", "red", "blue", (90, 90, 90))):
+        paint(photos / f"more-{number}.png", colour)
+    scan, *through = [
+        open_session(results, "tint-twice", photos, [tint], silent, index=index)
+        for index in ("", "flat", "hnsw")
+    ]
+    for text in ("red", "a green coat", "blue and red", "nothing"):
+        for top in (1, 3, 50):
+            hits = scan.ask(text, top).hits
+            for session in through:
+                told = session.ask(text, top).hits
+                assert [hit.image for hit in told] == [hit.image for hit in hits]
+                assert [hit.rescored for hit in told] == [hit.rescored for hit in hits]
+    assert len(list((cache / "search/indexes").iterdir())) == 2

@@ -1,11 +1,11 @@
-"""Which images of a gallery come first."""
+"""Which of many values come first."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from harness.search.engine import find_largest
+from harness.metrics.nearest import find_largest
 
 
 @pytest.mark.parametrize("count", [1, 2, 10, 299, 300, 1_000])
