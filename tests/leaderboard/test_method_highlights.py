@@ -19,6 +19,8 @@ from leaderboard.reported.tables import FOLDER
 from leaderboard.site.site import load_site
 from leaderboard.typography import MINUS
 
+from .windows import resize
+
 MAP = [[0.0, 0.25, 0.25], [1.0, 0.5, 0.0], [0.0, 0.0, 0.0]]
 PART = {"start": 2, "stop": 9, "maps": {"forward attention": MAP, "both ways": MAP}}
 EXAMPLE = {"caption": 5, "image": 3, "highlights": [PART]}
@@ -92,7 +94,7 @@ def test_a_page_shows_words_image_and_maps(
     assert image.bounding_box() == veils.first.bounding_box()
     assert "from left to right forward attention and both ways" in page.content()
     for width in (1440, 1000, 390):
-        page.set_viewport_size({"width": width, "height": 900})
+        resize(page, width)
         shown = [one.bounding_box() for one in page.locator(".looks .looked").all()]
         assert len(shown) == 17  # the image itself, and two maps of each word
         assert not any(overlap(one, other) for one, other in combinations(shown, 2)), width

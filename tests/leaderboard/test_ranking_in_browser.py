@@ -25,7 +25,7 @@ from leaderboard.typography import ABSENT, interval_end, probability, signed
 
 from ..made_once import Make
 from .recorder import Recorder, pages_once
-from .windows import windows
+from .windows import resize, windows
 
 SKILLS = {"faint": 0.1, "weak": 1.2, "strong": 2.2, "equal": 2.25, "rival": 2.2}
 SUPERVISION = {"faint": "none", "rival": "identity"}
@@ -566,7 +566,7 @@ def test_the_first_row_stands_in_the_first_screen(
             add_answers(method, 1.5, dataset=title.lower(), data=data)
     page = open_page(write(results, tmp_path / "site")[1])
     for width, height, most in ((1440, 900, 380), (390, 844, 600)):
-        page.set_viewport_size({"width": width, "height": height})
+        resize(page, width, height)
         box = page.locator("table.ranking tbody tr").first.bounding_box()
         assert box is not None
         assert box["y"] <= most

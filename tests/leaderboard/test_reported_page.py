@@ -20,6 +20,7 @@ from leaderboard.typography import printable
 from ..made_once import Make
 from .recorder import Recorder, pages_once
 from .test_site_in_browser import BEYOND, INTRUDERS, PAYLOADS, SIDEWAYS
+from .windows import resize
 
 Open = Callable[..., playwright.Page]
 FILE = "reported.html"
@@ -138,7 +139,7 @@ def test_hostile_texts_are_shown_and_not_obeyed(hostile: Path, open_page: Open) 
     text = " ".join((shown.text_content("body") or "").split())
     for payload in PAYLOADS[:8]:
         assert " ".join(str(printable(payload)).split()) in text, payload
-    shown.set_viewport_size({"width": 390, "height": 900})
+    resize(shown, 390)
     assert shown.evaluate(BEYOND) <= 0
     assert shown.evaluate(SIDEWAYS) == []
 

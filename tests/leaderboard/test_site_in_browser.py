@@ -25,7 +25,7 @@ from leaderboard.typography import printable
 from ..made_once import Make
 from .crowded import add_crowd, add_index, answered
 from .recorder import Recorder, add_queries, pages_once
-from .windows import Windows, opening
+from .windows import SETTLED, Windows, opening, resize
 
 Open = Callable[..., playwright.Page]
 
@@ -61,7 +61,6 @@ PART = {"start": 2, "stop": 9, "maps": {"forward": PATCHES, "backward": PATCHES}
 LOOKED = {"caption": 5, "image": 3, "highlights": [PART] * 9}
 CAPTIONS = [payload for payload in PAYLOADS if "\ud800" not in payload]  # Parquet holds no halves
 
-SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
 SIDEWAYS = """() => [...document.querySelectorAll("body, body *")].filter((element) => {
     const style = getComputedStyle(element);
     const scrolls = ["auto", "scroll"].includes(style.overflowX) && style.display !== "inline";
@@ -228,11 +227,10 @@ def look(
         {},
     )
     for width in NARROW:
-        page.set_viewport_size({"width": width, "height": 900})
-        page.evaluate(SETTLED)
+        resize(page, width)
         found.beyond[width] = page.evaluate(BEYOND)
         found.sideways[width] = page.evaluate(SIDEWAYS)
-    page.set_viewport_size({"width": 1440, "height": 900})
+    resize(page, 1440)
     return found
 
 
@@ -383,7 +381,7 @@ def test_on_a_phone_figures_come_before_components(site: Path, open_page: Open) 
     below = "row => getComputedStyle(row.cells[0], '::after').content"
     assert "itc" in row.evaluate(below)
     assert row.evaluate(first) == "metric"
-    page.set_viewport_size({"width": 1440, "height": 900})
+    resize(page, 1440)
     assert row.evaluate(below) == "none"
     assert row.evaluate(first) == "component"
 

@@ -16,6 +16,14 @@ import pytest
 from leaderboard.site.folder import MARKER
 
 RARE = pytest.mark.exhaustive
+# Scripts that follow what a page is given, a width too, are done.
+SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 50)))"
+
+
+def resize(page: playwright.Page, width: int, height: int = 900) -> None:
+    """Give a page another window, and wait until its scripts have followed."""
+    page.set_viewport_size({"width": width, "height": height})
+    page.evaluate(SETTLED)
 
 
 def windows(wide: int, phone: int = 390) -> pytest.MarkDecorator:
