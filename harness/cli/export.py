@@ -69,6 +69,13 @@ def export(
     weights: Annotated[
         bool, typer.Option("--weights", help="bundle: weights and embeddings too.")
     ] = False,
+    times: Annotated[
+        bool,
+        typer.Option(
+            "--times/--no-times",
+            help="shipped: how long runs took; not where their machine did other things too.",
+        ),
+    ] = True,
     depth: Annotated[
         int | None, typer.Option(min=1, help="trec: only the first places of each ranking.")
     ] = None,
@@ -99,7 +106,7 @@ def export(
     if format is Format.BUNDLE:
         _write_bundle(results, runs, place, by, weights)
     elif format is Format.SHIPPED:
-        _write_shipped(results, runs, place)
+        _write_shipped(results, runs, place, times)
     elif format is Format.TREC:
         _write_trec(runs, place, plugins or [], depth)
     else:
@@ -122,14 +129,14 @@ def _write_bundle(
     print(f"{out}: {len(bundle.runs)} runs, {out.stat().st_size / 1e6:.1f} MB.")
 
 
-def _write_shipped(results: Path, runs: Sequence[StoredRun], out: Path) -> None:
+def _write_shipped(results: Path, runs: Sequence[StoredRun], out: Path, times: bool) -> None:
     from harness.cli.display import terminal
     from harness.cli.verify import locate_datasets
     from harness.submission.shipping import make_shipped, write_shipped
 
     with terminal.steps() as show:
         located = locate_datasets([], show, results)
-        shipped = make_shipped(results, runs, located, show)
+        shipped = make_shipped(results, runs, located, show, times)
         write_shipped(shipped.files, out, located)
     _tell_left_out(shipped)
     size = sum(file.stat().st_size for file in out.rglob("*") if file.is_file())

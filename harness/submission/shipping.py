@@ -48,6 +48,11 @@ from harness.verification import verify
 from harness.verification.checksums import read_left_out
 
 EFFORT = 19  # of zstd, beyond which nothing gets smaller
+SECONDS = "seconds"  # a column of histories
+TIMES = (
+    "total_seconds", "train_seconds", "image_milliseconds", "text_milliseconds",
+    "images_per_second", "waiting_share",
+)  # fmt: skip
 # Numbers that hardly repeat: their bytes are set apart, lowest with lowest, before they are packed.
 APART, STEPS = "BYTE_STREAM_SPLIT", "DELTA_BINARY_PACKED"
 ENCODINGS = {
@@ -64,8 +69,12 @@ def make_shipped(
     runs: Sequence[StoredRun],
     datasets: Sequence[Located],
     show: Show = lambda what, done, total: None,
+    times: bool = True,
 ) -> Bundle:
     """Gather runs as they ship, verified and cleaned as for a bundle, with ``about.json``.
+
+    Without `times` nobody learns how long anything took, as if nobody had measured it: what else a
+    machine did at the time says nothing of a method.
 
     Raises:
         HarnessError: a run is not in order or names a path of this machine, or there is none.
@@ -77,7 +86,8 @@ def make_shipped(
     shipped = Bundle(runs=bundle.runs, left_out=bundle.left_out)
     for number, (path, run) in enumerate(chosen.items()):
         show("packing runs", number, len(chosen))
-        of_run = _pack_run(_below(path, bundle.files), path in showing)
+        own = _below(path, bundle.files)
+        of_run = _pack_run(own if times else _without_times(own), path in showing)
         shipped.files |= {f"{path}/{name}": content for name, content in of_run.items()}
         digest = _digest_of(run)
         if f"{digest}/{ABOUT}" not in shipped.files:
@@ -148,6 +158,15 @@ def _pack_run(files: Files, shows: bool) -> Files:
             packed[queries] = _pack(files[queries], (*FOLLOWING, *lists))
     packed[CHECKSUMS] = seal(packed, read_left_out(json.loads(_bytes_of(files[CHECKSUMS]))))
     return packed
+
+
+def _without_times(files: Files) -> Files:
+    """Return the files of a run with no time in its record and none in its history."""
+    record = json.loads(_bytes_of(files[RECORD]))
+    timeless = {**files, RECORD: to_json(record | dict.fromkeys(TIMES, 0.0))}
+    if HISTORY in files:
+        timeless[HISTORY] = _pack(files[HISTORY], (SECONDS,))
+    return timeless
 
 
 def _digest_of(run: StoredRun) -> str:

@@ -13,8 +13,12 @@ import pytest
 
 from harness.results import load_runs
 from harness.results.shipped import ABOUT
+from harness.sources import HARNESS_FOLDER
+
+from ...command_line import CommandLine
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
+SHIPPED = HARNESS_FOLDER / "shipped"
 QUERIES = "evaluations/text-to-image/queries.parquet"
 
 
@@ -223,3 +227,13 @@ def test_the_board_can_be_published_and_is_told_of(
     refused = harness("publish", "--to", "public")
     assert refused.returncode == 2
     assert "`harness verify --shipped` tells" in words(refused.stderr)
+
+
+@pytest.mark.exhaustive  # a process of its own, which draws and scores what really ships
+def test_what_came_with_the_project_is_right(harness: CommandLine) -> None:
+    """Every figure of it is that of its ranks, and it is small."""
+    done = harness.apart("verify", "--shipped")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "no problem" in done.stdout + done.stderr
+    files = [file for file in SHIPPED.rglob("*") if file.is_file()]
+    assert 0 < sum(file.stat().st_size for file in files) < 10_000_000

@@ -23,7 +23,7 @@ from harness.results.checksums import CHECKSUMS
 from harness.results.query_table import FIRST_IMAGES, FOLLOWING
 from harness.results.selection import select_runs
 from harness.results.shipped import ABOUT, read_about
-from harness.submission.shipping import make_shipped, write_shipped
+from harness.submission.shipping import TIMES, make_shipped, write_shipped
 from harness.verification import Kind, verify
 
 Call = Callable[..., Any]
@@ -112,6 +112,23 @@ def test_an_audit_ships_without_its_lists(
         run.path / "evaluations/test-selected/queries.parquet").names}  # fmt: skip
     assert not lists & {*FIRST_IMAGES}
     assert verify(out, [], datasets).problems == []
+
+
+def test_times_of_a_busy_machine_stay_there(
+    own_results: Path, datasets: list[Located], tmp_path: Path
+) -> None:
+    """Asked so, no run that ships says how long it took, and all else is as it was."""
+    runs = select_runs(own_results, "demo")
+    for times in (True, False):
+        files = make_shipped(own_results, runs, datasets, times=times).files
+        write_shipped(files, tmp_path / f"times-{times}", datasets)
+    told, silent = (list(load_runs(tmp_path / f"times-{times}")) for times in (True, False))
+    for before, after in zip(told, silent, strict=True):
+        assert before.record.total_seconds > 0
+        assert {getattr(after.record, name) for name in TIMES} == {0.0}
+        assert after.record.metrics == before.record.metrics
+        assert [row for row in after.history() if "seconds" in row] == []
+        assert len(after.history()) == len(before.history())
 
 
 def test_equal_runs_give_equal_bytes(own_results: Path, datasets: list[Located]) -> None:
