@@ -27,6 +27,7 @@ from harness.errors import HarnessError, unknown
 Floats = NDArray[np.float32]
 Integers = NDArray[np.int64]
 
+NEAREST = 10  # images that a query asks for, where an index is judged
 LISTS_PER_ROOT = 4  # lists of IVF for each of the root of the rows
 ROWS_PER_LIST = 39  # that k-means of faiss asks for, or warns
 SEED = 1234  # of k-means, as faiss has it; levels of HNSW come from one that cannot be set

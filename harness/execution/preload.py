@@ -11,7 +11,7 @@ import scipy.io  # noqa: E402, F401 (loading a dataset imports it)
 import torch._inductor.config  # noqa: E402, F401 (choosing algorithms that repeat their bits does)
 
 import harness.run.execute  # noqa: E402, F401 (a run itself)
-from harness.registry import find_plugins  # noqa: E402
+from harness.registry import find_plugins  # noqa: E402 (after the mend; called below)
 
 numba.njit()(lambda: None)()  # imports what the first call of a compiled function would
 for plugin in find_plugins():

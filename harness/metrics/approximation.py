@@ -20,11 +20,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from harness.indexes import Floats, Index, Integers
+from harness.indexes import NEAREST, Floats, Index, Integers
 from harness.metrics.nearest import find_largest
 from harness.metrics.neighbours import UnitFeatures, cosine_chunks, top_rows
 
-NEAREST = 10  # images that a query asks for
 TOLERANCE = 1e-6  # of a cosine: what rounding to single precision moves it by
 TIMED, REPEATS = 100, 5  # queries whose time is taken, and how often
 CHUNK = 256  # queries whose rows are gathered at a time

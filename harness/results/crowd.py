@@ -29,8 +29,9 @@ Shapes: Q queries, H matches of all queries, L sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -165,23 +166,53 @@ def read_crowd(file: Path) -> CrowdTable:
         ValueError: it is no such table, or holds ranks or scores that none can have.
         OSError: it cannot be read.
     """
+    return _parse(*read_by_size(file, sizes_of, columns_of_crowd))
+
+
+def read_by_size(
+    file: Path,
+    sizes_of: Callable[[Sequence[str]], tuple[int, ...]],
+    columns_of: Callable[[tuple[int, ...]], Columns],
+) -> tuple[Any, tuple[int, ...]]:
+    """Read a table that has columns for every size of a crowd, and return it with the sizes.
+
+    `sizes_of` and `columns_of` tell the sizes by the names of columns, and what columns they have.
+
+    Raises:
+        ValueError: it is no such table.
+        OSError: it cannot be read.
+    """
     try:
         with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as parquet:
             sizes = sizes_of(parquet.schema_arrow.names)
-            refuse_columns(parquet.schema_arrow, columns_of_crowd(sizes))
+            refuse_columns(parquet.schema_arrow, columns_of(sizes))
             table = parquet.read().combine_chunks()
         table.validate(full=True)
     except pyarrow.ArrowException as error:
         raise ValueError(f"is no whole Parquet file: {error}") from error
     if not len(table) or not sizes:
         raise ValueError("has no query, or no size of a crowd")
-    return _parse(table, sizes)
+    return table, sizes
 
 
 def sizes_of(names: Sequence[str]) -> tuple[int, ...]:
     """Return the sizes that the columns of a table tell of, ascending."""
-    told = (name.removeprefix(_RANKS) for name in names if name.startswith(_RANKS))
+    return sizes_after(_RANKS, names)
+
+
+def sizes_after(prefix: str, names: Sequence[str]) -> tuple[int, ...]:
+    """Return the sizes that stand behind a prefix in names of columns, ascending."""
+    told = (name.removeprefix(prefix) for name in names if name.startswith(prefix))
     return tuple(sorted(int(size) for size in told if size.isdecimal() and len(size) < 13))
+
+
+def values_of(table: Any, name: str) -> NDArray[Any]:
+    """Return a column of a table. Raises ValueError: some of its values are missing."""
+    column = table.column(name)
+    if column.null_count:
+        raise ValueError(f"column {name} has missing values")
+    found: NDArray[Any] = column.to_numpy()
+    return found
 
 
 def columns_of_crowd(sizes: tuple[int, ...]) -> Columns:
@@ -195,12 +226,7 @@ def columns_of_crowd(sizes: tuple[int, ...]) -> Columns:
 
 
 def _parse(table: Any, sizes: tuple[int, ...]) -> CrowdTable:
-    def values(name: str) -> NDArray[Any]:
-        column = table.column(name)
-        if column.null_count:
-            raise ValueError(f"column {name} has missing values")
-        found: NDArray[Any] = column.to_numpy()
-        return found
+    values = partial(values_of, table)
 
     def lists(size: int) -> tuple[Integers, Integers]:
         column = table.column(f"{_RANKS}{size}").combine_chunks()

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow
-import pyarrow.parquet
 from numpy.typing import NDArray
 
 from harness.files import write_table
-from harness.results.crowd import CrowdTable
-from harness.results.query_table import Columns, refuse_columns
+from harness.indexes import NEAREST
+from harness.results.crowd import CrowdTable, read_by_size, sizes_after, values_of
+from harness.results.query_table import Columns
 
 INDEX, JUDGED = "index.parquet", "index.json"
 FIGURES = {
@@ -39,7 +39,6 @@ COSTS = {
     "build_seconds": "s to build",
     "bytes": "MB",
 }
-NEAREST = 10  # images that a query asks for
 SMALLEST = 1000  # crowd that an index is held against, but for one that is smaller
 TOLERANCE = 1e-9  # sums may differ in the last bit between processors
 
@@ -109,23 +108,12 @@ def read_index_table(file: Path) -> IndexTable:
         ValueError: it is no such table, or holds what no index gives.
         OSError: it cannot be read.
     """
-    try:
-        with pyarrow.parquet.ParquetFile(file, pre_buffer=False) as parquet:
-            sizes = sizes_of_index(parquet.schema_arrow.names)
-            refuse_columns(parquet.schema_arrow, columns_of_index(sizes))
-            table = parquet.read().combine_chunks()
-        table.validate(full=True)
-    except pyarrow.ArrowException as error:
-        raise ValueError(f"is no whole Parquet file: {error}") from error
-    if not len(table) or not sizes:
-        raise ValueError("has no query, or no size of a crowd")
-    return _parse(table, sizes)
+    return _parse(*read_by_size(file, sizes_of_index, columns_of_index))
 
 
 def sizes_of_index(names: Sequence[str]) -> tuple[int, ...]:
     """Return the sizes that the columns of a table tell of, ascending."""
-    told = (name.removeprefix(_FOUND) for name in names if name.startswith(_FOUND))
-    return tuple(sorted(int(size) for size in told if size.isdecimal() and len(size) < 13))
+    return sizes_after(_FOUND, names)
 
 
 def columns_of_index(sizes: Sequence[int]) -> Columns:
@@ -138,18 +126,11 @@ def columns_of_index(sizes: Sequence[int]) -> Columns:
 
 
 def _parse(table: Any, sizes: tuple[int, ...]) -> IndexTable:
-    def values(name: str) -> NDArray[Any]:
-        column = table.column(name)
-        if column.null_count:
-            raise ValueError(f"column {name} has missing values")
-        found: NDArray[Any] = column.to_numpy()
-        return found
-
     def stacked(name: str) -> NDArray[Any]:
-        return np.stack([values(f"{name}{size}") for size in sizes])
+        return np.stack([values_of(table, f"{name}{size}") for size in sizes])
 
     found = IndexTable(
-        sizes, values("person_id"), *map(stacked, (_FOUND, _NEAREST, _RIGHT, _EXACT))
+        sizes, values_of(table, "person_id"), *map(stacked, (_FOUND, _NEAREST, _RIGHT, _EXACT))
     )
     if (found.found < 0).any() or (found.found > NEAREST).any():
         raise ValueError(f"has queries that found fewer than none or more than {NEAREST}")

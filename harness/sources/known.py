@@ -53,11 +53,13 @@ def recall(question: Question) -> str | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     found = Found(question.roots)
-    for name, was in modules.items():
-        module = found.find(_named(name, question.roots))
-        if _describe(module, in_full=was is not None and ":" in was) != was:
-            return None
-    return hashed if _find_bare(bare, question.roots) == bare else None
+    with contextlib.suppress(OSError):  # whoever reads it anew will say what is wrong
+        for name, was in modules.items():
+            module = found.find(_named(name, question.roots))
+            if _describe(module, in_full=was is not None and ":" in was) != was:
+                return None
+        return hashed if _find_bare(bare, question.roots) == bare else None
+    return None
 
 
 def remember(

@@ -205,7 +205,10 @@ def bytes_hash(paths: Iterable[Path]) -> str:
 
 
 def stamps(folder: Path | str) -> Iterator[Stamp]:
-    """Yield the stamp of every source file below a folder: another one whenever it is written."""
+    """Yield the stamp of every source file below a folder.
+
+    It is another one once a file is written, but twice within a tick of the disk's clock.
+    """
     for entry in os.scandir(folder):
         if entry.is_dir(follow_symlinks=False):
             yield from stamps(entry.path)

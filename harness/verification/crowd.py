@@ -68,14 +68,19 @@ def check_crowd(
     table: CrowdTable, record: EvaluationRecord, ranked: Queries | None
 ) -> Iterator[str]:
     """Yield what is wrong with a table beside its record and the ranks of the run alone."""
-    if table.sizes[-1] != record.crowd.get("count"):
-        count = printable(repr(record.crowd.get("count")), 60)
-        yield f"ends at {table.sizes[-1]} distractors, its record says {count}"
+    yield from _check_end(table, record)
     if ranked is None:
         return
     same = np.array_equal(table.hit_counts, ranked.hit_counts)
     if not same or not np.array_equal(table.hit_ranks[0], ranked.hit_ranks):
         yield "does not begin with the ranks that the run has without distractors"
+
+
+def _check_end(table: CrowdTable | IndexTable, record: EvaluationRecord) -> Iterator[str]:
+    """Yield that a table ends at another crowd than its record says."""
+    if table.sizes[-1] != record.crowd.get("count"):
+        count = printable(repr(record.crowd.get("count")), 60)
+        yield f"ends at {table.sizes[-1]} distractors, its record says {count}"
 
 
 def check_points(stored: Any, table: IndexTable) -> Iterator[str]:
@@ -91,9 +96,7 @@ def check_index(
     table: IndexTable, record: EvaluationRecord, scanned: CrowdTable | None
 ) -> Iterator[str]:
     """Yield what is wrong with a table beside its record and what the exact scan found."""
-    if table.sizes[-1] != record.crowd.get("count"):
-        count = printable(repr(record.crowd.get("count")), 60)
-        yield f"ends at {table.sizes[-1]} distractors, its record says {count}"
+    yield from _check_end(table, record)
     if scanned is None:
         return
     if table.sizes != judged_sizes(scanned.sizes):

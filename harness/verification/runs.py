@@ -53,7 +53,7 @@ from harness.verification.figures import (
 )
 from harness.verification.findings import Finding, Kind, Unreadable
 from harness.verification.reading import read_evaluation, read_figures, read_json, read_run
-from harness.verification.relevance import FINGERPRINT, Library, check_relevance
+from harness.verification.relevance import FINGERPRINT, Library, Relevance, check_relevance
 
 STATUSES = ("ok", "error", "timeout", "killed", "skipped")
 # Of the run itself: no further evaluation may have such a name.
@@ -173,9 +173,7 @@ def _verify_crowd(
 ) -> None:
     """Verify the figures among a crowd, and that it begins with what the run finds alone."""
     file = f"{EVALUATIONS}/{place.name}"
-    relevance = library.by_fingerprint.get(_fingerprint(run, None))
-    if relevance is None:
-        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    relevance = _relevance(run, file, library)
     try:
         table = read_crowd_table(place / CROWD)
         curve = read_json(place / CURVE)
@@ -195,9 +193,7 @@ def _verify_index(
 ) -> None:
     """Verify what an index found among a crowd, also beside the exact scan of the same crowd."""
     file = f"{EVALUATIONS}/{place.name}"
-    relevance = library.by_fingerprint.get(_fingerprint(run, None))
-    if relevance is None:
-        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    relevance = _relevance(run, file, library)
     try:
         table = read_table_of_index(place / INDEX)
         stored = read_json(place / JUDGED)
@@ -213,6 +209,14 @@ def _verify_index(
     if relevance is not None and not np.array_equal(table.people, relevance.person_of_caption):
         run.add(Kind.RELEVANCE, f"{file}/{INDEX}", "person_id is not the dataset's")
     run.figures += len(table.sizes) * len(FIGURES_OF_INDEX)
+
+
+def _relevance(run: VerifiedRun, file: str, library: Library) -> Relevance | None:
+    """Return who is whom in the run's dataset; where it is not here, an evaluation says so."""
+    relevance = library.by_fingerprint.get(_fingerprint(run, None))
+    if relevance is None:
+        run.add(Kind.NOT_CHECKED, file, "its dataset is neither among the results nor here")
+    return relevance
 
 
 def _scanned(place: Path, record: EvaluationRecord) -> CrowdTable | None:
